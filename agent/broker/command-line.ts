@@ -1,0 +1,44 @@
+import type { Configuration } from '../config/resolve.ts';
+import type { Membership } from '../pod/membership.ts';
+
+/** Where the broker's run-time files are. */
+export interface BrokerPaths {
+  readonly brokerToml: string;
+  /** Flux's `rundir`. */
+  readonly runDirectory: string;
+  /** The local socket, at most 107 bytes (unix(7)). */
+  readonly socket: string;
+}
+
+/** syslog levels of the broker's own log, by the agent's level (flux-broker(1), "LOGGING"). */
+const stderrLevel = { trace: 7, debug: 7, info: 6, warn: 4, error: 3, fatal: 2, silent: -1 } as const;
+
+/**
+ * The arguments of `flux` that start this pod's broker: flux-broker(1), flux-broker-attributes(7). `program` is the
+ * initial program on the leader, and empty where there is none.
+ */
+export function brokerArguments(
+  configuration: Configuration,
+  { rank, host, hostIsHostname }: Membership,
+  paths: BrokerPaths,
+  program: readonly string[],
+): string[] {
+  const leader = rank === 0;
+  const attributes = {
+    rundir: paths.runDirectory,
+    'local-uri': `local://${paths.socket}`,
+    'log-stderr-mode': 'local',
+    'log-stderr-level': String(stderrLevel[configuration.logLevel]),
+    ...(!hostIsHostname && { hostname: host }),
+    ...(leader && { 'broker.quorum': String(configuration.minSize) }),
+    ...(leader && program.length === 0 && { 'broker.rc2_none': '1' }),
+    ...(leader && configuration.stateDir && { statedir: configuration.stateDir }),
+  };
+  return [
+    'broker',
+    `--config-path=${paths.brokerToml}`,
+    ...Object.entries(attributes).map(([name, value]) => `-S${name}=${value}`),
+    ...configuration.brokerOptions,
+    ...(leader ? program : []),
+  ];
+}

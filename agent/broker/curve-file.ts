@@ -1,0 +1,49 @@
+import { readFileSync, statSync } from 'node:fs';
+import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
+import { type CurveCertificate, parseCertificate } from './curve.ts';
+
+/**
+ * Reads the certificate as it is mounted from the Secret. Its group may read it (that is how a pod that is not root gets
+ * it, by fsGroup), nobody else. Throws a PodError (exit 77) with the reason where it is missing, unsafe or damaged.
+ */
+export function readMountedCertificate(path: string): CurveCertificate {
+  const refuse = (why: string, hint: string, cause?: unknown) =>
+    new PodError(ExitCode.certificate, `Cannot use the CURVE certificate ${path}: ${why}`, { hint, cause });
+  let mode: number;
+  let text: string;
+  try {
+    ({ mode } = statSync(path));
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const [why, hint] = explainUnreadable(error);
+    throw refuse(why, hint, error);
+  }
+  if ((mode & 0o007) !== 0 || (mode & 0o020) !== 0) {
+    const who = (mode & 0o007) !== 0 ? 'everybody can read or change it' : 'its group can change it';
+    throw refuse(`${who} (mode ${(mode & 0o777).toString(8).padStart(4, '0')})`, safeMount);
+  }
+  const reading = parseCertificate(text);
+  if ('certificate' in reading) return reading.certificate;
+  throw refuse(`it is damaged: ${reading.damage}`, `Make a new one: ${makeSecret}`);
+}
+
+const makeSecret = '`flux-pod keygen --secret NAME | kubectl apply -f -`.';
+const safeMount =
+  'Mount the Secret with defaultMode: 0440 (and securityContext.fsGroup for a user other than root), or 0400 for root.';
+
+function explainUnreadable(error: unknown): [why: string, hint: string] {
+  switch (errnoOf(error)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return [
+        'there is no such file',
+        `Make one with ${makeSecret} Mount it there, or set FLUX_POD_CURVE_CERT.`,
+      ];
+    case 'EACCES':
+      return [`user ${process.getuid?.()} may not read it`, safeMount];
+    case 'EISDIR':
+      return ['it is a directory', 'Set FLUX_POD_CURVE_CERT to the file in it, such as .../curve.cert.'];
+    default:
+      return [messageOf(error), safeMount];
+  }
+}

@@ -1,0 +1,32 @@
+import { existsSync, readdirSync } from 'node:fs';
+import type { Configuration } from '../config/resolve.ts';
+import { offeredCores, readCpuAllowance } from '../pod/cpus.ts';
+import type { OfferedResources } from './broker-toml.ts';
+
+/**
+ * What each host offers to jobs, as the leader's broker.toml says it for all. Undefined leaves it to hwloc, which finds
+ * GPUs and unlike nodes but knows no CPU limit and no host that is not there yet: with either, the number is written down.
+ */
+export function offeredResources({ resources, size, maxSize, hosts }: Configuration): OfferedResources {
+  switch (resources.from) {
+    case 'discovery':
+      return undefined;
+    case 'file':
+      return { path: resources.path };
+    case 'counts':
+      return { cores: resources.cores, gpus: resources.gpus };
+    case 'auto': {
+      const allowance = readCpuAllowance();
+      const allOnline = maxSize === size && hosts === undefined;
+      if (allowance.limit === undefined && allOnline) return undefined;
+      return { cores: offeredCores(allowance), gpus: countGpus() };
+    }
+  }
+}
+
+/** The GPUs whose device files are in this container: /dev/nvidia0, ..., or the render nodes of AMD's driver. */
+function countGpus(): number {
+  const count = (directory: string, name: RegExp) =>
+    existsSync(directory) ? readdirSync(directory).filter((entry) => name.test(entry)).length : 0;
+  return count('/dev', /^nvidia\d+$/) || (existsSync('/dev/kfd') ? count('/dev/dri', /^renderD\d+$/) : 0);
+}

@@ -1,0 +1,102 @@
+import { lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { ExitCode, messageOf, PodError } from '../errors.ts';
+import type { BrokerPaths } from './command-line.ts';
+
+/** The files of one pod while it runs. */
+export interface RunDirectory extends BrokerPaths {
+  readonly path: string;
+  readonly curveCert: string;
+  readonly batchScript: string;
+}
+
+const usual = '/run/flux-pod';
+/** Flux leaves room for a socket's name in sockaddr_un (flux-core src/broker/rundir.c). */
+const longestRunDirectory = 96;
+
+/**
+ * Makes the run-time directory ready: `configured` (FLUX_POD_DIR), else /run/flux-pod, else, where that cannot be written,
+ * a private directory in /tmp that every other `flux-pod` of this user finds as well.
+ * What an earlier broker left in it is removed. Throws a PodError (exit 78) where it cannot be used.
+ */
+export async function openRunDirectory(configured: string | undefined): Promise<RunDirectory> {
+  if (configured !== undefined) return prepare(configured);
+  const directory = tryToMake(usual) ?? makePrivate(`/tmp/flux-pod-${process.getuid?.() ?? 0}`);
+  return prepare(directory);
+}
+
+/** Where things are in the run-time directory. */
+export function runDirectoryAt(path: string): RunDirectory {
+  const runDirectory = join(path, 'run');
+  return {
+    path,
+    brokerToml: join(path, 'broker.toml'),
+    curveCert: join(path, 'curve.cert'),
+    batchScript: join(path, 'batch.sh'),
+    runDirectory,
+    socket: join(runDirectory, 'local'),
+  };
+}
+
+/** Writes a file that only this user can read, whole or not at all. */
+export function writePrivate(path: string, content: string, mode = 0o600): void {
+  const unfinished = `${path}.new`;
+  rmSync(unfinished, { force: true });
+  writeFileSync(unfinished, content, { mode, flag: 'wx' });
+  renameSync(unfinished, path);
+}
+
+async function prepare(path: string): Promise<RunDirectory> {
+  const refuse = (why: string) =>
+    new PodError(ExitCode.configuration, `Cannot use the run-time directory ${path}: ${why}`, {
+      hint: 'Set FLUX_POD_DIR to a directory that this user can write, such as the mount of an emptyDir.',
+    });
+  const directory = runDirectoryAt(path);
+  if (Buffer.byteLength(directory.runDirectory) > longestRunDirectory) {
+    throw refuse(`sockets in it need a path of at most ${longestRunDirectory - '/run'.length} bytes`);
+  }
+  if (await isListening(directory.socket)) throw refuse('a broker is already running in it');
+  try {
+    rmSync(directory.runDirectory, { recursive: true, force: true });
+    mkdirSync(directory.runDirectory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw refuse(messageOf(error));
+  }
+  return directory;
+}
+
+function tryToMake(path: string): string | undefined {
+  try {
+    mkdirSync(join(path, 'run'), { recursive: true, mode: 0o700 });
+    writePrivate(join(path, 'writable'), '');
+    rmSync(join(path, 'writable'));
+    return path;
+  } catch {
+    return undefined; // read-only or somebody else's: the private directory serves
+  }
+}
+
+/** A directory in /tmp is only safe if it is ours and nobody else can write it. */
+function makePrivate(path: string): string {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(path);
+  if (uid === process.getuid?.() && (mode & 0o077) === 0 && lstatSync(path).isDirectory()) return path;
+  throw new PodError(
+    ExitCode.configuration,
+    `Cannot use ${path}: it is not a private directory of this user`,
+    {
+      hint: 'Remove it, or set FLUX_POD_DIR.',
+    },
+  );
+}
+
+function isListening(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = createConnection(socket);
+    connection.once('connect', () => resolve(true));
+    connection.once('error', () => resolve(false));
+    connection.once('close', () => connection.destroy());
+    connection.once('connect', () => connection.destroy());
+  });
+}

@@ -1,0 +1,144 @@
+/**
+ * The kinds of value that a setting can have. Each accepts what a flag or an environment variable gives (text)
+ * and what TOML gives (text, numbers, lists), and yields one typed value.
+ */
+import * as z from 'zod/mini';
+
+const digits = z.pipe(z.string().check(z.regex(/^\d{1,15}$/)), z.transform(Number));
+
+/** A whole number from `least` to `most`, both included. */
+export const wholeNumber = (least: number, most: number) =>
+  z.pipe(z.union([z.number(), digits]), z.int().check(z.minimum(least), z.maximum(most)));
+
+/** A DNS label of a Service, a namespace or a cluster (RFC 1123: 1-63 of a-z, 0-9 and inner hyphens). */
+export const label = z.string().check(z.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/));
+
+/** A domain name of one or more labels, with or without its closing dot, which is dropped. */
+export const domainName = z.pipe(
+  z.string().check(z.regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i)),
+  z.transform((name: string) => name.replace(/\.$/, '')),
+);
+
+export const text = z.string().check(z.regex(/\S/));
+
+export const absolutePath = z.string().check(z.regex(/^\/[^\0]*$/));
+
+/** Words separated by white space, or a TOML list of them. */
+export const words = z.pipe(
+  z.union([z.string(), z.array(z.string())]),
+  z.transform((value: string | string[]) =>
+    typeof value === 'string' ? (value.match(/\S+/g) ?? []) : value,
+  ),
+);
+
+/** A duration in seconds (Infinity for `inf`), from an RFC 23 Flux Standard Duration. */
+export const duration = z.pipe(
+  z.union([z.number(), z.string()]),
+  z.transform((value: number | string, context) => {
+    const seconds = typeof value === 'number' ? value : parseDuration(value);
+    if (seconds !== undefined && seconds >= 0) return seconds;
+    context.issues.push({ code: 'custom', input: value, message: 'not a duration' });
+    return z.NEVER;
+  }),
+);
+
+const unitSeconds: Record<string, number> = { ms: 0.001, s: 1, '': 1, m: 60, h: 3600, d: 86_400 };
+
+/**
+ * Seconds of an RFC 23 duration: a number with an optional unit of `ms`, `s`, `m`, `h` or `d`, seconds where it has none;
+ * `inf` and `infinity` for ever. Undefined where the text is no duration.
+ */
+export function parseDuration(value: string): number | undefined {
+  if (/^inf(inity)?$/i.test(value)) return Number.POSITIVE_INFINITY;
+  const match = /^((?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)(ms|s|m|h|d|)$/.exec(value);
+  const unit = unitSeconds[match?.[2] ?? ''];
+  return match?.[1] === undefined || unit === undefined ? undefined : Number(match[1]) * unit;
+}
+
+/** A socket address. `host` is a name, an IPv4 address, or an IPv6 address without its brackets. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `HOST:PORT` or `[IPv6]:PORT`; with `defaultPort`, the port and the brackets may be left out. */
+export function parseHostPort(value: string, defaultPort?: number): HostPort | undefined {
+  const match =
+    /^\[([0-9a-f:.%]+)\](?::(\d{1,5}))?$/i.exec(value) ??
+    /^([^\s:[\]]+)(?::(\d{1,5}))?$/.exec(value) ??
+    (defaultPort === undefined ? null : /^([0-9a-f:.]*:[0-9a-f:.]*)$/i.exec(value));
+  const port = match?.[2] === undefined ? defaultPort : Number(match[2]);
+  if (match?.[1] === undefined || port === undefined || port > 65_535) return undefined;
+  return { host: match[1], port };
+}
+
+export const hostPort = z.pipe(
+  z.string(),
+  z.transform((value: string, context) => {
+    const parsed = parseHostPort(value);
+    if (parsed && parsed.port > 0) return parsed;
+    context.issues.push({ code: 'custom', input: value, message: 'not HOST:PORT' });
+    return z.NEVER;
+  }),
+);
+
+/** Name servers in the order to be asked; the port is 53 unless given. */
+export const nameservers = z.pipe(
+  words,
+  z.transform((values: string[], context) => {
+    const parsed = values.map((value) => parseHostPort(value, 53));
+    const servers = parsed.filter((server) => server !== undefined);
+    if (servers.length === parsed.length && servers.length > 0) return servers;
+    context.issues.push({ code: 'custom', input: values, message: 'not a list of addresses' });
+    return z.NEVER;
+  }),
+);
+
+/** What the instance may schedule on, on each pod. */
+export type Resources =
+  | { readonly from: 'auto' }
+  | { readonly from: 'discovery' }
+  | { readonly from: 'file'; readonly path: string }
+  | { readonly from: 'counts'; readonly cores: number; readonly gpus: number };
+
+export const resources = z.pipe(
+  z.string(),
+  z.transform((value: string, context): Resources => {
+    if (value === 'auto') return { from: 'auto' };
+    if (value === 'discover') return { from: 'discovery' };
+    if (value.startsWith('/')) return { from: 'file', path: value };
+    const counts = /^cores=(\d{1,6})(?:[, ]+gpus=(\d{1,6}))?$/.exec(value);
+    if (counts && Number(counts[1]) > 0) {
+      return { from: 'counts', cores: Number(counts[1]), gpus: Number(counts[2] ?? 0) };
+    }
+    context.issues.push({ code: 'custom', input: value, message: 'not resources' });
+    return z.NEVER;
+  }),
+);
+
+/** What becomes of a pod that failed: it ends, or it is held for a person to look into, at most `seconds` long. */
+export type OnFailure = { readonly hold: false } | { readonly hold: true; readonly seconds: number };
+
+export const onFailure = z.pipe(
+  z.string(),
+  z.transform((value: string, context): OnFailure => {
+    if (value === 'exit') return { hold: false };
+    if (value === 'hold') return { hold: true, seconds: Number.POSITIVE_INFINITY };
+    const seconds = value.startsWith('hold:') ? parseDuration(value.slice('hold:'.length)) : undefined;
+    if (seconds !== undefined) return { hold: true, seconds };
+    context.issues.push({ code: 'custom', input: value, message: 'not exit or hold' });
+    return z.NEVER;
+  }),
+);
+
+/** Where the probes are served, or nowhere. */
+export const listen = z.pipe(
+  z.string(),
+  z.transform((value: string, context): HostPort | 'off' => {
+    if (value === 'off') return 'off';
+    const parsed = parseHostPort(value);
+    if (parsed) return parsed;
+    context.issues.push({ code: 'custom', input: value, message: 'not HOST:PORT or off' });
+    return z.NEVER;
+  }),
+);

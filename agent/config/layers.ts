@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs';
+import { errnoOf, messageOf } from '../errors.ts';
+import { environmentName, flagName, type SettingName, settingNames, tomlName } from './settings.ts';
+
+/** A value as somebody wrote it, and where: `--size`, `FLUX_POD_SIZE`, `size in /etc/flux-pod/config.toml`. */
+export interface RawSetting {
+  readonly value: unknown;
+  readonly source: string;
+}
+
+/** All that one source sets. */
+export type Layer = { readonly [Name in SettingName]?: RawSetting };
+
+/** Something wrong with the configuration: the name as the user wrote it, the value, and what was expected instead. */
+export interface Problem {
+  readonly name: string;
+  readonly value?: unknown;
+  readonly expected: string;
+}
+
+export interface LayerReading {
+  readonly layer: Layer;
+  readonly problems: readonly Problem[];
+}
+
+/** Settings given as flags: the values of parseArgs(), which has refused unknown ones. */
+export function readFlags(flags: Readonly<Record<string, unknown>>): LayerReading {
+  return readLayer(
+    settingNames
+      .map((name) => [name, flags[flagName(name)], `--${flagName(name)}`] as const)
+      .filter(([, value]) => value !== undefined),
+  );
+}
+
+const prefix = 'FLUX_POD_';
+/** Variables that are no settings: where the TOML file is. */
+export const configVariable = 'FLUX_POD_CONFIG';
+export const defaultConfigPath = '/etc/flux-pod/config.toml';
+
+/** Settings in the environment. A variable that is set but empty counts as not set. */
+export function readEnvironment(environment: NodeJS.ProcessEnv): LayerReading {
+  const known = new Map(settingNames.map((name) => [environmentName(name), name]));
+  const isServiceLink = serviceLinks(environment);
+  const given = Object.entries(environment).filter(
+    ([variable, value]) =>
+      variable.startsWith(prefix) && variable !== configVariable && value !== '' && !isServiceLink(variable),
+  );
+  return readLayer(
+    given.map(([variable, value]) => [known.get(variable), value, variable] as const),
+    (variable) => `no such setting${suggestion(variable, [...known.keys(), configVariable])}`,
+  );
+}
+
+/** Settings in the TOML file at `path`; with `optional`, a file that is not there sets nothing. */
+export async function readConfigFile(path: string, optional: boolean): Promise<LayerReading> {
+  let content: string;
+  try {
+    content = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (optional && ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return { layer: {}, problems: [] };
+    const problem = {
+      name: configVariable,
+      value: path,
+      expected: `a file that can be read (${messageOf(error)})`,
+    };
+    return { layer: {}, problems: [problem] };
+  }
+  const { parse } = await import('smol-toml');
+  try {
+    const known = new Map(settingNames.map((name) => [tomlName(name), name]));
+    return readLayer(
+      Object.entries(parse(content)).map(
+        ([key, value]) => [known.get(key), value, `${key} in ${path}`] as const,
+      ),
+      (source) => `no such setting${suggestion(source.split(' ', 1)[0] ?? '', [...known.keys()])}`,
+    );
+  } catch (error) {
+    return { layer: {}, problems: [{ name: path, expected: `TOML: ${messageOf(error)}` }] };
+  }
+}
+
+function readLayer(
+  entries: readonly (readonly [SettingName | undefined, unknown, string])[],
+  explainUnknown: (source: string) => string = () => 'no such setting',
+): LayerReading {
+  const layer: { [Name in SettingName]?: RawSetting } = {};
+  const problems: Problem[] = [];
+  for (const [name, value, source] of entries) {
+    if (name === undefined) problems.push({ name: source, value, expected: explainUnknown(source) });
+    else layer[name] = { value, source };
+  }
+  return { layer, problems };
+}
+
+/**
+ * Kubernetes gives pods variables for the Services of their namespace (enableServiceLinks): with a Service named
+ * `flux-pod`, `FLUX_POD_PORT=tcp://10.0.0.1:80` and more. They are none of ours.
+ * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+ */
+function serviceLinks(environment: NodeJS.ProcessEnv): (variable: string) => boolean {
+  const services = Object.keys(environment)
+    .filter((variable) => variable.startsWith(prefix) && variable.endsWith('_SERVICE_HOST'))
+    .map((variable) => variable.slice(0, -'_SERVICE_HOST'.length));
+  if (`${prefix}SERVICE_HOST` in environment) services.push(prefix.slice(0, -1));
+  return (variable) =>
+    services.some((service) => {
+      if (!variable.startsWith(`${service}_`)) return false;
+      const rest = variable.slice(service.length + 1);
+      if (rest === 'PORT') return /^(tcp|udp|sctp):\/\//i.test(environment[variable] ?? '');
+      return /^(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/.test(rest);
+    });
+}
+
+/** `; did you mean X?` for a slip of up to three letters, else nothing. */
+function suggestion(written: string, known: readonly string[]): string {
+  const near = known
+    .map((name) => ({ name, distance: editDistance(written, name) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return near && near.distance <= 3 ? `; did you mean ${near.name}?` : '';
+}
+
+/** Levenshtein's distance: letters to insert, delete or change. */
+function editDistance(from: string, to: string): number {
+  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (const [row, letter] of [...from].entries()) {
+    const current = [row + 1];
+    for (const [column, other] of [...to].entries()) {
+      const change = (previous[column] ?? 0) + (letter === other ? 0 : 1);
+      current.push(Math.min(change, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous.at(-1) ?? 0;
+}

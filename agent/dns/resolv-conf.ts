@@ -1,0 +1,26 @@
+import { isIP } from 'node:net';
+
+/** What resolv.conf(5) says that matters to a stub resolver which only asks absolute names. */
+export interface ResolvConf {
+  /** Addresses in the order to be asked. */
+  readonly nameservers: readonly string[];
+  /** The search list; of several `search` lines the last counts. */
+  readonly search: readonly string[];
+}
+
+/** Reads resolv.conf(5). Lines it does not know are skipped, as the C library does. */
+export function parseResolvConf(text: string): ResolvConf {
+  const nameservers: string[] = [];
+  let search: string[] = [];
+  for (const line of text.split('\n')) {
+    const [keyword, ...values] = line
+      .replace(/[#;].*$/, '')
+      .trim()
+      .split(/\s+/);
+    const [address] = values;
+    if (keyword === 'nameserver' && address && isIP(address.split('%', 1)[0] ?? ''))
+      nameservers.push(address);
+    if (keyword === 'search') search = values.map((name) => name.replace(/\.$/, ''));
+  }
+  return { nameservers, search };
+}

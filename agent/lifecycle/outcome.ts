@@ -1,0 +1,33 @@
+import { type Ending, signalCode } from '../broker/process.ts';
+
+/** How the pod ends: its exit code, and the sentence for the termination log. */
+export interface Outcome {
+  readonly code: number;
+  readonly sentence: string;
+}
+
+/** The leader ends as its program did; the broker passes the program's code on, 128+N for a signal. */
+export function leaderOutcome(ending: Ending, stoppedBy: NodeJS.Signals | undefined): Outcome {
+  if (stoppedBy) return stoppedOutcome(stoppedBy);
+  if (ending.signal) return { code: ending.code, sentence: `The broker was ended by ${ending.signal}` };
+  if (ending.code === 0) return { code: 0, sentence: 'The program has ended with 0' };
+  return { code: ending.code, sentence: `The program has ended with ${ending.code}${explain(ending.code)}` };
+}
+
+/** A follower's broker ends with 0 when the instance has ended; any other end is a lost parent or a broken broker. */
+export function followerOutcome(ending: Ending, stoppedBy: NodeJS.Signals | undefined): Outcome | undefined {
+  if (stoppedBy) return stoppedOutcome(stoppedBy);
+  return ending.code === 0 ? { code: 0, sentence: 'The instance has ended' } : undefined;
+}
+
+/** An orderly stop ends with 128+N, so that 143 tells a deleted pod from a failed program. */
+export const stoppedOutcome = (signal: NodeJS.Signals): Outcome => ({
+  code: signalCode(signal),
+  sentence: `Stopped by ${signal}`,
+});
+
+function explain(code: number): string {
+  if (code === 127) return ': it was not found';
+  if (code === 126) return ': it is not executable';
+  return code > 128 && code < 160 ? `: signal ${code - 128} ended it` : '';
+}

@@ -1,0 +1,44 @@
+import type { Log } from '../log.ts';
+
+/** The life of a pod. A follower goes back from `broker` to `await-parent` when its parent is lost. */
+export const phases = ['configure', 'prepare', 'await-parent', 'broker', 'exit'] as const;
+export type Phase = (typeof phases)[number];
+
+const next: Readonly<Record<Phase, readonly Phase[]>> = {
+  configure: ['prepare', 'exit'],
+  prepare: ['await-parent', 'broker', 'exit'],
+  'await-parent': ['broker', 'exit'],
+  broker: ['await-parent', 'exit'],
+  exit: [],
+};
+
+export interface PhaseRecord {
+  readonly phase: Phase;
+  readonly since: Date;
+}
+
+/** Which phase the pod is in, and how it got there. */
+export interface Lifecycle {
+  readonly current: () => PhaseRecord;
+  readonly history: readonly PhaseRecord[];
+  /** Enters a phase, logs it once, and refuses a transition that the life of a pod does not have. */
+  readonly enter: (phase: Phase, fields?: Readonly<Record<string, unknown>>) => void;
+}
+
+export function createLifecycle(log: Log, now: () => Date = () => new Date()): Lifecycle {
+  let current: PhaseRecord = { phase: 'configure', since: now() };
+  const history: PhaseRecord[] = [current];
+  return {
+    current: () => current,
+    history,
+    enter: (phase, fields) => {
+      if (!next[current.phase].includes(phase))
+        throw new Error(`No way from phase ${current.phase} to ${phase}`);
+      const since = now();
+      const tookMs = since.getTime() - current.since.getTime();
+      log('info', `Phase ${phase}`, { phase, after: current.phase, tookMs, ...fields });
+      current = { phase, since };
+      history.push(current);
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
+import { errnoOf } from '../errors.ts';
+
+/** An address of this pod and the network interface that holds it. */
+export interface InterfaceAddress {
+  readonly interface: string;
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly loopback: boolean;
+}
+
+/** What the kubelet told this pod, as text, before anything is made of it. A file that is not there is empty text. */
+export interface PodFacts {
+  /** gethostname(2): `mc-0`, or the FQDN under `setHostnameAsFQDN`. */
+  readonly hostname: string;
+  /** `JOB_COMPLETION_INDEX`, which the Job controller sets in Indexed Jobs. */
+  readonly completionIndex: string | undefined;
+  readonly etcHosts: string;
+  readonly resolvConf: string;
+  /** The namespace file of the service account. */
+  readonly namespaceFile: string;
+  readonly interfaces: readonly InterfaceAddress[];
+}
+
+const namespacePath = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
+
+export function readPodFacts(environment: NodeJS.ProcessEnv): PodFacts {
+  return {
+    hostname: hostname(),
+    completionIndex: environment.JOB_COMPLETION_INDEX,
+    etcHosts: textOf('/etc/hosts'),
+    resolvConf: textOf('/etc/resolv.conf'),
+    namespaceFile: textOf(namespacePath),
+    interfaces: listInterfaces(),
+  };
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoOf(error) ?? '')) return '';
+    throw error;
+  }
+}
+
+function listInterfaces(): InterfaceAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+    (addresses ?? [])
+      // A link-local IPv6 address is no one's peer: it means nothing without the link.
+      .filter(({ address }) => !/^fe[89ab]/i.test(address))
+      .map(({ address, family, internal }) => ({
+        interface: name,
+        address,
+        family: family === 'IPv6' ? (6 as const) : (4 as const),
+        loopback: internal,
+      })),
+  );
+}

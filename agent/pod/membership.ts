@@ -1,0 +1,92 @@
+import { formatIndexedHosts, parseHostlist } from '../cluster/hostlist.ts';
+import { createTopology, parseTopology, type Tree } from '../cluster/topology.ts';
+import type { HostPort } from '../config/kinds.ts';
+import type { Configuration } from '../config/resolve.ts';
+import { ExitCode, messageOf, PodError } from '../errors.ts';
+import { firstLabel } from './identity.ts';
+
+/** Where a follower finds the broker it connects to. */
+export interface Parent {
+  readonly rank: number;
+  /** Its entry in the host list. */
+  readonly host: string;
+  /** The absolute name (without closing dot) or address that leads to it. */
+  readonly target: HostPort;
+}
+
+/** This pod's place in the Flux instance. */
+export interface Membership {
+  readonly rank: number;
+  /** Hosts that the configuration names, online or not. */
+  readonly size: number;
+  /** All hosts in rank order, an RFC 29 hostlist. */
+  readonly hostlist: string;
+  /** This pod's entry in the list. */
+  readonly host: string;
+  /** False where gethostname(2) says something else than `host`, so that the broker must be told. */
+  readonly hostIsHostname: boolean;
+  /** What follows a host's name to make it a name that DNS knows, such as `.flux-service.default.svc.cluster.local`. */
+  readonly dnsSuffix: string;
+  readonly parent: Parent | undefined;
+  readonly tree: Tree;
+}
+
+/**
+ * Works out rank, host list and parent. The list is `CLUSTER-[0-N]`, or `FLUX_POD_HOSTS` when bursting; entries are
+ * what gethostname(2) returns in each pod, so under `setHostnameAsFQDN` they are FQDNs.
+ * Throws a PodError (exit 78) when `FLUX_POD_HOSTS` cannot be parsed or lacks this pod.
+ */
+export function membershipOf(configuration: Configuration): Membership {
+  const { cluster, index, hostname, maxSize, topo } = configuration;
+  const label = `${cluster}-${index}`;
+  const hostIsHostname = firstLabel(hostname) === label;
+  const host = hostIsHostname ? hostname : label;
+  const fqdnSuffix = host.slice(label.length);
+  const dnsSuffix = fqdnSuffix === '' ? serviceSuffix(configuration) : '';
+  const listed = configuration.hosts === undefined ? undefined : parseHosts(configuration.hosts, host);
+  const size = listed?.length ?? maxSize;
+  const rank = listed?.indexOf(host) ?? index;
+  const tree = createTopology(parseTopology(topo), size);
+  const parentRank = tree.parentOf(rank);
+  const hostOf = (other: number) => listed?.[other] ?? `${cluster}-${other}${fqdnSuffix}`;
+  return {
+    rank,
+    size,
+    hostlist: configuration.hosts ?? formatIndexedHosts(`${cluster}-`, size, fqdnSuffix),
+    host,
+    hostIsHostname,
+    dnsSuffix,
+    parent:
+      parentRank === undefined
+        ? undefined
+        : {
+            rank: parentRank,
+            host: hostOf(parentRank),
+            target:
+              parentRank === 0 && configuration.leader
+                ? configuration.leader
+                : { host: `${hostOf(parentRank)}${dnsSuffix}`, port: configuration.port },
+          },
+    tree,
+  };
+}
+
+function serviceSuffix({ service, namespace, domain }: Configuration): string {
+  return service === undefined || namespace === undefined ? '' : `.${service}.${namespace}.svc.${domain}`;
+}
+
+function parseHosts(hostlist: string, host: string): string[] {
+  const refuse = (why: string) =>
+    new PodError(ExitCode.configuration, `Cannot use FLUX_POD_HOSTS=${JSON.stringify(hostlist)}: ${why}`, {
+      hint: 'Give every host of the instance in rank order, the same list in all pods of both clusters.',
+    });
+  let hosts: string[];
+  try {
+    hosts = parseHostlist(hostlist);
+  } catch (error) {
+    throw refuse(messageOf(error));
+  }
+  if (!hosts.includes(host)) throw refuse(`it does not name this pod, ${host}`);
+  if (new Set(hosts).size < hosts.length) throw refuse('it names a host twice');
+  return hosts;
+}

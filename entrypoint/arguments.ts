@@ -1,0 +1,48 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { flagName, settingNames } from '../agent/config/settings.ts';
+import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+export type Flags = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+
+/** Every setting as a flag, and `--config FILE`. */
+export const settingFlags: Options = Object.fromEntries(
+  ['config', ...settingNames.map(flagName)].map((name) => [name, { type: 'string' } as const]),
+);
+
+export interface ParsedArguments {
+  readonly flags: Flags;
+  readonly positionals: readonly string[];
+  /** What stands behind `--`, untouched. */
+  readonly command: readonly string[];
+}
+
+/** Parses a verb's arguments. Throws a PodError (exit 64) for a flag it does not know, or a word too many. */
+export function parseVerbArguments(
+  verb: string,
+  args: readonly string[],
+  options: Options,
+  mostPositionals = 0,
+): ParsedArguments {
+  const separator = args.indexOf('--');
+  const own = separator < 0 ? args : args.slice(0, separator);
+  const command = separator < 0 ? [] : args.slice(separator + 1);
+  const refuse = (why: string, hint: string) =>
+    new PodError(ExitCode.usage, `Cannot understand "flux-pod ${[verb, ...own].join(' ')}": ${why}`, {
+      hint,
+    });
+  let values: Flags;
+  let positionals: string[];
+  try {
+    ({ values, positionals } = parseArgs({ args: [...own], options, allowPositionals: true, strict: true }));
+  } catch (error) {
+    throw refuse(messageOf(error).split('. ', 1)[0] ?? '', `\`flux-pod ${verb} --help\` lists the flags.`);
+  }
+  if (positionals.length > mostPositionals) {
+    throw refuse(
+      `"${positionals[mostPositionals]}" is a word too many`,
+      'A COMMAND stands behind `--`, as in `flux-pod run -- COMMAND ARG...`.',
+    );
+  }
+  return { flags: values, positionals, command };
+}

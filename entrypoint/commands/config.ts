@@ -1,0 +1,53 @@
+import { brokerConfig } from '../../agent/broker/broker-config.ts';
+import { runDirectoryAt } from '../../agent/broker/run-directory.ts';
+import { environmentName, type SettingName, settingNames, settings } from '../../agent/config/settings.ts';
+import { membershipOf } from '../../agent/pod/membership.ts';
+import { parseVerbArguments, settingFlags } from '../arguments.ts';
+import { configure } from '../configure.ts';
+
+/**
+ * `flux-pod config [--check] [FLAGS]`: every setting with its value and source, then the broker.toml that follows from
+ * them. Starts nothing, writes nothing, asks no name server.
+ */
+export async function config(args: readonly string[]): Promise<number> {
+  const { flags } = parseVerbArguments('config', args, { ...settingFlags, check: { type: 'boolean' } });
+  const { configuration, sources } = await configure(flags, process.env);
+  const membership = membershipOf(configuration);
+  const directory = runDirectoryAt(configuration.dir ?? '/run/flux-pod');
+  const brokerToml = brokerConfig(configuration, membership, directory.curveCert);
+  if (flags.check) return 0;
+  const rows = settingNames.map((name) => {
+    const raw = sources[name];
+    return [
+      environmentName(name),
+      show(raw ? raw.value : configuration[name], name),
+      raw?.source ?? 'default',
+    ];
+  });
+  const parent = membership.parent
+    ? `rank ${membership.parent.rank} at ${membership.parent.target.host}`
+    : 'none';
+  process.stdout.write(
+    [
+      ...aligned(rows),
+      '',
+      `# rank ${membership.rank} of ${membership.size}, parent: ${parent}`,
+      `# ${directory.brokerToml}`,
+      brokerToml,
+    ].join('\n'),
+  );
+  return 0;
+}
+
+/** A value as its user would write it; a default that is a table is shown as the reference shows it. */
+function show(value: unknown, name: SettingName): string {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return '-';
+  if (Array.isArray(value)) return value.join(' ');
+  return typeof value === 'object' ? settings[name].default.replaceAll('`', '') : String(value);
+}
+
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  const widths = [width(0), width(1)];
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+}

@@ -1,0 +1,36 @@
+import { environmentName, flagName, settingNames, settings } from '../../agent/config/settings.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+
+const usage = `flux-pod ${packageJson.version}: turns the pods of an Indexed Job into one Flux instance
+
+  flux-pod run [FLAGS] [-- COMMAND ARG...]   the entrypoint: bootstrap, supervise, end with the outcome
+  flux-pod config [--check] [FLAGS]          every setting with its source, and the broker.toml
+  flux-pod keygen FILE                       a new CURVE certificate
+  flux-pod keygen --secret NAME              the same as a Kubernetes Secret manifest
+  flux-pod demo [--size N] [-- COMMAND]      a MiniCluster on this machine, without Kubernetes or root
+
+In a pod of an Indexed Job only the size must be given: FLUX_POD_SIZE=4 flux-pod run -- COMMAND
+\`flux-pod run --help\` lists the settings.
+`;
+
+/** `flux-pod help`, and `--help` behind a verb. */
+export async function help([verb]: readonly string[]): Promise<number> {
+  process.stdout.write(verb === 'run' || verb === 'config' ? `${usage}\n${settingsHelp()}` : usage);
+  return 0;
+}
+
+export async function version(): Promise<number> {
+  process.stdout.write(`${packageJson.version}\n`);
+  return 0;
+}
+
+function settingsHelp(): string {
+  const rows = settingNames.map((name) => {
+    const { meaning, default: fallback } = settings[name];
+    return `  --${flagName(name)}  ${environmentName(name)}\n      ${meaning} (default: ${fallback})\n`;
+  });
+  return `Settings: a flag, else an environment variable, else /etc/flux-pod/config.toml (--config, FLUX_POD_CONFIG),
+else what the pod tells, else the default.
+
+${rows.join('')}`.replaceAll('`', '');
+}

@@ -1,0 +1,36 @@
+import { ExitCode, messageOf, PodError } from '../../agent/errors.ts';
+import type { Outcome } from '../../agent/lifecycle/outcome.ts';
+import { runPod } from '../../agent/lifecycle/run.ts';
+import { writeTerminationLog } from '../../agent/lifecycle/termination-log.ts';
+import { createLog } from '../../agent/log.ts';
+import { parseVerbArguments, settingFlags } from '../arguments.ts';
+import { configure } from '../configure.ts';
+
+/** `flux-pod run [FLAGS] [-- COMMAND ARG...]`: the entrypoint. Resolves to the pod's exit code. */
+export async function run(args: readonly string[]): Promise<number> {
+  const { flags, command } = parseVerbArguments('run', args, settingFlags);
+  const { configuration } = await configure(flags, process.env).catch(lastWords);
+  const log = createLog({
+    level: configuration.logLevel,
+    format: configuration.logFormat,
+    base: { pod: `${configuration.cluster}-${configuration.index}` },
+  });
+  const outcome = await runPod(configuration, command, process.env, log).catch((error): Outcome => {
+    const code = error instanceof PodError ? error.exitCode : ExitCode.internal;
+    const hint = error instanceof PodError ? error.hint : undefined;
+    const unexpected =
+      error instanceof PodError ? {} : { stack: error instanceof Error ? error.stack : String(error) };
+    log('fatal', messageOf(error), { exitCode: code, ...(hint && { hint }), ...unexpected });
+    return { code, sentence: messageOf(error) };
+  });
+  log(outcome.code === 0 ? 'info' : 'error', outcome.sentence, { exitCode: outcome.code });
+  await log.open();
+  writeTerminationLog(outcome);
+  return outcome.code;
+}
+
+/** A pod that never gets as far as its log still says why it ended where the kubelet looks. */
+function lastWords(error: unknown): never {
+  if (error instanceof PodError) writeTerminationLog({ code: error.exitCode, sentence: error.message });
+  throw error;
+}

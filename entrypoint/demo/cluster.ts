@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { createCertificate, formatCertificate } from '../../agent/broker/curve.ts';
+import { type Nameserver, startNameserver } from './nameserver.ts';
+
+/** One pod of the demo: an agent process with a loopback address for its own. */
+export interface DemoPod {
+  readonly name: string;
+  readonly index: number;
+  /** Its exit code, 128+N for a signal. */
+  readonly ended: Promise<number>;
+  readonly signal: (signal: NodeJS.Signals) => void;
+}
+
+export interface DemoCluster {
+  readonly pods: readonly DemoPod[];
+  readonly close: () => Promise<void>;
+}
+
+export interface DemoOptions {
+  readonly size: number;
+  readonly flux: string;
+  readonly command: readonly string[];
+  /** A private directory for certificate and run-time files. */
+  readonly directory: string;
+  /** A whole line that a pod wrote. */
+  readonly onLine: (pod: DemoPod, stream: 'stdout' | 'stderr', line: string) => void;
+}
+
+const cluster = 'demo';
+const service = 'flux-service';
+const namespace = 'default';
+const domain = 'cluster.local';
+/** In a cluster the endpoints controller publishes a pod's name about a second after its start; here it is quicker. */
+const publishAfterMs = 200;
+
+/** Starts `size` agents on 127.0.0.2 and up, with a DNS server that answers as a headless Service does. */
+export async function startDemoCluster(options: DemoOptions): Promise<DemoCluster> {
+  const { directory } = options;
+  const certificate = join(directory, 'curve.cert');
+  writeFileSync(certificate, formatCertificate(createCertificate({ name: cluster })), { mode: 0o600 });
+  const nameserver = await startNameserver({
+    address: '127.0.0.1',
+    zone: domain,
+    negativeTtl: 30,
+    positiveTtl: 30,
+  });
+  const port = await freePort(addressOf(0));
+  const pods = Array.from({ length: options.size }, (_, index) =>
+    startPod(index, port, certificate, nameserver, options),
+  );
+  return {
+    pods,
+    close: async () => {
+      for (const pod of pods) pod.signal('SIGTERM');
+      await Promise.all(pods.map((pod) => pod.ended));
+      await nameserver.close();
+    },
+  };
+}
+
+function startPod(
+  index: number,
+  port: number,
+  certificate: string,
+  nameserver: Nameserver,
+  { size, flux, command, directory, onLine }: DemoOptions,
+): DemoPod {
+  const name = `${cluster}-${index}`;
+  const child = spawn(process.execPath, [process.argv[1] ?? '', 'run', '--', ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // What the kubelet would tell a pod, and what this machine, being no pod, cannot.
+    env: {
+      ...inherited(),
+      JOB_COMPLETION_INDEX: String(index),
+      FLUX_POD_SIZE: String(size),
+      FLUX_POD_CLUSTER: cluster,
+      FLUX_POD_SERVICE: service,
+      FLUX_POD_NAMESPACE: namespace,
+      FLUX_POD_DOMAIN: domain,
+      FLUX_POD_ADDRESS: addressOf(index),
+      FLUX_POD_PORT: String(port),
+      FLUX_POD_NAMESERVERS: `${nameserver.address}:${nameserver.port}`,
+      FLUX_POD_CURVE_CERT: certificate,
+      FLUX_POD_DIR: join(directory, name),
+      FLUX_POD_FLUX: flux,
+      FLUX_POD_HTTP: 'off',
+      FLUX_POD_RESOURCES: 'cores=1',
+      FLUX_POD_LOG_FORMAT: 'json',
+    },
+  });
+  const published = setTimeout(
+    () => nameserver.publish(`${name}.${service}.${namespace}.svc.${domain}`, addressOf(index)),
+    publishAfterMs,
+  );
+  const pod: DemoPod = {
+    name,
+    index,
+    ended: endOf(child).finally(() => clearTimeout(published)),
+    signal: (signal) => void child.kill(signal),
+  };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    createInterface({ input: child[stream] }).on('line', (line) => onLine(pod, stream, line));
+  }
+  return pod;
+}
+
+/** The environment without another instance's variables. */
+const inherited = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^FLUX_|^JOB_COMPLETION_INDEX$/.test(name)),
+  );
+
+/** 127.0.0.2, 127.0.0.3, ...: all of 127.0.0.0/8 is this machine. */
+const addressOf = (index: number): string => {
+  const host = index + 2;
+  return `127.0.${host >> 8}.${host & 255}`;
+};
+
+async function endOf(child: ChildProcess): Promise<number> {
+  const [code, signal] = await once(child, 'close');
+  const { endingOf } = await import('../../agent/broker/process.ts');
+  return endingOf(code, signal).code;
+}
+
+async function freePort(host: string): Promise<number> {
+  const server = createServer().listen(0, host);
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address ? address.port : 0;
+}

@@ -1,0 +1,40 @@
+#!/bin/sh
+# flux-pod: finds Node.js and runs the agent beside this file. As PID 1 it sees first to what only a PID 1 can do, and
+# Node.js cannot: reap the orphans of jobs, whatever their parent was.
+
+case $0 in
+  */*) self=$0 ;;
+  *) self=$(command -v -- "$0") ;;
+esac
+[ ! -L "$self" ] || self=$(readlink -f -- "$self")
+here=${self%/*}
+
+node=$here/node
+[ -x "$node" ] || node=$(command -v node) || {
+  echo "flux-pod: cannot find Node.js: put it at $here/node or on PATH" >&2
+  exit 72
+}
+
+[ "$$" -eq 1 ] || exec "$node" "$here/flux-pod.cjs" "$@"
+
+for init in tini /sbin/tini /usr/bin/tini /tini; do
+  init=$(command -v "$init") && exec "$init" -- "$node" "$here/flux-pod.cjs" "$@"
+done
+
+# No tini: this shell is PID 1. It passes signals on, and its wait reaps every orphan.
+# A signal that comes before the child exists waits for it.
+child='' early=''
+for signal in TERM INT HUP QUIT USR1 USR2; do
+  # shellcheck disable=SC2064 # the name is meant to be filled in now
+  trap "[ -z \"\$child\" ] && early=\"\$early $signal\" || kill -s $signal \"\$child\" 2>/dev/null" "$signal"
+done
+# A background job of a shell without job control has its stdin closed to it, unless it is given.
+"$node" "$here/flux-pod.cjs" "$@" <&0 &
+child=$!
+for signal in $early; do kill -s "$signal" "$child"; done
+# wait ends early when a signal was passed on: only a child that is gone has told its exit code.
+while :; do
+  wait "$child"
+  code=$?
+  kill -0 "$child" 2>/dev/null || exit "$code"
+done

@@ -1,0 +1,62 @@
+/**
+ * flux-pod: the container entrypoint that turns the pods of an Indexed Job into one Flux instance.
+ *
+ *     flux-pod run [FLAGS] [-- COMMAND ARG...]   the entrypoint
+ *     flux-pod config [--check] [FLAGS]          what is configured and where it came from; the broker.toml
+ *     flux-pod keygen FILE | --secret NAME       a new CURVE certificate
+ *     flux-pod demo [--size N] [-- COMMAND]      a MiniCluster on this machine, without Kubernetes or root
+ *
+ * This file maps a verb to its command, and is the only one that ends the process.
+ */
+import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
+
+type Command = (args: readonly string[]) => Promise<number>;
+
+/** A verb's code is loaded when it is needed: what `run` does not use must not cost it time. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import('./commands/run.ts')).run,
+  config: async () => (await import('./commands/config.ts')).config,
+  keygen: async () => (await import('./commands/keygen.ts')).keygen,
+  demo: async () => (await import('./commands/demo.ts')).demo,
+  help: async () => (await import('./commands/help.ts')).help,
+  version: async () => (await import('./commands/help.ts')).version,
+  // Not for people: the embedded stand-in for Flux, which `demo` puts on PATH where there is no Flux.
+  'stand-in-flux': async () => (await import('./demo/stand-in/main.ts')).standInFlux,
+};
+
+const aliases: Readonly<Record<string, string>> = { '--help': 'help', '-h': 'help', '--version': 'version' };
+
+async function main([word = 'help', ...args]: readonly string[]): Promise<number> {
+  const verb = aliases[word] ?? word;
+  const load = Object.hasOwn(commands, verb) ? commands[verb] : undefined;
+  if (!load) {
+    const verbs = Object.keys(commands).filter((known) => known !== 'stand-in-flux');
+    throw new PodError(
+      ExitCode.usage,
+      `Cannot understand "flux-pod ${word}": expected one of ${verbs.join(', ')}`,
+    );
+  }
+  const asksForHelp =
+    verb !== 'stand-in-flux' &&
+    args.slice(0, endOfFlags(args)).some((arg) => arg === '--help' || arg === '-h');
+  if (asksForHelp) return (await import('./commands/help.ts')).help([verb]);
+  return (await load())(args);
+}
+
+const endOfFlags = (args: readonly string[]): number =>
+  args.includes('--') ? args.indexOf('--') : args.length;
+
+function report(error: unknown): number {
+  if (error instanceof PodError) {
+    process.stderr.write(`flux-pod: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
+    return error.exitCode;
+  }
+  process.stderr.write(
+    `flux-pod: internal error: ${error instanceof Error ? error.stack : messageOf(error)}\n`,
+  );
+  return ExitCode.internal;
+}
+
+main(process.argv.slice(2))
+  .catch(report)
+  .then((code) => process.exit(code));
