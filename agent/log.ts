@@ -50,7 +50,7 @@ export function createLog({ level, format, base }: LogOptions): Log {
         timestamp: () => `,"time":"${lineTime.toISOString()}"`,
         formatters: { level: (label) => ({ level: label }) },
       },
-      format === 'text' ? { write: writeText } : pino.destination({ fd: 2, sync: true }),
+      format === 'text' ? { write: writeText } : destination(pino),
     );
     for (const line of kept.splice(0)) write(line);
   };
@@ -60,6 +60,11 @@ export function createLog({ level, format, base }: LogOptions): Log {
       write({ time: new Date(), level: lineLevel, message, fields }),
     { open },
   );
+}
+
+/** Whoever read the log may go; the pod's work goes on without it. */
+function destination(pino: typeof import('pino').pino) {
+  return pino.destination({ fd: 2, sync: true }).on('error', () => undefined);
 }
 
 /** For people: `12:30:01.123 info  mc-0 The broker has started  pid=12` */

@@ -57,6 +57,9 @@ function report(error: unknown): number {
   return ExitCode.internal;
 }
 
+// A reader that goes away, such as `head`, is no error of ours, and must not leave a cluster behind.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 main(process.argv.slice(2))
   .catch(report)
   .then((code) => process.exit(code));

@@ -35,8 +35,7 @@ export function brokerConfig(
         ? { host: parent.host, address: parentAddress.host, port: parentAddress.port }
         : undefined,
     hostsAreHostnames: membership.hostIsHostname,
-    // The leader says for all what each host offers.
-    offered: rank === 0 ? offeredResources(configuration) : undefined,
+    offered: offeredResources(configuration),
   });
   return formatToml(
     configuration.brokerConfig === undefined ? ours : withUserTable(ours, configuration.brokerConfig),

@@ -4,7 +4,7 @@ import { offeredCores, readCpuAllowance } from '../pod/cpus.ts';
 import type { OfferedResources } from './broker-toml.ts';
 
 /**
- * What each host offers to jobs, as the leader's broker.toml says it for all. Undefined leaves it to hwloc, which finds
+ * What each host offers to jobs: the leader's broker schedules on it, a follower's verifies it. Undefined leaves it to hwloc, which finds
  * GPUs and unlike nodes but knows no CPU limit and no host that is not there yet: with either, the number is written down.
  */
 export function offeredResources({ resources, size, maxSize, hosts }: Configuration): OfferedResources {

@@ -1,0 +1,102 @@
+import { accessSync, chmodSync, constants, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createCertificate, formatCertificate } from '../../agent/broker/curve.ts';
+import { findFlux } from '../../agent/broker/find-flux.ts';
+import type { Bed, PodSpec } from './bed.ts';
+import type { Pod } from './pod.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** A Flux to test against. */
+export interface Flux {
+  readonly name: string;
+  readonly path: string;
+  readonly real: boolean;
+}
+
+/** The real Flux on PATH or in /opt/flux, if there is one. */
+export function realFlux(): Flux | undefined {
+  try {
+    return { name: 'real Flux', path: findFlux(undefined, process.env['PATH'] ?? ''), real: true };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Every Flux to test against: the stand-in always, the real one where there is one, else a loud word about it. */
+export function everyFlux(): Flux[] {
+  const real = realFlux();
+  if (!real) {
+    console.warn(
+      'SKIPPED against real Flux: there is no flux on PATH or in /opt/flux/bin. Install flux-core there and run the tests again.',
+    );
+  }
+  const standIn = { name: 'the stand-in', path: join(installFluxPod(), 'bin/flux'), real: false };
+  return real ? [standIn, real] : [standIn];
+}
+
+/**
+ * Lays flux-pod out as in an image: launcher, bundle and Node.js in one directory. Returns that directory; `npm run build` has
+ * made what it copies.
+ */
+export function installFluxPod(): string {
+  const directory = join(root, 'dist/image');
+  mkdirSync(join(directory, 'bin'), { recursive: true });
+  for (const file of ['flux-pod', 'flux-pod.cjs']) copyFileSync(join(root, 'dist', file), join(directory, file));
+  rmSync(join(directory, 'node'), { force: true });
+  symlinkSync(process.execPath, join(directory, 'node'));
+  const standIn = join(directory, 'bin/flux');
+  writeFileSync(
+    standIn,
+    `#!/bin/sh\nexec ${join(directory, 'node')} ${join(directory, 'flux-pod.cjs')} stand-in-flux "$@"\n`,
+  );
+  chmodSync(standIn, 0o755);
+  accessSync(join(directory, 'flux-pod'), constants.X_OK);
+  return directory;
+}
+
+export interface MiniClusterSpec {
+  readonly size: number;
+  readonly command: readonly string[];
+  readonly flux: Flux;
+  readonly cluster?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Further properties of each pod. */
+  readonly pod?: (index: number) => Partial<PodSpec>;
+}
+
+export const certificateMount = '/etc/flux-pod/curve/curve.cert';
+
+/** Starts the pods of a MiniCluster as the Job controller would: only the size is set, and a Secret is mounted. */
+export function startMiniCluster(
+  bed: Bed,
+  { size, command, flux, cluster = 'mc', env = {}, pod }: MiniClusterSpec,
+): Pod[] {
+  const fluxPod = join(installFluxPod(), 'flux-pod');
+  const certificate = formatCertificate(createCertificate({ name: cluster }));
+  return Array.from({ length: size }, (_, index) => {
+    const special = pod?.(index) ?? {};
+    return bed.startPod({
+      cluster,
+      index,
+      command: [fluxPod, 'run', '--', ...command],
+      ...special,
+      env: {
+        FLUX_POD_SIZE: String(size),
+        // The real Flux is found by itself where it usually is.
+        ...((!flux.real || !flux.path.startsWith('/opt/flux/')) && { FLUX_POD_FLUX: flux.path }),
+        ...env,
+        ...special.env,
+      },
+      mounts: { [certificateMount]: { content: certificate, mode: 0o400 }, ...special.mounts },
+    });
+  });
+}
+
+/** What all pods wrote, for the message of a failing test. */
+export const logsOf = (pods: readonly Pod[]): string =>
+  pods.map((pod) => `--- ${pod.name}\n${pod.stdout}\n${pod.stderr}`).join('\n');
+
+/** The exit codes of all pods, in the order of their indexes. */
+export const exitCodes = async (pods: readonly Pod[]): Promise<number[]> =>
+  (await Promise.all(pods.map((pod) => pod.exited))).map(({ code }) => code);
