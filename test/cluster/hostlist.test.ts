@@ -64,7 +64,9 @@ describe('parseHostlist', () => {
   it.each([
     ['one range', 'x[0-1048576]', 'more than 1048576 hosts'],
     ['many ranges', 'x[0-600000,0-600000]', 'more than 1048576 hosts'],
-    ['many expressions', 'x[0-600000],y[0-600000]', 'more than 1048576 hosts'],
+    ['many expressions', 'y[0-9],x[0-1048570]', 'more than 1048576 hosts'],
+    ['one host more in a range', 'y,x[0-1048575]', 'more than 1048576 hosts (at character 5)'],
+    ['one host more in a product', 'y,x[0-1023][0-1023]', 'more than 1048576 hosts (at character 3)'],
     ['several brackets', 'x[0-2047]y[0-2047]', 'more than 1048576 hosts'],
     ['very many brackets', '[0-9]'.repeat(100), 'more than 1048576 hosts'],
     ['a range beyond the numbers', 'x[9007199254740992-9007199254740993]', 'has too large a number'],

@@ -1,4 +1,13 @@
-import { accessSync, chmodSync, constants, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  mkdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createCertificate, formatCertificate } from '../../agent/broker/curve.ts';
 import { findFlux } from '../../agent/broker/find-flux.ts';
@@ -17,7 +26,7 @@ export interface Flux {
 /** The real Flux on PATH or in /opt/flux, if there is one. */
 export function realFlux(): Flux | undefined {
   try {
-    return { name: 'real Flux', path: findFlux(undefined, process.env['PATH'] ?? ''), real: true };
+    return { name: 'real Flux', path: findFlux(undefined, process.env.PATH ?? ''), real: true };
   } catch {
     return undefined;
   }
@@ -42,7 +51,8 @@ export function everyFlux(): Flux[] {
 export function installFluxPod(): string {
   const directory = join(root, 'dist/image');
   mkdirSync(join(directory, 'bin'), { recursive: true });
-  for (const file of ['flux-pod', 'flux-pod.cjs']) copyFileSync(join(root, 'dist', file), join(directory, file));
+  for (const file of ['flux-pod', 'flux-pod.cjs'])
+    copyFileSync(join(root, 'dist', file), join(directory, file));
   rmSync(join(directory, 'node'), { force: true });
   symlinkSync(process.execPath, join(directory, 'node'));
   const standIn = join(directory, 'bin/flux');

@@ -24,7 +24,12 @@ describe.skipIf(unavailable)('pods of an Indexed Job become one Flux instance', 
       const hostnames = pods[0]?.stdout.split('\n').filter((line) => line.startsWith(`mc${size}-`));
       expect(hostnames?.sort()).toEqual(pods.map((pod) => pod.name).sort());
       expect(pods[0]?.stdout).toMatch(/STATE +NNODES +NCORES/);
-      expect(pods.slice(1).map((pod) => pod.stdout).join('')).toBe('');
+      expect(
+        pods
+          .slice(1)
+          .map((pod) => pod.stdout)
+          .join(''),
+      ).toBe('');
       for (const pod of pods) await pod.remove();
     });
   });

@@ -1,0 +1,13 @@
+/** `npm run bench [-- NAME]`: figures that the README and the budgets speak of, each beside another way to the same end. */
+import { start } from './start.ts';
+
+const benchmarks: Readonly<Record<string, () => Promise<void>>> = { start };
+
+const wanted = process.argv[2];
+for (const [name, run] of Object.entries(benchmarks)) {
+  if (wanted === undefined || wanted === name) await run();
+}
+if (wanted !== undefined && !Object.hasOwn(benchmarks, wanted)) {
+  console.error(`There is no benchmark "${wanted}": expected one of ${Object.keys(benchmarks).join(', ')}`);
+  process.exitCode = 64;
+}

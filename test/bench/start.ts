@@ -1,0 +1,135 @@
+/**
+ * From exec of the entrypoint to exec of the broker on the leader of four pods, with nothing to wait for: flux-pod beside a
+ * bash script that writes the same files and has `flux R encode` write R. Both start the same `flux`, a wrapper that
+ * notes the time when it is asked for the broker.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createCertificate, formatCertificate } from '../../agent/broker/curve.ts';
+import { installFluxPod, realFlux } from '../support/flux-pod.ts';
+
+const pairs = 40;
+const warmUps = 3;
+
+export async function start(): Promise<void> {
+  const flux = realFlux();
+  if (!flux) {
+    console.log(
+      'start: SKIPPED, there is no real flux on PATH or in /opt/flux/bin, whose `flux R encode` bash would run',
+    );
+    return;
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'flux-pod-bench-'));
+  try {
+    const ways = layOut(directory, flux.path);
+    const measured = { fluxPod: [] as number[], bash: [] as number[] };
+    for (let pair = -warmUps; pair < pairs; pair++) {
+      const fluxPod = millisecondsToBroker(ways.fluxPod, directory);
+      const bash = millisecondsToBroker(ways.bash, directory);
+      if (pair < 0) continue;
+      measured.fluxPod.push(fluxPod);
+      measured.bash.push(bash);
+    }
+    const ratios = measured.fluxPod.map((value, pair) => value / (measured.bash[pair] ?? Number.NaN));
+    console.log(`exec of the entrypoint to exec of the broker, leader of 4, ${pairs} pairs; milliseconds`);
+    console.log(row('', ['min', 'median', 'max']));
+    console.log(row('flux-pod', spread(measured.fluxPod, 1)));
+    console.log(row('bash + flux R encode', spread(measured.bash, 1)));
+    console.log(row('ratio, pair by pair', spread(ratios, 2)));
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+interface Way {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+function layOut(directory: string, flux: string): { fluxPod: Way; bash: Way } {
+  const wrapper = join(directory, 'flux');
+  writeFileSync(
+    wrapper,
+    `#!/bin/bash\n[ "$1" = broker ] && { echo "$EPOCHREALTIME" >"$STAMP"; exit 0; }\nexec ${flux} "$@"\n`,
+    { mode: 0o755 },
+  );
+  const certificate = join(directory, 'mounted.cert');
+  writeFileSync(certificate, formatCertificate(createCertificate({ name: 'mc' })), { mode: 0o400 });
+  const script = join(directory, 'entrypoint.sh');
+  writeFileSync(script, bashEntrypoint, { mode: 0o755 });
+  const env = {
+    PATH: `${directory}:/usr/bin:/bin`,
+    STAMP: join(directory, 'stamp'),
+    CERTIFICATE: certificate,
+    DIRECTORY: join(directory, 'bash'),
+    CLUSTER: 'mc',
+    SIZE: '4',
+  };
+  const settings = {
+    PATH: env.PATH,
+    STAMP: env.STAMP,
+    JOB_COMPLETION_INDEX: '0',
+    FLUX_POD_SIZE: '4',
+    FLUX_POD_CLUSTER: 'mc',
+    FLUX_POD_SERVICE: 'flux-service',
+    FLUX_POD_NAMESPACE: 'default',
+    FLUX_POD_ADDRESS: '127.0.0.2',
+    FLUX_POD_CURVE_CERT: certificate,
+    FLUX_POD_DIR: join(directory, 'flux-pod'),
+    FLUX_POD_LOG_LEVEL: 'silent',
+    // bash writes R for every pod too
+    FLUX_POD_RESOURCES: 'auto',
+  };
+  mkdirSync(join(directory, 'bash'));
+  return {
+    fluxPod: { command: [join(installFluxPod(), 'flux-pod'), 'run', '--', 'hostname'], env: settings },
+    bash: { command: [script, 'hostname'], env },
+  };
+}
+
+/** The least that a script has to do: no checks, no words. */
+const bashEntrypoint = `#!/bin/bash
+set -e
+last=$((SIZE - 1))
+mkdir -p "$DIRECTORY/run"
+cp "$CERTIFICATE" "$DIRECTORY/curve.cert"
+chmod 600 "$DIRECTORY/curve.cert"
+flux R encode --hosts="$CLUSTER-[0-$last]" --local >"$DIRECTORY/R"
+cat >"$DIRECTORY/broker.toml" <<EOT
+[bootstrap]
+curve_cert = "$DIRECTORY/curve.cert"
+default_port = 8050
+default_bind = "tcp://eth0:%p"
+default_connect = "tcp://%h.flux-service.default.svc.cluster.local:%p"
+hosts = [{ host = "$CLUSTER-[0-$last]" }]
+[tbon]
+topo = "custom"
+connect_timeout = "5s"
+[resource]
+path = "$DIRECTORY/R"
+EOT
+exec flux broker --config-path="$DIRECTORY/broker.toml" -Srundir="$DIRECTORY/run" \\
+  -Slocal-uri="local://$DIRECTORY/run/local" -Sbroker.quorum="$SIZE" -Slog-stderr-mode=local "$@"
+`;
+
+function millisecondsToBroker({ command, env }: Way, directory: string): number {
+  const stamp = join(directory, 'stamp');
+  rmSync(stamp, { force: true });
+  const [program = '', ...args] = command;
+  const startedAt = performance.timeOrigin + performance.now();
+  const { status, stderr } = spawnSync(program, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`);
+  return Number(readFileSync(stamp, 'utf8')) * 1000 - startedAt;
+}
+
+function spread(values: readonly number[], digits: number): string[] {
+  const sorted = [...values].sort((a, b) => a - b);
+  return [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)].map((value) =>
+    (value ?? 0).toFixed(digits),
+  );
+}
+
+const row = (name: string, cells: readonly string[]): string =>
+  `${name.padEnd(22)}${cells.map((cell) => cell.padStart(9)).join('')}`;
