@@ -41,7 +41,7 @@ export function createLog({ level, format, base }: LogOptions): Log {
   };
 
   const open = async () => {
-    if (logger) return;
+    if (logger || level === 'silent') return;
     const { pino } = await import('pino');
     logger = pino(
       {

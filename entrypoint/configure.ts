@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import {
   configVariable,
   defaultConfigPath,
@@ -23,6 +24,6 @@ export async function configure(flags: Flags, environment: NodeJS.ProcessEnv): P
   return resolveConfiguration(
     readPodFacts(environment),
     readings.map(({ layer }) => layer),
-    { problems: readings.flatMap(({ problems }) => problems), terminal: process.stderr.isTTY === true },
+    { problems: readings.flatMap(({ problems }) => problems), terminal: isatty(2) },
   );
 }

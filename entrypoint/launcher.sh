@@ -15,10 +15,13 @@ node=$here/node
   exit 72
 }
 
-[ "$$" -eq 1 ] || exec "$node" "$here/flux-pod.cjs" "$@"
+program=$here/flux-pod.cjs
+[ ! -f "$here/flux-pod.cache" ] || program=$here/cached.cjs
+
+[ "$$" -eq 1 ] || exec "$node" "$program" "$@"
 
 for init in tini /sbin/tini /usr/bin/tini /tini; do
-  init=$(command -v "$init") && exec "$init" -- "$node" "$here/flux-pod.cjs" "$@"
+  init=$(command -v "$init") && exec "$init" -- "$node" "$program" "$@"
 done
 
 # No tini: this shell is PID 1. It passes signals on, and its wait reaps every orphan.
@@ -29,7 +32,7 @@ for signal in TERM INT HUP QUIT USR1 USR2; do
   trap "[ -z \"\$child\" ] && early=\"\$early $signal\" || kill -s $signal \"\$child\" 2>/dev/null" "$signal"
 done
 # A background job of a shell without job control has its stdin closed to it, unless it is given.
-"$node" "$here/flux-pod.cjs" "$@" <&0 &
+"$node" "$program" "$@" <&0 &
 child=$!
 for signal in $early; do kill -s "$signal" "$child"; done
 # wait ends early when a signal was passed on: only a child that is gone has told its exit code.

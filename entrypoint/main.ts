@@ -40,7 +40,13 @@ async function main([word = 'help', ...args]: readonly string[]): Promise<number
     verb !== 'stand-in-flux' &&
     args.slice(0, endOfFlags(args)).some((arg) => arg === '--help' || arg === '-h');
   if (asksForHelp) return (await import('./commands/help.ts')).help([verb]);
+  if (verb !== 'run') outliveReaders();
   return (await load())(args);
+}
+
+/** A reader that goes away, such as `head`, is no error of ours, and must not leave a demo's pods behind. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 }
 
 const endOfFlags = (args: readonly string[]): number =>
@@ -56,9 +62,6 @@ function report(error: unknown): number {
   );
   return ExitCode.internal;
 }
-
-// A reader that goes away, such as `head`, is no error of ours, and must not leave a cluster behind.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 main(process.argv.slice(2))
   .catch(report)

@@ -7,8 +7,6 @@ import { type CurveCertificate, parseCertificate } from './curve.ts';
  * it, by fsGroup), nobody else. Throws a PodError (exit 77) with the reason where it is missing, unsafe or damaged.
  */
 export function readMountedCertificate(path: string): CurveCertificate {
-  const refuse = (why: string, hint: string, cause?: unknown) =>
-    new PodError(ExitCode.certificate, `Cannot use the CURVE certificate ${path}: ${why}`, { hint, cause });
   let mode: number;
   let text: string;
   try {
@@ -16,16 +14,31 @@ export function readMountedCertificate(path: string): CurveCertificate {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const [why, hint] = explainUnreadable(error);
-    throw refuse(why, hint, error);
+    throw refusal(path, why, hint, error);
   }
   if ((mode & 0o007) !== 0 || (mode & 0o020) !== 0) {
     const who = (mode & 0o007) !== 0 ? 'everybody can read or change it' : 'its group can change it';
-    throw refuse(`${who} (mode ${(mode & 0o777).toString(8).padStart(4, '0')})`, safeMount);
+    throw refusal(path, `${who} (mode ${(mode & 0o777).toString(8).padStart(4, '0')})`, safeMount);
   }
   const reading = parseCertificate(text);
   if ('certificate' in reading) return reading.certificate;
-  throw refuse(`it is damaged: ${reading.damage}`, `Make a new one: ${makeSecret}`);
+  throw damaged(path, reading.damage);
 }
+
+/**
+ * Checks that the keys belong together. It may be done while the broker starts, which refuses a mismatch as well but says
+ * less. Throws a PodError (exit 77).
+ */
+export async function checkKeyPair(path: string, certificate: CurveCertificate): Promise<void> {
+  const { isKeyPair } = await import('./curve-keys.ts');
+  if (!isKeyPair(certificate)) throw damaged(path, 'its public key does not belong to its secret key');
+}
+
+const damaged = (path: string, damage: string): PodError =>
+  refusal(path, `it is damaged: ${damage}`, `Make a new one: ${makeSecret}`);
+
+const refusal = (path: string, why: string, hint: string, cause?: unknown): PodError =>
+  new PodError(ExitCode.certificate, `Cannot use the CURVE certificate ${path}: ${why}`, { hint, cause });
 
 const makeSecret = '`flux-pod keygen --secret NAME | kubectl apply -f -`.';
 const safeMount =

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { ExitCode, messageOf, PodError } from '../errors.ts';
@@ -56,7 +56,8 @@ async function prepare(path: string): Promise<RunDirectory> {
   if (Buffer.byteLength(directory.runDirectory) > longestRunDirectory) {
     throw refuse(`sockets in it need a path of at most ${longestRunDirectory - '/run'.length} bytes`);
   }
-  if (await isListening(directory.socket)) throw refuse('a broker is already running in it');
+  if (existsSync(directory.socket) && (await isListening(directory.socket)))
+    throw refuse('a broker is already running in it');
   try {
     rmSync(directory.runDirectory, { recursive: true, force: true });
     mkdirSync(directory.runDirectory, { recursive: true, mode: 0o700 });

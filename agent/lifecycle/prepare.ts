@@ -1,14 +1,12 @@
-import { createServer } from 'node:net';
 import { brokerConfig } from '../broker/broker-config.ts';
 import { brokerArguments } from '../broker/command-line.ts';
 import { formatCertificate } from '../broker/curve.ts';
-import { readMountedCertificate } from '../broker/curve-file.ts';
+import { checkKeyPair, readMountedCertificate } from '../broker/curve-file.ts';
 import { environmentFor, findFlux } from '../broker/find-flux.ts';
 import { initialProgram } from '../broker/program.ts';
 import { openRunDirectory, writePrivate } from '../broker/run-directory.ts';
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
-import { ExitCode, errnoOf, PodError } from '../errors.ts';
 import { type Membership, membershipOf } from '../pod/membership.ts';
 
 /** All that is needed to start this pod's broker, again and again. */
@@ -19,6 +17,8 @@ export interface PreparedPod {
   readonly brokerArguments: readonly string[];
   /** Writes broker.toml, with the parent's verified address on a follower. */
   readonly writeBrokerToml: (parentAddress?: HostPort) => void;
+  /** The part of the certificate's check that need not hold up the broker. Throws a PodError (exit 77). */
+  readonly checkKeyPair: () => Promise<void>;
 }
 
 /**
@@ -35,7 +35,6 @@ export async function preparePod(
   const certificate = membership.size > 1 ? readMountedCertificate(configuration.curveCert) : undefined;
   const directory = await openRunDirectory(configuration.dir);
   const program = initialProgram(configuration, command, directory.batchScript);
-  if (membership.tree.descendantCountOf(membership.rank) > 0) await checkPort(configuration);
 
   if (certificate) writePrivate(directory.curveCert, formatCertificate(certificate));
   if (program.script !== undefined) writePrivate(directory.batchScript, program.script);
@@ -51,23 +50,8 @@ export async function preparePod(
     environment: environmentFor(flux, environment),
     brokerArguments: brokerArguments(configuration, membership, directory, program.argv),
     writeBrokerToml,
+    checkKeyPair: async () => {
+      if (certificate) await checkKeyPair(configuration.curveCert, certificate);
+    },
   };
-}
-
-/** A broker whose port is taken logs it among much else and ends with 1; said beforehand it is a sentence. */
-function checkPort({ address, port }: Configuration): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', (error) => {
-      const why =
-        errnoOf(error) === 'EADDRINUSE' ? 'something else listens there' : (errnoOf(error) ?? error.message);
-      reject(
-        new PodError(ExitCode.configuration, `Cannot use FLUX_POD_PORT=${port} on ${address}: ${why}`, {
-          hint: 'Set FLUX_POD_PORT to a free port, the same in all pods.',
-          cause: error,
-        }),
-      );
-    });
-    server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve()));
-  });
 }

@@ -1,8 +1,9 @@
 /** The life of a pod, from its configuration to its outcome. */
 import { isatty } from 'node:tty';
-import { startBroker } from '../broker/process.ts';
+import { type BrokerProcess, startBroker } from '../broker/process.ts';
 import type { Configuration } from '../config/resolve.ts';
 import type { Log } from '../log.ts';
+import { explainEnding } from './explain-ending.ts';
 import { followParent } from './follow.ts';
 import { findHooks, runHooks, type Stage } from './hooks.ts';
 import { leaderOutcome, type Outcome, stoppedOutcome } from './outcome.ts';
@@ -39,9 +40,11 @@ export async function runPod(
       const broker = await startBroker(pod.flux, pod.brokerArguments, pod.environment, terminal);
       lifecycle.enter('broker', { pid: broker.pid, flux: pod.flux });
       signals.forwardTo(broker);
+      await pod.checkKeyPair().catch(endWith(broker));
       await log.open();
       const ending = await broker.ended;
       signals.forwardTo(undefined);
+      if (!signals.stop.aborted) await explainEnding(ending, configuration, pod.membership);
       log('info', 'The broker has ended', {
         code: ending.code,
         ...(ending.signal && { signal: ending.signal }),
@@ -61,3 +64,10 @@ export async function runPod(
     lifecycle.enter('exit');
   }
 }
+
+/** The broker ends, and then the error is thrown. */
+const endWith = (broker: BrokerProcess) => async (error: unknown) => {
+  broker.signal('SIGKILL');
+  await broker.ended;
+  throw error;
+};

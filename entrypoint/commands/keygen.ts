@@ -1,6 +1,7 @@
 import { closeSync, fchmodSync, openSync, writeFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
-import { createCertificate, formatCertificate } from '../../agent/broker/curve.ts';
+import { formatCertificate } from '../../agent/broker/curve.ts';
+import { createCertificate } from '../../agent/broker/curve-keys.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
 import { parseVerbArguments } from '../arguments.ts';
 

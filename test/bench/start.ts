@@ -7,7 +7,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createCertificate, formatCertificate } from '../../agent/broker/curve.ts';
+import { formatCertificate } from '../../agent/broker/curve.ts';
+import { createCertificate } from '../../agent/broker/curve-keys.ts';
 import { installFluxPod, realFlux } from '../support/flux-pod.ts';
 
 const pairs = 40;

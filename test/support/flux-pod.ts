@@ -9,7 +9,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { createCertificate, formatCertificate } from '../../agent/broker/curve.ts';
+import { formatCertificate } from '../../agent/broker/curve.ts';
+import { createCertificate } from '../../agent/broker/curve-keys.ts';
 import { findFlux } from '../../agent/broker/find-flux.ts';
 import type { Bed, PodSpec } from './bed.ts';
 import type { Pod } from './pod.ts';
@@ -51,7 +52,7 @@ export function everyFlux(): Flux[] {
 export function installFluxPod(): string {
   const directory = join(root, 'dist/image');
   mkdirSync(join(directory, 'bin'), { recursive: true });
-  for (const file of ['flux-pod', 'flux-pod.cjs'])
+  for (const file of ['flux-pod', 'flux-pod.cjs', 'cached.cjs', 'flux-pod.cache'])
     copyFileSync(join(root, 'dist', file), join(directory, file));
   rmSync(join(directory, 'node'), { force: true });
   symlinkSync(process.execPath, join(directory, 'node'));

@@ -1,0 +1,28 @@
+/**
+ * Starts flux-pod.cjs with the code cache beside it: V8 then need not compile what it compiled when the cache was made, which is a
+ * fifth of the time from exec to the broker's start. A cache of another Node.js is refused by V8 and does no harm.
+ * Unlike Node's own compile cache (module.enableCompileCache) it serves every user id.
+ */
+'use strict';
+const { readFileSync, writeFileSync } = require('node:fs');
+const { Script } = require('node:vm');
+
+const program = `${__dirname}/flux-pod.cjs`;
+const cache = `${__dirname}/flux-pod.cache`;
+const making = process.env.FLUX_POD_MAKE_CACHE === cache;
+
+let cachedData;
+if (!making) {
+  try {
+    cachedData = readFileSync(cache);
+  } catch {
+    // compiled as usual
+  }
+}
+const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(program, 'utf8')}\n})`;
+const script = new Script(source, { filename: program, ...(cachedData && { cachedData }) });
+if (making) {
+  delete process.env.FLUX_POD_MAKE_CACHE;
+  process.once('exit', () => writeFileSync(cache, script.createCachedData()));
+}
+script.runInThisContext()(exports, require, module, program, __dirname);
