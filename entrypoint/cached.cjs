@@ -19,7 +19,8 @@ if (!making) {
     // compiled as usual
   }
 }
-const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(program, 'utf8')}\n})`;
+// esbuild writes ASCII only, which V8 takes over without decoding.
+const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(program, 'latin1')}\n})`;
 const script = new Script(source, { filename: program, ...(cachedData && { cachedData }) });
 if (making) {
   delete process.env.FLUX_POD_MAKE_CACHE;
