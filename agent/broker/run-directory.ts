@@ -60,16 +60,28 @@ async function prepare(path: string): Promise<RunDirectory> {
     throw refuse('a broker is already running in it');
   try {
     rmSync(directory.runDirectory, { recursive: true, force: true });
-    mkdirSync(directory.runDirectory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory.runDirectory);
   } catch (error) {
     throw refuse(messageOf(error));
   }
   return directory;
 }
 
+/**
+ * Makes a directory and its parents, private to this user. Node's own `recursive` never returns where mkdir(2) answers ENOENT
+ * though the parent is there, as in /proc.
+ */
+function makeDirectories(path: string): void {
+  const parts = path.split('/').filter((part) => part !== '');
+  for (const count of parts.keys()) {
+    const directory = `/${parts.slice(0, count + 1).join('/')}`;
+    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+  }
+}
+
 function tryToMake(path: string): string | undefined {
   try {
-    mkdirSync(join(path, 'run'), { recursive: true, mode: 0o700 });
+    makeDirectories(join(path, 'run'));
     writePrivate(join(path, 'writable'), '');
     rmSync(join(path, 'writable'));
     return path;
@@ -80,7 +92,7 @@ function tryToMake(path: string): string | undefined {
 
 /** A directory in /tmp is only safe if it is ours and nobody else can write it. */
 function makePrivate(path: string): string {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeDirectories(path);
   const { uid, mode } = lstatSync(path);
   if (uid === process.getuid?.() && (mode & 0o077) === 0 && lstatSync(path).isDirectory()) return path;
   throw new PodError(

@@ -55,6 +55,7 @@ export async function runPod(
       ? leaderOutcome(await start(), signals.stoppedBy())
       : await followParent({ configuration, pod, start, signals, lifecycle, log });
     await hook('post', never);
+    log(outcome.code === 0 ? 'info' : 'error', outcome.sentence, { exitCode: outcome.code });
     return outcome;
   } catch (error) {
     const signal = signals.stoppedBy();

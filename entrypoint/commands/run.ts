@@ -23,7 +23,6 @@ export async function run(args: readonly string[]): Promise<number> {
     log('fatal', messageOf(error), { exitCode: code, ...(hint && { hint }), ...unexpected });
     return { code, sentence: messageOf(error) };
   });
-  log(outcome.code === 0 ? 'info' : 'error', outcome.sentence, { exitCode: outcome.code });
   await log.open();
   writeTerminationLog(outcome);
   return outcome.code;

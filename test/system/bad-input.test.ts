@@ -1,0 +1,202 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { makeAgentPlace } from '../support/agent.ts';
+import { realFlux } from '../support/flux-pod.ts';
+
+const place = makeAgentPlace();
+afterAll(place.remove);
+const { env } = place;
+const whole = readFileSync(env.FLUX_POD_CURVE_CERT ?? '', 'utf8');
+
+describe('bad input ends with its own code and a sentence', () => {
+  it.each([
+    ['no size', { FLUX_POD_SIZE: undefined }, 78, /FLUX_POD_SIZE: expected the number of pods/],
+    ['size 0', { FLUX_POD_SIZE: '0' }, 78, /FLUX_POD_SIZE="0": expected a whole number from 1/],
+    ['size four', { FLUX_POD_SIZE: 'four' }, 78, /FLUX_POD_SIZE="four": expected a whole number from 1/],
+    [
+      'index 9 of 4',
+      { JOB_COMPLETION_INDEX: '9' },
+      78,
+      /JOB_COMPLETION_INDEX=9: expected an index below the 4 hosts/,
+    ],
+    [
+      'an unknown mode',
+      { FLUX_POD_MODE: 'stat' },
+      78,
+      /FLUX_POD_MODE="stat": expected one of start, submit, batch, interactive/,
+    ],
+    [
+      'an unknown variable',
+      { FLUX_POD_SIZES: '4' },
+      78,
+      /FLUX_POD_SIZES="4": no such setting; did you mean FLUX_POD_SIZE\?/,
+    ],
+    [
+      'unreadable TOML',
+      { FLUX_POD_CONFIG: place.file('broken.toml', 'size = = 4\n') },
+      78,
+      /broken\.toml: TOML: .*line 1|broken\.toml: TOML:[\s\S]*1:/,
+    ],
+    [
+      'a configuration file that is not there',
+      { FLUX_POD_CONFIG: '/nowhere.toml' },
+      78,
+      /FLUX_POD_CONFIG="\/nowhere\.toml": expected a file that can be read/,
+    ],
+    [
+      'no flux',
+      { FLUX_POD_FLUX: '/nowhere/flux' },
+      72,
+      /Cannot use FLUX_POD_FLUX="\/nowhere\/flux": no executable flux is there/,
+    ],
+    [
+      'a flux that cannot be executed',
+      { FLUX_POD_FLUX: place.file('garbage', '#!/nowhere/interpreter\n', 0o755) },
+      72,
+      /Cannot execute .*garbage: ENOENT/,
+    ],
+    [
+      'a certificate cut in half',
+      { FLUX_POD_CURVE_CERT: place.file('half.cert', whole.slice(0, whole.length / 2), 0o400) },
+      77,
+      /Cannot use the CURVE certificate .*half\.cert: it is damaged: /,
+    ],
+    [
+      'a certificate of two halves',
+      {
+        FLUX_POD_CURVE_CERT: place.file(
+          'mismatched.cert',
+          whole.replace(/public-key = .*/, 'public-key = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"'),
+          0o400,
+        ),
+      },
+      77,
+      /its public key does not belong to its secret key/,
+    ],
+    ['no certificate', { FLUX_POD_CURVE_CERT: '/nowhere/curve.cert' }, 77, /there is no such file/],
+    [
+      'a certificate that everybody can read',
+      { FLUX_POD_CURVE_CERT: place.file('open.cert', whole, 0o444) },
+      77,
+      /defaultMode: 0440.*everybody can read or change it \(mode 0444\)/s,
+    ],
+    [
+      'a directory that cannot be written',
+      { FLUX_POD_DIR: '/proc/flux-pod' },
+      78,
+      /Cannot use the run-time directory \/proc\/flux-pod/,
+    ],
+    [
+      'a user table that flux-pod owns',
+      { FLUX_POD_BROKER_CONFIG: place.file('user.toml', '[tbon]\ntopo = "kary:2"\n') },
+      78,
+      /user\.toml": flux-pod itself writes tbon\.topo \(use FLUX_POD_TOPO\)/,
+    ],
+  ])('%s', async (_, broken, code, sentence) => {
+    const result = await place.run(['run', '--', 'true'], broken);
+    expect(result.stderr.replaceAll('\\"', '"')).toMatch(sentence);
+    expect(result.code).toBe(code);
+    expect(result.stdout).toBe('');
+    const secret = /secret-key = "(.*)"/.exec(whole)?.[1] ?? 'none';
+    expect(result.stderr).not.toContain(secret);
+  });
+
+  it.each([
+    ['no verb that is known', ['frobnicate'], 64, /Cannot understand "flux-pod frobnicate"/],
+    ['an unknown flag', ['run', '--sizzle', '4', '--', 'true'], 64, /Unknown option '--sizzle'/],
+    ['a COMMAND without --', ['run', 'true'], 64, /"true" is a word too many[\s\S]*behind `--`/],
+    ['no COMMAND', ['run'], 64, /Cannot start in mode start: there is no COMMAND/],
+    [
+      'a COMMAND in mode interactive',
+      ['run', '--mode', 'interactive', '--', 'true'],
+      64,
+      /it takes no COMMAND/,
+    ],
+  ])('%s', async (_, args, code, sentence) => {
+    const result = await place.run(args);
+    expect(result.stderr).toMatch(sentence);
+    expect(result.code).toBe(code);
+  });
+
+  it('all problems are told at once', async () => {
+    const { code, stderr } = await place.run(['config'], {
+      FLUX_POD_SIZE: 'x',
+      FLUX_POD_PORT: '0',
+      FLUX_POD_MODE: 'y',
+      FLUX_POD_X: '1',
+    });
+    expect(code).toBe(78);
+    expect(stderr).toMatch(/4 problems/);
+    for (const name of ['SIZE', 'PORT', 'MODE', 'X']) expect(stderr).toMatch(new RegExp(`FLUX_POD_${name}=`));
+  });
+
+  it('a hook that fails stops the start and is named', async () => {
+    mkdirSync(join(place.directory, 'hooks'), { recursive: true });
+    const hook = place.file('hooks/leader-pre.sh', '#!/bin/sh\necho preparing; exit 3\n', 0o755);
+    const result = await place.run(['run', '--', 'echo', 'started']);
+    expect(result).toMatchObject({ code: 75, stdout: '' });
+    expect(result.stderr).toContain(`The leader-pre hook ${hook} failed: it ended with 3`);
+    expect(result.stderr).toContain('preparing');
+  });
+});
+
+const flux = realFlux();
+if (!flux)
+  console.warn(
+    'SKIPPED: what a real broker says of bad input. There is no flux on PATH or in /opt/flux/bin.',
+  );
+
+describe.skipIf(!flux)('bad input that only the broker meets, with real Flux', () => {
+  const real = { FLUX_POD_FLUX: flux?.path, FLUX_POD_SIZE: '1', FLUX_POD_HOOKS: '/nowhere' };
+
+  it.each([
+    [
+      'a program that exists nowhere',
+      ['/nowhere/program', 'x'],
+      127,
+      /The program has ended with 127: it was not found/,
+    ],
+    [
+      'a lone word that is no program',
+      ['no-such-program'],
+      127,
+      /The program has ended with 127: it was not found/,
+    ],
+    [
+      'a program that is not executable',
+      [place.file('plain', 'text'), 'x'],
+      126,
+      /The program has ended with 126: it is not executable/,
+    ],
+    ['a program that ends with 1', ['false'], 1, /The program has ended with 1/],
+    [
+      'a program that is killed',
+      ['sh', '-c', 'kill -9 $$'],
+      137,
+      /The program has ended with 137: signal 9 ended it/,
+    ],
+  ])('%s', async (_, command, code, sentence) => {
+    const result = await place.run(['run', '--', ...command], real);
+    expect(result.stderr).toMatch(sentence);
+    expect(result.code).toBe(code);
+  });
+
+  it('a port in use', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.2', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' ? String(address?.port) : '';
+    const result = await place.run(['run', '--', 'true'], {
+      ...real,
+      FLUX_POD_SIZE: '2',
+      FLUX_POD_PORT: port,
+    });
+    server.close();
+    expect(result.stderr).toContain(
+      `Cannot use FLUX_POD_PORT=${port} on 127.0.0.2: something else listens there`,
+    );
+    expect(result.code).toBe(78);
+  });
+});
