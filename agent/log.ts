@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import type { Logger } from 'pino';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -62,9 +63,13 @@ export function createLog({ level, format, base }: LogOptions): Log {
   );
 }
 
-/** Whoever read the log may go; the pod's work goes on without it. */
+/**
+ * Descriptor 2 itself, never process.stderr or process.stdout: to open those makes a pipe non-blocking for the program as
+ * well, which shares it, and a program does not expect its writes to fail with EAGAIN. (With `fd` in place of `dest` pino would look
+ * at process.stdout.) Whoever read the log may go; the pod's work goes on without it.
+ */
 function destination(pino: typeof import('pino').pino) {
-  return pino.destination({ fd: 2, sync: true }).on('error', () => undefined);
+  return pino.destination({ dest: 2, sync: true }).on('error', () => undefined);
 }
 
 /** For people: `12:30:01.123 info  mc-0 The broker has started  pid=12` */
@@ -73,7 +78,5 @@ function writeText(json: string): void {
   const facts = Object.entries(fields).map(
     ([name, value]) => `  ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
-  process.stderr.write(
-    `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${pod} ${msg}${facts.join('')}\n`,
-  );
+  writeSync(2, `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${pod} ${msg}${facts.join('')}\n`);
 }

@@ -20,8 +20,8 @@ program=$here/flux-pod.cjs
 
 [ "$$" -eq 1 ] || exec "$node" "$program" "$@"
 
-for init in tini /sbin/tini /usr/bin/tini /tini; do
-  init=$(command -v "$init") && exec "$init" -- "$node" "$program" "$@"
+for init in "$(command -v tini)" /sbin/tini /usr/bin/tini /tini; do
+  [ ! -f "$init" ] || [ ! -x "$init" ] || exec "$init" -- "$node" "$program" "$@"
 done
 
 # No tini: this shell is PID 1. It passes signals on, and its wait reaps every orphan.
@@ -31,9 +31,11 @@ for signal in TERM INT HUP QUIT USR1 USR2; do
   # shellcheck disable=SC2064 # the name is meant to be filled in now
   trap "[ -z \"\$child\" ] && early=\"\$early $signal\" || kill -s $signal \"\$child\" 2>/dev/null" "$signal"
 done
-# A background job of a shell without job control has its stdin closed to it, unless it is given.
-"$node" "$program" "$@" <&0 &
+# A shell without job control gives a background job /dev/null for its stdin; the real one is kept aside for it.
+exec 3<&0
+"$node" "$program" "$@" <&3 3<&- &
 child=$!
+exec 3<&-
 for signal in $early; do kill -s "$signal" "$child"; done
 # wait ends early when a signal was passed on: only a child that is gone has told its exit code.
 while :; do

@@ -8,6 +8,7 @@
  *
  * This file maps a verb to its command, and is the only one that ends the process.
  */
+import { writeSync } from 'node:fs';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 
 type Command = (args: readonly string[]) => Promise<number>;
@@ -54,7 +55,7 @@ const endOfFlags = (args: readonly string[]): number =>
 
 function report(error: unknown): number {
   if (error instanceof PodError) {
-    process.stderr.write(`flux-pod: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
+    writeSync(2, `flux-pod: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
     return error.exitCode;
   }
   process.stderr.write(

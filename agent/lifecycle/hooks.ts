@@ -45,7 +45,7 @@ export async function runHooks(
     const { execa } = await import('execa');
     const result = await execa(hook, {
       // The program's output is all there is on stdout, so a hook's goes to stderr.
-      stdout: process.stderr.fd,
+      stdout: 2,
       stderr: 'inherit',
       stdin: 'ignore',
       env: { ...environment, FLUX_POD_STAGE: stage },

@@ -28,7 +28,7 @@ export interface Result {
 }
 
 /** The options of `flux broker` end where its initial program begins. */
-const fakeFlux = `#!/bin/sh
+export const fakeFlux = `#!/bin/sh
 shift
 while :; do case $1 in -*) shift ;; *) break ;; esac; done
 [ $# -gt 0 ] || exec sleep 1000

@@ -1,0 +1,152 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fakeFlux } from '../support/agent.ts';
+import { type Bed, bedUnavailable, createBed, type PodSpec } from '../support/bed.ts';
+import { installFluxPod } from '../support/flux-pod.ts';
+import type { Pod } from '../support/pod.ts';
+
+// The duties of a PID 1, after the test lists of tini and dumb-init.
+const unavailable = bedUnavailable();
+if (unavailable) console.warn(`SKIPPED: flux-pod as PID 1. ${unavailable}`);
+const tini = ['/usr/bin/tini', '/sbin/tini', '/usr/local/bin/tini', '/tini'].filter((path) =>
+  existsSync(path),
+);
+if (tini.length === 0) console.warn('SKIPPED: PID 1 with tini. Install tini (Debian: apt-get install tini).');
+
+const ways = [
+  { name: 'the shell as PID 1', hide: tini },
+  ...(tini.length > 0 ? [{ name: 'tini as PID 1', hide: [] }] : []),
+];
+
+describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
+  let bed: Bed;
+  let directory: string;
+  beforeAll(async () => {
+    bed = await createBed();
+    directory = installFluxPod();
+  });
+  afterAll(() => bed?.close());
+
+  /** PID 1 covers what is hidden in its own mount namespace, then becomes what it is to be. */
+  const asPid1 = (command: readonly string[]): string[] => [
+    'sh',
+    '-c',
+    `${hide.map((path) => `mount --bind /dev/null ${path}; `).join('')}exec "$@"`,
+    'sh',
+    ...command,
+  ];
+
+  const start = (program: readonly string[], more: Partial<PodSpec> = {}): Pod =>
+    bed.startPod({
+      cluster: 'mc',
+      index: 0,
+      env: { FLUX_POD_SIZE: '1', FLUX_POD_FLUX: '/tmp/flux' },
+      command: asPid1([join(directory, 'flux-pod'), 'run', '--', ...program]),
+      mounts: { '/tmp/flux': { content: fakeFlux, mode: 0o755 } },
+      ...more,
+    });
+
+  it('is told by its process list', async () => {
+    const pod = start(['sh', '-c', 'echo up; exec sleep 1000']);
+    await pod.waitForOutput(/up/);
+    const first = (await pod.processes()).find(({ pid }) => pid === 1);
+    expect(first?.command).toMatch(hide.length === 0 && tini.length > 0 ? /tini/ : /flux-pod|sh/);
+    await pod.kill();
+  });
+
+  it('passes on each of the 256 exit codes', async () => {
+    const loop = `cp ${directory}/flux-pod ${directory}/flux-pod.cjs /tmp
+      printf '#!/bin/sh\\nexit "$2"\\n' >/tmp/node; chmod +x /tmp/node
+      code=0
+      while [ $code -le 255 ]; do
+        unshare --pid --fork --mount-proc /tmp/flux-pod $code
+        [ $? = $code ] || echo "wrong for $code"
+        code=$((code + 1))
+      done
+      echo "tried $code"`;
+    const pod = bed.startPod({ cluster: 'mc', index: 0, command: asPid1(['sh', '-c', loop]) });
+    expect(await pod.exited).toEqual({ code: 0 });
+    expect(pod.stdout).toBe('tried 256\n');
+  });
+
+  it.each([0, 1, 2, 78, 126, 127, 128, 137, 143, 255])('ends as its program does: %i', async (code) => {
+    const pod = start(['sh', '-c', `exit ${code}`]);
+    expect(await pod.exited, pod.stderr).toEqual({ code });
+    expect(pod.terminationLog()).toContain(`(exit ${code})`);
+  });
+
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+    ['SIGHUP', 129],
+    ['SIGQUIT', 131],
+  ] as const)('%s reaches the broker, and the pod ends with %i', async (signal, code) => {
+    const pod = start([
+      'sh',
+      '-c',
+      `trap 'echo got ${signal}; exit 0' ${signal.slice(3)}; echo up; while :; do sleep 0.01; done`,
+    ]);
+    await pod.waitForOutput(/up/);
+    await pod.signal(signal);
+    expect(await pod.exited, pod.stderr).toEqual({ code });
+    expect(pod.stdout).toContain(`got ${signal}`);
+  });
+
+  it.each(['SIGUSR1', 'SIGUSR2'] as const)('%s reaches the broker, which goes on', async (signal) => {
+    const pod = start([
+      'sh',
+      '-c',
+      `trap 'echo got ${signal}' ${signal.slice(3)}; trap 'exit 9' TERM; echo up; while :; do sleep 0.01; done`,
+    ]);
+    await pod.waitForOutput(/up/);
+    await pod.signal(signal);
+    await pod.waitForOutput(new RegExp(`got ${signal}`));
+    await pod.signal('SIGTERM');
+    expect(await pod.exited).toEqual({ code: 143 });
+  });
+
+  it('a signal that a kill -9 of the broker follows still ends the pod', async () => {
+    const pod = start(['sh', '-c', 'echo up; kill -9 $$']);
+    expect(await pod.exited).toEqual({ code: 137 });
+  });
+
+  it('reaps the orphans of jobs', async () => {
+    const spawn =
+      'i=0; while [ $i -lt 100 ]; do (sleep 0.0$((i % 10)) &); i=$((i + 1)); done; echo spawned; exec sleep 1000';
+    const pod = start(['sh', '-c', spawn]);
+    await pod.waitForOutput(/spawned/);
+    await expect
+      .poll(
+        async () =>
+          (await pod.processes()).filter(({ command, state }) => state === 'Z' || /sleep 0\.0/.test(command)),
+        {
+          timeout: 10_000,
+        },
+      )
+      .toEqual([]);
+    await pod.kill();
+  });
+
+  it('a process that the program left in the background does not keep the pod', async () => {
+    const pod = start(['sh', '-c', 'sleep 1000 & exit 7']);
+    expect(await pod.exited).toEqual({ code: 7 });
+  });
+
+  it('stdin reaches the program', async () => {
+    const pod = start(['sh', '-c', 'read -r line; echo "read: $line"'], { stdin: 'pipe' });
+    pod.stdin?.end('a line\n');
+    expect(await pod.exited).toEqual({ code: 0 });
+    expect(pod.stdout).toBe('read: a line\n');
+  });
+
+  it('output passes before its line ends, and whole', async () => {
+    const pod = start(['sh', '-c', 'printf half; read -r _; head -c 10000000 /dev/zero | tr "\\0" x'], {
+      stdin: 'pipe',
+    });
+    await pod.waitForOutput(/half/);
+    pod.stdin?.end('\n');
+    expect(await pod.exited, pod.stderr).toEqual({ code: 0 });
+    expect(pod.stdout).toBe(`half${'x'.repeat(10_000_000)}`);
+  });
+});
