@@ -9,11 +9,15 @@ const usualDirectories = ['/opt/flux/bin', '/mnt/flux/view/bin', '/usr/local/bin
  * Finds the `flux` to run: `configured` (FLUX_POD_FLUX: the executable, or its prefix or bin directory) or else the
  * first on PATH or in the usual places. Returns its absolute path. Throws a PodError (exit 72) where there is none.
  */
-export function findFlux(configured: string | undefined, path: string): string {
+export function findFlux(
+  configured: string | undefined,
+  path: string,
+  usual: readonly string[] = usualDirectories,
+): string {
   const candidates =
     configured === undefined
-      ? [...path.split(':').filter((directory) => directory.startsWith('/')), ...usualDirectories].map(
-          (directory) => join(directory, 'flux'),
+      ? [...path.split(':').filter((directory) => directory.startsWith('/')), ...usual].map((directory) =>
+          join(directory, 'flux'),
         )
       : [configured, join(configured, 'bin/flux'), join(configured, 'flux')];
   const found = candidates.find(isExecutable);
@@ -29,7 +33,7 @@ export function findFlux(configured: string | undefined, path: string): string {
   }
   throw new PodError(
     ExitCode.noFlux,
-    `Cannot find flux: it is neither on PATH (${path}) nor in ${usualDirectories.join(', ')}`,
+    `Cannot find flux: it is neither on PATH (${path}) nor in ${usual.join(', ')}`,
     { hint: 'Use an image that has flux-core, mount a flux view at /mnt/flux/view, or set FLUX_POD_FLUX.' },
   );
 }

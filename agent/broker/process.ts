@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { ExitCode, errnoOf, PodError } from '../errors.ts';
+import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
 
 /** How a process ended. `code` is what a shell would say: 128+N where signal N ended it. */
 export interface Ending {
@@ -33,21 +33,20 @@ export function startBroker(
   environment: NodeJS.ProcessEnv,
   terminal: boolean,
 ): Promise<BrokerProcess> {
-  return new Promise((resolve, reject) => {
+  return new Promise<BrokerProcess>((resolve, reject) => {
     const child = spawn(flux, args, { stdio: 'inherit', env: environment, detached: !terminal });
     const ended = new Promise<Ending>((settle) => {
       child.once('exit', (code, signal) => settle(endingOf(code, signal)));
     });
-    child.once('error', (error) => {
-      reject(
-        new PodError(ExitCode.noFlux, `Cannot execute ${flux}: ${errnoOf(error) ?? error.message}`, {
-          hint: 'Is it built for this machine, and is its interpreter in the image?',
-          cause: error,
-        }),
-      );
-    });
+    child.once('error', reject);
     child.once('spawn', () => {
       resolve({ pid: child.pid ?? 0, ended, signal: (signal) => void child.kill(signal) });
+    });
+  }).catch((error: unknown) => {
+    // Some errors are emitted, others (E2BIG, ENOTDIR) thrown by spawn itself.
+    throw new PodError(ExitCode.noFlux, `Cannot execute ${flux}: ${errnoOf(error) ?? messageOf(error)}`, {
+      hint: 'Is it built for this machine, and is its interpreter in the image?',
+      cause: error,
     });
   });
 }

@@ -11,19 +11,24 @@ export interface RunDirectory extends BrokerPaths {
   readonly batchScript: string;
 }
 
-const usual = '/run/flux-pod';
+/** Where it is unless configured: the first choice, and what serves where that cannot be written. */
+const usualPlaces = { shared: '/run/flux-pod', private: `/tmp/flux-pod-${process.getuid?.() ?? 0}` };
 /** Flux leaves room for a socket's name in sockaddr_un (flux-core src/broker/rundir.c). */
 const longestRunDirectory = 96;
+const writableHint =
+  'Set FLUX_POD_DIR to a directory that this user can write, such as the mount of an emptyDir.';
 
 /**
  * Makes the run-time directory ready: `configured` (FLUX_POD_DIR), else /run/flux-pod, else, where that cannot be written,
  * a private directory in /tmp that every other `flux-pod` of this user finds as well.
  * What an earlier broker left in it is removed. Throws a PodError (exit 78) where it cannot be used.
  */
-export async function openRunDirectory(configured: string | undefined): Promise<RunDirectory> {
+export async function openRunDirectory(
+  configured: string | undefined,
+  places = usualPlaces,
+): Promise<RunDirectory> {
   if (configured !== undefined) return prepare(configured);
-  const directory = tryToMake(usual) ?? makePrivate(`/tmp/flux-pod-${process.getuid?.() ?? 0}`);
-  return prepare(directory);
+  return prepare(tryToMake(places.shared) ?? makePrivate(places.private));
 }
 
 /** Where things are in the run-time directory. */
@@ -50,7 +55,7 @@ export function writePrivate(path: string, content: string, mode = 0o600): void 
 async function prepare(path: string): Promise<RunDirectory> {
   const refuse = (why: string) =>
     new PodError(ExitCode.configuration, `Cannot use the run-time directory ${path}: ${why}`, {
-      hint: 'Set FLUX_POD_DIR to a directory that this user can write, such as the mount of an emptyDir.',
+      hint: writableHint,
     });
   const directory = runDirectoryAt(path);
   if (Buffer.byteLength(directory.runDirectory) > longestRunDirectory) {
@@ -92,16 +97,17 @@ function tryToMake(path: string): string | undefined {
 
 /** A directory in /tmp is only safe if it is ours and nobody else can write it. */
 function makePrivate(path: string): string {
-  makeDirectories(path);
-  const { uid, mode } = lstatSync(path);
-  if (uid === process.getuid?.() && (mode & 0o077) === 0 && lstatSync(path).isDirectory()) return path;
-  throw new PodError(
-    ExitCode.configuration,
-    `Cannot use ${path}: it is not a private directory of this user`,
-    {
-      hint: 'Remove it, or set FLUX_POD_DIR.',
-    },
-  );
+  const refuse = (why: string, hint: string) =>
+    new PodError(ExitCode.configuration, `Cannot use ${path}: ${why}`, { hint });
+  try {
+    makeDirectories(path);
+  } catch (error) {
+    // Such as a root file system that is read-only, /tmp included.
+    throw refuse(messageOf(error), writableHint);
+  }
+  const entry = lstatSync(path);
+  if (entry.uid === process.getuid?.() && (entry.mode & 0o077) === 0 && entry.isDirectory()) return path;
+  throw refuse('it is not a private directory of this user', 'Remove it, or set FLUX_POD_DIR.');
 }
 
 function isListening(socket: string): Promise<boolean> {

@@ -2,6 +2,7 @@
  * The kinds of value that a setting can have. Each accepts what a flag or an environment variable gives (text)
  * and what TOML gives (text, numbers, lists), and yields one typed value.
  */
+import { isIP } from 'node:net';
 import * as z from 'zod/mini';
 
 const digits = z.pipe(z.string().check(z.regex(/^\d{1,15}$/)), z.transform(Number));
@@ -86,9 +87,11 @@ export const hostPort = z.pipe(
 export const nameservers = z.pipe(
   words,
   z.transform((values: string[], context) => {
-    const parsed = values.map((value) => parseHostPort(value, 53));
-    const servers = parsed.filter((server) => server !== undefined);
-    if (servers.length === parsed.length && servers.length > 0) return servers;
+    const servers = values
+      .map((value) => parseHostPort(value, 53))
+      .filter((server) => server !== undefined)
+      .filter(({ host, port }) => isIP(host) !== 0 && port > 0);
+    if (servers.length === values.length && servers.length > 0) return servers;
     context.issues.push({ code: 'custom', input: values, message: 'not a list of addresses' });
     return z.NEVER;
   }),

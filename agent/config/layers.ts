@@ -33,8 +33,9 @@ export function readFlags(flags: Readonly<Record<string, unknown>>): LayerReadin
 }
 
 const prefix = 'FLUX_POD_';
-/** Variables that are no settings: where the TOML file is. */
+/** Variables that are no settings: where the TOML file is, and the stage, which hooks are told and so their flux-pod sees. */
 export const configVariable = 'FLUX_POD_CONFIG';
+export const stageVariable = 'FLUX_POD_STAGE';
 export const defaultConfigPath = '/etc/flux-pod/config.toml';
 
 /** Settings in the environment. A variable that is set but empty counts as not set. */
@@ -43,7 +44,10 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): LayerReading {
   const isServiceLink = serviceLinks(environment);
   const given = Object.entries(environment).filter(
     ([variable, value]) =>
-      variable.startsWith(prefix) && variable !== configVariable && value !== '' && !isServiceLink(variable),
+      variable.startsWith(prefix) &&
+      ![configVariable, stageVariable].includes(variable) &&
+      value !== '' &&
+      !isServiceLink(variable),
   );
   return readLayer(
     given.map(([variable, value]) => [known.get(variable), value, variable] as const),
@@ -101,7 +105,6 @@ function serviceLinks(environment: NodeJS.ProcessEnv): (variable: string) => boo
   const services = Object.keys(environment)
     .filter((variable) => variable.startsWith(prefix) && variable.endsWith('_SERVICE_HOST'))
     .map((variable) => variable.slice(0, -'_SERVICE_HOST'.length));
-  if (`${prefix}SERVICE_HOST` in environment) services.push(prefix.slice(0, -1));
   return (variable) =>
     services.some((service) => {
       if (!variable.startsWith(`${service}_`)) return false;

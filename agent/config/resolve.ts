@@ -131,7 +131,8 @@ function missing(values: SettingValues, sources: Sources): Problem[] {
     ...absent('size', 'the number of pods, from 1'),
     ...absent('index', "this pod's completion index: neither JOB_COMPLETION_INDEX nor the hostname tells it"),
     ...absent('cluster', "the Job's name: the hostname does not tell it"),
-    ...absent('address', "this pod's address: no interface has one"),
+    // An interface that was asked for and has none is a contradiction, told below.
+    ...(sources.interface ? [] : absent('address', "this pod's address: no interface has one")),
     ...(alone
       ? []
       : [

@@ -30,13 +30,15 @@ export interface AwaitOptions {
 export async function awaitParent(parent: HostPort, options: AwaitOptions): Promise<HostPort> {
   const literal = isIP(parent.host) !== 0;
   let known = literal;
+  let stale = 0;
   let last = '';
   for (let attempt = 0; ; attempt++) {
-    const found = literal ? [parent.host] : await resolve(parent.host, known, options);
+    const found = literal ? [parent.host] : await resolve(parent.host, known, stale, options);
     const addresses = Array.isArray(found) ? found : [];
     known ||= addresses.length > 0;
     const met = Array.isArray(found) ? await connectToOne(addresses, parent.port, options.signal) : found;
     if (typeof met === 'string') return { host: met, port: parent.port };
+    if (met.waitingFor === 'connection' && met.seen !== refused) stale++;
     const kind = `${met.waitingFor} ${met.seen}`;
     if (kind !== last) options.onObstacle?.(met);
     last = kind;
@@ -51,21 +53,37 @@ export function pauseMs(attempt: number, random: number = Math.random()): number
   return Math.min(1000, 50 * 1.5 ** attempt) * (0.75 + random / 2);
 }
 
-async function resolve(name: string, known: boolean, options: AwaitOptions): Promise<string[] | Obstacle> {
+/**
+ * `stale` counts the answers that led nowhere. An address that swallows SYNs is a dead pod's, out of a cache; the bits DO and CD make
+ * CoreDNS look it up anew, once each way.
+ */
+async function resolve(
+  name: string,
+  known: boolean,
+  stale: number,
+  options: AwaitOptions,
+): Promise<string[] | Obstacle> {
   if (!known) {
     const existence = await ask({ name, type: throwAwayType() }, options.nameservers, options.signal);
     if (!existence) return { waitingFor: 'name server', seen: 'no answer' };
     if (existence.rcode !== 'NOERROR') return { waitingFor: 'name', seen: existence.rcode };
   }
   const type = options.family === 6 ? 'AAAA' : 'A';
-  const reply = await ask({ name, type }, options.nameservers, options.signal);
+  const question = { name, type, dnssecOk: (stale & 1) !== 0, checkingDisabled: (stale & 2) !== 0 };
+  const reply = await ask(question, options.nameservers, options.signal);
   if (!reply) return { waitingFor: 'name server', seen: 'no answer' };
   if (reply.addresses.length > 0) return [...reply.addresses];
   return { waitingFor: 'address', seen: reply.rcode === 'NOERROR' ? `no ${type} record` : reply.rcode };
 }
 
-/** A type of the range for private use (RFC 6895 section 3.1), so that each denial is cached under a key of its own. */
-const throwAwayType = (): string => `UNKNOWN_${randomInt(65_280, 65_535)}`;
+/**
+ * A type that nobody has assigned or that is for private use (RFC 6895 section 3.1), so that each denial is cached under a
+ * key of its own. The 255 private ones are too few: 63 pods that wait together have most of them denied within a second.
+ */
+const throwAwayType = (): string => `UNKNOWN_${randomInt(32_770, 65_535)}`;
+
+/** A pod that is there, whose broker is not yet. */
+const refused = 'refused';
 
 /** A SYN to a dead pod's address is dropped, not refused: a live one answers well within this. */
 const connectMs = 500;

@@ -1,8 +1,19 @@
 /** One question to the name servers: over UDP, sent again when unanswered, over TCP when truncated (RFC 1035, RFC 7766). */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { createConnection, isIPv6 } from 'node:net';
-import { type Answer, type DecodedPacket, decode, encode, type Packet, streamEncode } from 'dns-packet';
+import { createConnection, isIP, isIPv6 } from 'node:net';
+import {
+  type Answer,
+  CHECKING_DISABLED,
+  type DecodedPacket,
+  DNSSEC_OK,
+  decode,
+  encode,
+  type OptAnswer,
+  type Packet,
+  RECURSION_DESIRED,
+  streamEncode,
+} from 'dns-packet';
 import type { HostPort } from '../config/kinds.ts';
 
 export interface Question {
@@ -10,6 +21,9 @@ export interface Question {
   readonly name: string;
   /** `A`, `AAAA`, ..., or `UNKNOWN_65280` for a type by its number. */
   readonly type: string;
+  /** Bits that ask for the same answer by another key of CoreDNS's cache (plugin/cache keys by DO and CD). */
+  readonly dnssecOk?: boolean;
+  readonly checkingDisabled?: boolean;
 }
 
 /** What came back. `addresses` are those of A and AAAA records. */
@@ -42,17 +56,28 @@ export async function ask(
   return undefined;
 }
 
-function questionPacket({ name, type }: Question): Packet {
+function questionPacket({ name, type, dnssecOk = false, checkingDisabled = false }: Question): Packet {
   return {
     type: 'query',
     id: randomInt(1, 65_536),
-    flags: recursionDesired,
+    flags: RECURSION_DESIRED | (checkingDisabled ? CHECKING_DISABLED : 0),
     // dns-packet's types list only the types that have a name; it encodes the others by number.
     questions: [{ name, type: type as 'A' }],
+    additionals: dnssecOk ? [dnssecOkRecord] : [],
   };
 }
 
-const recursionDesired = 0x100;
+/** RFC 6891, RFC 3225: the DO bit travels in an OPT record. */
+const dnssecOkRecord: OptAnswer = {
+  type: 'OPT',
+  name: '.',
+  udpPayloadSize: 1232,
+  extendedRcode: 0,
+  ednsVersion: 0,
+  flags: DNSSEC_OK,
+  flag_do: true,
+  options: [],
+};
 
 function askUdp(packet: Packet, server: HostPort, limit: AbortSignal): Promise<DecodedPacket | undefined> {
   return new Promise((resolve) => {
@@ -66,7 +91,8 @@ function askUdp(packet: Packet, server: HostPort, limit: AbortSignal): Promise<D
     limit.addEventListener('abort', giveUp, { once: true });
     socket.once('error', giveUp);
     // A connected socket takes datagrams from nobody else.
-    socket.connect(server.port, server.host, () => socket.send(encode(packet)));
+    socket.once('connect', () => socket.send(encode(packet)));
+    socket.connect(server.port, server.host);
     socket.on('message', (datagram) => {
       const answer = answerTo(packet, () => decode(datagram));
       if (answer) finish(answer);
@@ -101,21 +127,23 @@ function answerTo(packet: Packet, read: () => DecodedPacket): DecodedPacket | un
     const [asked] = packet.questions ?? [];
     const [echoed] = answer.questions ?? [];
     if (answer.type !== 'response' || answer.id !== packet.id || !asked) return undefined;
-    return echoed?.name.toLowerCase() === asked.name.toLowerCase() && echoed.type === asked.type
-      ? answer
-      : undefined;
+    const same = echoed?.name.toLowerCase() === asked.name.toLowerCase() && echoed.type === asked.type;
+    // Of an address that is cut off dns-packet makes `10.88.0.undefined`.
+    return same && addressesOf(answer).every((address) => isIP(address)) ? answer : undefined;
   } catch {
     return undefined;
   }
 }
 
 function replyOf(packet: DecodedPacket): Reply {
-  const isAddress = (answer: Answer) => answer.type === 'A' || answer.type === 'AAAA';
   return {
     // dns-packet's decoder sets `rcode`; its types leave it out.
     rcode: (packet as { rcode?: string }).rcode ?? 'NOERROR',
-    addresses: (packet.answers ?? [])
-      .filter(isAddress)
-      .map((answer) => String('data' in answer ? answer.data : '')),
+    addresses: addressesOf(packet),
   };
+}
+
+function addressesOf({ answers = [] }: DecodedPacket): string[] {
+  const isAddress = (answer: Answer) => answer.type === 'A' || answer.type === 'AAAA';
+  return answers.filter(isAddress).map((answer) => String('data' in answer ? answer.data : ''));
 }

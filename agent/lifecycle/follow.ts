@@ -89,7 +89,7 @@ async function awaitInTime(
 /** Timers count milliseconds in 31 bits; longer than that is for ever. */
 function deadline(seconds: number | undefined): AbortSignal {
   const milliseconds = (seconds ?? Number.POSITIVE_INFINITY) * 1000;
-  return milliseconds < 2 ** 31 ? AbortSignal.timeout(milliseconds) : new AbortController().signal;
+  return milliseconds < 2 ** 31 ? AbortSignal.timeout(Math.ceil(milliseconds)) : new AbortController().signal;
 }
 
 function systemNameservers({ parseResolvConf }: typeof import('../dns/resolv-conf.ts')): HostPort[] {

@@ -1,5 +1,6 @@
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { stageVariable } from '../config/layers.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -48,7 +49,7 @@ export async function runHooks(
       stdout: 2,
       stderr: 'inherit',
       stdin: 'ignore',
-      env: { ...environment, FLUX_POD_STAGE: stage },
+      env: { ...environment, [stageVariable]: stage },
       extendEnv: false,
       cancelSignal: stop,
       reject: false,

@@ -1,4 +1,4 @@
-import { formatIndexedHosts, parseHostlist } from '../cluster/hostlist.ts';
+import { formatHostlist, formatIndexedHosts, parseHostlist } from '../cluster/hostlist.ts';
 import { createTopology, parseTopology, type Tree } from '../cluster/topology.ts';
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
@@ -52,7 +52,8 @@ export function membershipOf(configuration: Configuration): Membership {
   return {
     rank,
     size,
-    hostlist: configuration.hosts ?? formatIndexedHosts(`${cluster}-`, size, fqdnSuffix),
+    // Written anew: the broker takes line ends, and brackets after the first, for parts of a name.
+    hostlist: listed ? formatHostlist(listed) : formatIndexedHosts(`${cluster}-`, size, fqdnSuffix),
     host,
     hostIsHostname,
     dnsSuffix,

@@ -6,6 +6,7 @@ import { ExitCode, PodError } from '../../agent/errors.ts';
 import { parseVerbArguments } from '../arguments.ts';
 import { type DemoPod, startDemoCluster } from '../demo/cluster.ts';
 
+import { writeStandInFlux } from '../demo/stand-in/install.ts';
 import { createView, type DemoView } from '../demo/view.ts';
 
 /** Runs on each node and says which broker runs it; all nodes of the demo are one machine with one hostname. */
@@ -91,8 +92,7 @@ async function chooseFlux(directory: string): Promise<{ flux: string; sentence: 
     return { flux, sentence: `Flux: ${flux}` };
   } catch (error) {
     if (!(error instanceof PodError) || process.env.FLUX_POD_FLUX) throw error;
-    const { writeStandInFlux } = await import('../demo/stand-in/install.ts');
-    const flux = await writeStandInFlux(join(directory, 'bin'));
+    const flux = writeStandInFlux(join(directory, 'bin'));
     return {
       flux,
       sentence:

@@ -1,0 +1,15 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Writes an executable `flux` into `directory` that is the stand-in, run by this Node.js out of `program`. Returns its path. */
+export function writeStandInFlux(
+  directory: string,
+  program = process.argv[1] ?? '',
+  node = process.execPath,
+): string {
+  mkdirSync(directory, { recursive: true });
+  const path = join(directory, 'flux');
+  const quoted = [node, program].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  writeFileSync(path, `#!/bin/sh\nexec ${quoted} stand-in-flux "$@"\n`, { mode: 0o755 });
+  return path;
+}

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { settingNames } from '../../agent/config/settings.ts';
+import { PodError } from '../../agent/errors.ts';
+import { parseVerbArguments, settingFlags } from '../../entrypoint/arguments.ts';
+
+const parseRun = (...args: string[]) => parseVerbArguments('run', args, settingFlags);
+
+describe('the arguments of a verb', () => {
+  it.each([
+    ['none', [], { flags: {}, command: [] }],
+    ['a flag and its value', ['--size', '4'], { flags: { size: '4' }, command: [] }],
+    ['a flag with =', ['--size=4'], { flags: { size: '4' }, command: [] }],
+    [
+      'a value with a dash, after =',
+      ['--broker-options=-v'],
+      { flags: { 'broker-options': '-v' }, command: [] },
+    ],
+    ['an empty value', ['--size='], { flags: { size: '' }, command: [] }],
+    ['the last of a flag given twice', ['--size', '4', '--size', '5'], { flags: { size: '5' }, command: [] }],
+    ['the file of settings', ['--config', '/x.toml'], { flags: { config: '/x.toml' }, command: [] }],
+    ['a COMMAND', ['--', 'hostname'], { flags: {}, command: ['hostname'] }],
+    [
+      'flags, then a COMMAND',
+      ['--size', '4', '--', 'sleep', '1'],
+      { flags: { size: '4' }, command: ['sleep', '1'] },
+    ],
+    [
+      'a COMMAND’s own flags, untouched',
+      ['--', 'sh', '--size=5', '-c', 'x'],
+      { flags: {}, command: ['sh', '--size=5', '-c', 'x'] },
+    ],
+    [
+      'a COMMAND’s own --, untouched',
+      ['--', 'git', '--', 'x', '--'],
+      { flags: {}, command: ['git', '--', 'x', '--'] },
+    ],
+    ['empty words of a COMMAND', ['--', 'echo', '', ' '], { flags: {}, command: ['echo', '', ' '] }],
+    ['no COMMAND behind --', ['--'], { flags: {}, command: [] }],
+  ])('may be %s', (_, args, { flags, command }) => {
+    const parsed = parseRun(...args);
+    expect({ ...parsed.flags }).toEqual(flags);
+    expect(parsed.command).toEqual(command);
+    expect(parsed.positionals).toEqual([]);
+  });
+
+  it('may be every setting, and the file that holds them', () => {
+    const flags = Object.keys(settingFlags);
+    expect(flags).toHaveLength(settingNames.length + 1);
+    const parsed = parseRun(...flags.flatMap((flag) => [`--${flag}`, 'x']));
+    expect({ ...parsed.flags }).toEqual(Object.fromEntries(flags.map((flag) => [flag, 'x'])));
+  });
+
+  it('may be as many words as the verb takes, before, between and after flags', () => {
+    const options = { json: { type: 'boolean' } } as const;
+    expect(parseVerbArguments('probe', ['live', '--json'], options, 1)).toMatchObject({
+      flags: { json: true },
+      positionals: ['live'],
+    });
+    expect(parseVerbArguments('probe', ['--json', 'live'], options, 1).positionals).toEqual(['live']);
+  });
+
+  it.each([
+    ['a flag it does not know', ['--sise', '4'], `"flux-pod run --sise 4": Unknown option '--sise'`],
+    ['a short flag', ['-s'], `"flux-pod run -s": Unknown option '-s'`],
+    [
+      'a flag without its value',
+      ['--size'],
+      `"flux-pod run --size": Option '--size <value>' argument missing`,
+    ],
+    [
+      'a flag whose value is behind --',
+      ['--size', '--', '4'],
+      `"flux-pod run --size": Option '--size <value>' argument missing`,
+    ],
+    [
+      'a flag in a value’s place',
+      ['--size', '--port', '1'],
+      `"flux-pod run --size --port 1": Option '--size' argument is ambiguous`,
+    ],
+    ['a COMMAND without --', ['sleep', '1'], '"flux-pod run sleep 1": "sleep" is a word too many'],
+    [
+      'a word behind the flags',
+      ['--size', '4', 'sleep', '--', 'x'],
+      '"flux-pod run --size 4 sleep": "sleep" is a word too many',
+    ],
+  ])('may not be %s', (_, args, sentence) => {
+    const parse = () => parseRun(...args);
+    expect(parse).toThrow(PodError);
+    expect(parse).toThrow(
+      expect.objectContaining({
+        exitCode: 64,
+        message: expect.stringContaining(`Cannot understand ${sentence}`),
+        hint: expect.stringContaining('`flux-pod run'),
+      }),
+    );
+  });
+
+  it('may not be a word more than the verb takes', () => {
+    expect(() => parseVerbArguments('probe', ['live', 'ready'], {}, 1)).toThrow('"ready" is a word too many');
+  });
+});
