@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs';
 import type { Logger } from 'pino';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
@@ -44,6 +43,7 @@ export function createLog({ level, format, base }: LogOptions): Log {
   const open = async () => {
     if (logger || level === 'silent') return;
     const { pino } = await import('pino');
+    const stderr = destination(pino);
     logger = pino(
       {
         level,
@@ -51,7 +51,7 @@ export function createLog({ level, format, base }: LogOptions): Log {
         timestamp: () => `,"time":"${lineTime.toISOString()}"`,
         formatters: { level: (label) => ({ level: label }) },
       },
-      format === 'text' ? { write: writeText } : destination(pino),
+      format === 'text' ? { write: (json) => void stderr.write(readable(json)) } : stderr,
     );
     for (const line of kept.splice(0)) write(line);
   };
@@ -73,10 +73,10 @@ function destination(pino: typeof import('pino').pino) {
 }
 
 /** For people: `12:30:01.123 info  mc-0 The broker has started  pid=12` */
-function writeText(json: string): void {
+function readable(json: string): string {
   const { time, level, pod, msg, ...fields } = JSON.parse(json);
   const facts = Object.entries(fields).map(
     ([name, value]) => `  ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
-  writeSync(2, `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${pod} ${msg}${facts.join('')}\n`);
+  return `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${pod} ${msg}${facts.join('')}\n`;
 }

@@ -161,16 +161,17 @@ export const settings = {
   http: setting(listen, {
     expected: 'HOST:PORT or off',
     default: '`0.0.0.0:8051`',
-    meaning: 'where probes, status and metrics are served; `off` serves nothing',
+    meaning: 'where probes, status and metrics are to be served (checked; not acted on yet)',
   }),
   ready: aChoice(['up', 'joined', 'run'], {
     default: '`run`',
-    meaning: 'what readiness means: the agent supervises a broker, the broker has joined, the instance runs',
+    meaning:
+      'what readiness is to mean: the agent supervises a broker, the broker has joined, the instance runs (checked; not acted on yet)',
   }),
   onFailure: setting(onFailure, {
     expected: 'exit, hold or hold:DURATION',
     default: '`exit`',
-    meaning: '`hold`: keep a failed pod for a person to look into',
+    meaning: '`hold`: keep a failed pod for a person to look into (checked; not acted on yet)',
   }),
   logLevel: aChoice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     default: '`info`',

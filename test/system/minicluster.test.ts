@@ -162,20 +162,20 @@ describe.skipIf(unavailable).each(everyFlux())(
     });
 
     it('a follower gives up after FLUX_POD_PEER_TIMEOUT with 69', async () => {
-      const pods = startMiniCluster(bed, {
+      const [leader, follower] = startMiniCluster(bed, {
         size: 2,
         flux,
         cluster: 'alone',
         env: { FLUX_POD_PEER_TIMEOUT: '700ms' },
         command: ['true'],
-      });
-      const [leader, follower] = pods as [Pod, Pod];
-      await leader.remove();
+        pod: () => ({ publishAfter: Number.POSITIVE_INFINITY }),
+      }) as [Pod, Pod];
       expect(await follower.exited, follower.stderr).toEqual({ code: 69 });
       expect(follower.stderr).toMatch(
-        /alone-0\S* could not be reached within 0.7 s \(waiting for its name: NXDOMAIN\)/,
+        /alone-0\S* could not be reached within 0\.7 s \(waiting for its name: NXDOMAIN\)/,
       );
       expect(follower.terminationLog()).toContain('(exit 69)');
+      await leader.remove();
     });
 
     it('no key is in any log, and no process shows one', async () => {

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { describe, expect, it } from 'vitest';
+import { everyFlux, installFluxPod } from '../support/flux-pod.ts';
+
+const program = join(installFluxPod(), 'flux-pod');
+const demo = (flux: string, ...args: string[]) =>
+  execa(program, ['demo', ...args], {
+    env: { FLUX_POD_FLUX: flux },
+    reject: false,
+    stdin: 'ignore',
+    timeout: 60_000,
+  });
+
+describe.each(everyFlux())('flux-pod demo with $name', (flux) => {
+  it('shows the pods come up, a word from every node, and a clean end', async () => {
+    const { stdout, stderr, exitCode } = await demo(flux.path);
+    expect(exitCode, stdout + stderr).toBe(0);
+    const [first, ...lines] = stdout.split('\n');
+    expect(first).toBe(`Flux: ${flux.path}`);
+    for (const pod of ['demo-0', 'demo-1', 'demo-2', 'demo-3']) {
+      expect(stdout).toMatch(new RegExp(`${pod} +broker +run`));
+      expect(stdout).toMatch(new RegExp(`^hello from ${pod}, task \\d of 4$`, 'm'));
+    }
+    expect(stdout).toMatch(/free +4 +4 +0 demo-\[0-3\]/);
+    expect(lines.at(-1)).toMatch(
+      /^4 pods came up, ran the program and ended in [\d.]+ s: exit codes 0 0 0 0$/,
+    );
+  });
+
+  it("ends with the program's code", async () => {
+    const { stdout, exitCode } = await demo(flux.path, '--size', '2', '--', 'sh', '-c', 'exit 3');
+    expect(exitCode, stdout).toBe(3);
+  });
+});
+
+describe('flux-pod demo', () => {
+  it('says in its first line when there is no Flux', async () => {
+    // chroot would hide a Flux that is installed; PATH cannot hide /opt/flux, so this is told where there is none.
+    const { stdout } = await execa(program, ['demo', '--size', '1', '--', 'true'], {
+      env: { PATH: '/usr/bin:/bin' },
+      reject: false,
+    });
+    expect(stdout.split('\n')[0]).toMatch(
+      /^Flux: (\/\S+|none on this machine\. The embedded stand-in plays its part: .*)$/,
+    );
+  });
+
+  it.each(['0', 'four', '1001'])('refuses a size of %s', async (size) => {
+    const { exitCode, stderr } = await demo('/bin/true', '--size', size);
+    expect(exitCode).toBe(64);
+    expect(stderr).toContain(`Cannot run a demo with --size ${size}: expected a whole number from 1 to 1000`);
+  });
+});
