@@ -146,7 +146,20 @@ describe.skipIf(unavailable).each(everyFlux())(
       expect(leader.stdout).toBe('the program\n');
     });
 
-    it('a leader that fails says so with its own code, a lost one does not end its follower', async () => {
+    it.each([
+      ['false', 1, /The program has ended with 1 \(exit 1\)/],
+      ['sh -c "exit 42"', 42, /ended with 42/],
+      ['sh -c "kill -9 $$"', 137, /ended with 137: signal 9 ended it/],
+      ['no-such-program', 127, /it was not found/],
+      ['/etc/hosts', 126, /it is not executable/],
+    ])('the leader of `%s` ends with %i', async (program, code, said) => {
+      const command = program.startsWith('sh -c') ? ['sh', '-c', program.slice(7, -1)] : [program];
+      const { codes, leader, logs } = await run(bed, { size: 2, command });
+      expect(codes, logs).toEqual([code, 0]);
+      expect(leader.terminationLog()).toMatch(said);
+    });
+
+    it('a lost leader does not end its follower', async () => {
       const pods = startMiniCluster(bed, {
         size: 2,
         flux,
@@ -154,9 +167,8 @@ describe.skipIf(unavailable).each(everyFlux())(
         command: ['sh', '-c', 'echo up; sleep 1000'],
       });
       const [leader, follower] = pods as [Pod, Pod];
-      await leader.waitForOutput(/up/, 30_000);
+      await leader.waitForOutput(/^up$/m, 30_000);
       await leader.remove();
-      await follower.waitForOutput(/Phase await-parent[\s\S]*Phase await-parent/, 60_000);
       await follower.signal('SIGTERM');
       expect(await follower.exited, logsOf(pods)).toEqual({ code: 143 });
     });
@@ -191,7 +203,7 @@ describe.skipIf(unavailable).each(everyFlux())(
         ],
       });
       const [leader, follower] = pods as [Pod, Pod];
-      await leader.waitForOutput(/up/, 30_000);
+      await leader.waitForOutput(/^up$/m, 30_000);
       const key = /secret-key = "(.{40})"/.exec(leader.stdout)?.[1] ?? '';
       expect(key).toHaveLength(40);
       expect(leader.stdout).toMatch(/^-rw------- /m);

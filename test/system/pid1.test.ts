@@ -49,7 +49,7 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
 
   it('is told by its process list', async () => {
     const pod = start(['sh', '-c', 'echo up; exec sleep 1000']);
-    await pod.waitForOutput(/up/);
+    await pod.waitForOutput(/^up$/m);
     const first = (await pod.processes()).find(({ pid }) => pid === 1);
     expect(first?.command).toMatch(hide.length === 0 && tini.length > 0 ? /tini/ : /flux-pod|sh/);
     await pod.kill();
@@ -87,7 +87,7 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
       '-c',
       `trap 'echo got ${signal}; exit 0' ${signal.slice(3)}; echo up; while :; do sleep 0.01; done`,
     ]);
-    await pod.waitForOutput(/up/);
+    await pod.waitForOutput(/^up$/m);
     await pod.signal(signal);
     expect(await pod.exited, pod.stderr).toEqual({ code });
     expect(pod.stdout).toContain(`got ${signal}`);
@@ -99,7 +99,7 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
       '-c',
       `trap 'echo got ${signal}' ${signal.slice(3)}; trap 'exit 9' TERM; echo up; while :; do sleep 0.01; done`,
     ]);
-    await pod.waitForOutput(/up/);
+    await pod.waitForOutput(/^up$/m);
     await pod.signal(signal);
     await pod.waitForOutput(new RegExp(`got ${signal}`));
     await pod.signal('SIGTERM');
