@@ -1,0 +1,255 @@
+/**
+ * Requests and their responses on one connection (RFC 6), whatever carries them: each request has a matchtag, and whoever waits for
+ * it gets what comes back with that tag. When the connection goes, all who wait are told the one reason.
+ */
+import { Flag, MessageType, NodeId, noMatchtag, noRole, unknownUser } from './constants.ts';
+import { Errno, FluxError } from './errors.ts';
+import type { Event, Message, Response } from './message.ts';
+import { decodeJson, decodeString, encodeJson, type JsonObject } from './payload.ts';
+
+export interface CallOptions {
+  /** The rank of the broker that is to answer, or NodeId.any (the default): the nearest that has the service. */
+  readonly nodeid?: number;
+  /** Ends the wait; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RpcOptions extends CallOptions {
+  /** Milliseconds to wait for the response; for ever unless given. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface StreamOptions extends CallOptions {
+  /** The service's own way to end a stream early, such as `job-info.eventlog-watch-cancel`. */
+  readonly cancelTopic?: string;
+}
+
+export interface Channel {
+  /** One request, one response: its JSON payload. Throws a FluxError. */
+  readonly rpc: (topic: string, payload?: JsonObject, options?: RpcOptions) => Promise<unknown>;
+  /**
+   * One request, many responses, until the service says ENODATA. Leaving the loop or aborting ends the stream at the
+   * service too. The request goes out when the first response is asked for. Throws a FluxError.
+   */
+  readonly stream: (
+    topic: string,
+    payload?: JsonObject,
+    options?: StreamOptions,
+  ) => AsyncGenerator<unknown, void>;
+  /** Calls `listener` for every event whose topic begins with `prefix`; returns what ends that. */
+  readonly subscribe: (prefix: string, listener: (topic: string, payload: unknown) => void) => () => void;
+  /** Takes a message that came in. */
+  readonly receive: (message: Message) => void;
+  /** Fails all that is under way, and everything after. */
+  readonly fail: (reason: FluxError) => void;
+}
+
+/** What carries messages. */
+export interface Carrier {
+  readonly send: (message: Message) => void;
+  /** Stops and starts the arrival of messages: how a reader that is slow makes the sender slow. */
+  readonly pause: () => void;
+  readonly resume: () => void;
+}
+
+/** Responses that a slow reader lets pile up before nothing more is read from the connection. */
+const highWater = 1024;
+const lastMatchtag = 0xffff_ffff;
+
+export function createChannel(carrier: Carrier): Channel {
+  const waiting = new Map<
+    number,
+    { readonly service: string; readonly take: (response: Response | FluxError) => void }
+  >();
+  const listeners = new Set<{
+    readonly prefix: string;
+    readonly listener: (topic: string, payload: unknown) => void;
+  }>();
+  const full = new Set<object>();
+  let matchtag: number = noMatchtag;
+  let failure: FluxError | undefined;
+
+  const nextMatchtag = (): number => {
+    do matchtag = matchtag === lastMatchtag ? 1 : matchtag + 1;
+    while (waiting.has(matchtag));
+    return matchtag;
+  };
+
+  const request = (
+    topic: string,
+    payload: JsonObject | undefined,
+    flags: number,
+    tag: number,
+    nodeid: number,
+  ) =>
+    carrier.send({
+      type: MessageType.request,
+      flags: flags | (nodeid === NodeId.upstream ? Flag.upstream : 0),
+      userid: unknownUser,
+      rolemask: noRole,
+      nodeid,
+      matchtag: tag,
+      routes: [],
+      topic,
+      ...(payload && { payload: encodeJson(payload) }),
+    });
+
+  const begin = (
+    topic: string,
+    payload: JsonObject | undefined,
+    flags: number,
+    nodeid: number,
+    take: (response: Response | FluxError) => void,
+  ): number => {
+    if (failure) throw failure;
+    const tag = nextMatchtag();
+    waiting.set(tag, { service: serviceOf(topic), take });
+    request(topic, payload, flags, tag, nodeid);
+    return tag;
+  };
+
+  const rpc: Channel['rpc'] = (topic, payload, { nodeid = NodeId.any, signal, timeoutMs } = {}) => {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const settle = (act: () => void) => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        act();
+      };
+      // An answer that comes too late meets nobody; until then its matchtag is not used again (RFC 6).
+      const giveUp = (reason: unknown) => settle(() => reject(reason));
+      const abort = () => giveUp(signal?.reason);
+      begin(topic, payload, 0, nodeid, (response) =>
+        settle(() => {
+          try {
+            resolve(decodeJson(resultOf(response, topic)));
+          } catch (error) {
+            reject(error);
+          }
+        }),
+      );
+      signal?.addEventListener('abort', abort, { once: true });
+      if (timeoutMs !== undefined) {
+        const late = () =>
+          giveUp(new FluxError(Errno.timedOut, { topic, text: `no answer in ${timeoutMs} ms` }));
+        timer = setTimeout(late, timeoutMs);
+      }
+    });
+  };
+
+  async function* stream(
+    topic: string,
+    payload?: JsonObject,
+    { nodeid = NodeId.any, signal, cancelTopic }: StreamOptions = {},
+  ): AsyncGenerator<unknown, void> {
+    signal?.throwIfAborted();
+    const queue: (Response | FluxError)[] = [];
+    let wake = () => undefined as unknown;
+    let ended = false;
+    const tag = begin(topic, payload, Flag.streaming, nodeid, (response) => {
+      ended ||= isLast(response);
+      queue.push(response);
+      if (queue.length > highWater) hold(queue);
+      wake();
+    });
+    const onAbort = () => wake();
+    signal?.addEventListener('abort', onAbort);
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        const response = queue.shift();
+        if (queue.length === 0) release(queue);
+        if (!response) {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          wake = () => resolve();
+          await promise;
+        } else {
+          if (isEnd(response)) return;
+          yield decodeJson(resultOf(response, topic));
+        }
+      }
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      release(queue);
+      if (!ended && !failure) cancel(topic, tag, nodeid, cancelTopic);
+    }
+  }
+
+  /** RFC 6: by the service's own method where it has one, else, when nothing else of that service is under way, by `disconnect`. */
+  const cancel = (topic: string, tag: number, nodeid: number, cancelTopic: string | undefined) => {
+    const service = serviceOf(topic);
+    // What still comes on this stream meets nobody.
+    waiting.set(tag, { service: '', take: () => undefined });
+    const silently = (cancellation: string, payload?: JsonObject) =>
+      request(cancellation, payload, Flag.noResponse, noMatchtag, nodeid);
+    if (cancelTopic !== undefined) silently(cancelTopic, { matchtag: tag });
+    else if (![...waiting.values()].some((other) => other.service === service)) {
+      silently(`${service}.disconnect`);
+      // The service does not answer what it forgets.
+      waiting.delete(tag);
+    }
+  };
+
+  const hold = (queue: object) => {
+    if (full.size === 0) carrier.pause();
+    full.add(queue);
+  };
+  const release = (queue: object) => {
+    if (full.delete(queue) && full.size === 0) carrier.resume();
+  };
+
+  return {
+    rpc,
+    stream,
+    subscribe: (prefix, listener) => {
+      const entry = { prefix, listener };
+      const others = [...listeners].some((other) => other.prefix === prefix);
+      listeners.add(entry);
+      if (!others && !failure) void rpc('event.subscribe', { topic: prefix }).catch(() => undefined);
+      return () => {
+        if (!listeners.delete(entry) || failure) return;
+        if ([...listeners].some((other) => other.prefix === prefix)) return;
+        void rpc('event.unsubscribe', { topic: prefix }).catch(() => undefined);
+      };
+    },
+    receive: (message) => {
+      if (message.type === MessageType.event) return publish(message);
+      if (message.type !== MessageType.response) return;
+      const waiter = waiting.get(message.matchtag);
+      const last = isLast(message) || (message.flags & Flag.streaming) === 0;
+      if (last) waiting.delete(message.matchtag);
+      waiter?.take(message);
+    },
+    fail: (reason) => {
+      if (failure) return;
+      failure = reason;
+      for (const { take } of waiting.values()) take(reason);
+      waiting.clear();
+      listeners.clear();
+    },
+  };
+
+  function publish({ topic = '', payload }: Event): void {
+    for (const { prefix, listener } of listeners) {
+      if (topic.startsWith(prefix)) listener(topic, decodeJson(payload));
+    }
+  }
+}
+
+const serviceOf = (topic: string): string => topic.slice(0, topic.lastIndexOf('.'));
+
+/** A response with an error number ends its stream (RFC 6, "Streaming Responses"). */
+const isLast = (response: Response | FluxError): boolean =>
+  response instanceof FluxError || response.errnum !== 0;
+
+const isEnd = (response: Response | FluxError): boolean =>
+  !(response instanceof FluxError) && response.errnum === Errno.endOfStream;
+
+/** The payload of a response, or the error that it brings, with Flux's own words. */
+function resultOf(response: Response | FluxError, topic: string): Uint8Array | undefined {
+  if (response instanceof FluxError) throw response;
+  const { errnum, payload } = response;
+  if (errnum !== 0) throw new FluxError(errnum, { topic, ...(payload && { text: decodeString(payload) }) });
+  return payload;
+}

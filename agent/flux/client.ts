@@ -1,0 +1,96 @@
+/** A connection to the local socket of a broker: RFC 3, "Message Framing and Security". */
+import { createConnection, type Socket } from 'node:net';
+import { type Channel, createChannel } from './channel.ts';
+import { Errno, FluxError, FluxProtocolError } from './errors.ts';
+import { createDeframer, frame } from './framing.ts';
+import { decodeMessage, encodeMessage, type Message } from './message.ts';
+
+export interface FluxClient extends Pick<Channel, 'rpc' | 'stream' | 'subscribe'>, Disposable {
+  /** Fulfilled when the connection has gone, with why. */
+  readonly closed: Promise<FluxError>;
+  readonly close: () => void;
+}
+
+export interface ConnectOptions {
+  /** Ends the attempt to connect; its reason is thrown. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Connects to the broker that listens at `socketPath` (its `local-uri` without `local://`). Rejects with a FluxError: the
+ * socket's own error, or the errno by which the broker refuses this user.
+ */
+export async function connectFlux(socketPath: string, { signal }: ConnectOptions = {}): Promise<FluxClient> {
+  signal?.throwIfAborted();
+  const socket = createConnection({ path: socketPath });
+  const abort = () => socket.destroy();
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    const rest = await admission(socket);
+    return serve(socket, rest);
+  } catch (error) {
+    socket.destroy();
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** Waits for the byte that admits or refuses. Resolves to what came behind it. */
+function admission(socket: Socket): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: Error) => reject(error);
+    const fail = (error: NodeJS.ErrnoException) => refuse(socketError(error));
+    const end = () => refuse(new FluxError(Errno.connectionReset));
+    socket.once('error', fail).once('close', end);
+    socket.once('data', (bytes) => {
+      socket.pause().off('error', fail).off('close', end);
+      const [errnum = 0] = bytes;
+      if (errnum !== 0) return refuse(new FluxError(errnum));
+      resolve(bytes.subarray(1));
+    });
+  });
+}
+
+function serve(socket: Socket, rest: Buffer): FluxClient {
+  const deframe = createDeframer();
+  let reason = new FluxError(Errno.connectionReset, { text: 'the broker has closed the connection' });
+  const channel = createChannel({
+    // Node.js queues what the socket does not take yet; requests are small, and each waits for its answer.
+    send: (message: Message) => void socket.write(frame(encodeMessage(message))),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+  });
+  const receive = (bytes: Buffer) => {
+    try {
+      for (const message of deframe(bytes)) channel.receive(decodeMessage(message));
+    } catch (error) {
+      if (!(error instanceof FluxProtocolError)) throw error;
+      reason = new FluxError(Errno.protocol, { text: error.message, cause: error });
+      socket.destroy();
+    }
+  };
+  const closed = new Promise<FluxError>((resolve) => {
+    socket.once('close', () => {
+      channel.fail(reason);
+      resolve(reason);
+    });
+  });
+  const close = () => {
+    reason = new FluxError(Errno.canceled, { text: 'the connection was closed here' });
+    socket.destroy();
+  };
+  socket.on('error', (error) => {
+    reason = socketError(error);
+  });
+  socket.on('data', receive);
+  if (rest.length > 0) receive(rest);
+  socket.resume();
+  const { rpc, stream, subscribe } = channel;
+  return { rpc, stream, subscribe, closed, close, [Symbol.dispose]: close };
+}
+
+function socketError(error: NodeJS.ErrnoException): FluxError {
+  return new FluxError(Math.abs(error.errno ?? Errno.connectionReset), { text: error.message, cause: error });
+}

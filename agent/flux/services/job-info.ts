@@ -1,0 +1,60 @@
+/** A job's records in the KVS, and its event logs as they grow (flux-core src/modules/job-info; RFC 18, RFC 21, RFC 24). */
+import * as z from 'zod/mini';
+import type { CallOptions } from '../channel.ts';
+import { Errno, FluxError } from '../errors.ts';
+import type { JobId } from '../job-id.ts';
+import { type FluxClient, readAnswer } from './answer.ts';
+
+/** One entry of an event log (RFC 18). */
+const eventlogEntry = z.object({
+  /** Seconds since 1970. */
+  timestamp: z.number(),
+  name: z.string(),
+  context: z.optional(z.record(z.string(), z.unknown())),
+});
+export type EventlogEntry = z.output<typeof eventlogEntry>;
+
+const watchAnswer = z.object({ event: z.string() });
+
+/**
+ * The entries of an event log, those that are there and those to come, until it is complete. `path` is `eventlog` (the job's own, RFC
+ * 21), `guest.exec.eventlog` or `guest.output` (RFC 24).
+ */
+export async function* watchEventlog(
+  client: FluxClient,
+  id: JobId,
+  path: string,
+  options?: CallOptions,
+): AsyncGenerator<EventlogEntry, void> {
+  const topic = 'job-info.eventlog-watch';
+  const stream = client.stream(topic, { id, path, flags: 0 }, { ...options, cancelTopic: `${topic}-cancel` });
+  for await (const answer of stream)
+    yield* parseEventlog(readAnswer(watchAnswer, topic, answer).event, topic);
+}
+
+/** An event log's text, one JSON object a line (RFC 18). */
+export function parseEventlog(text: string, topic = 'eventlog'): EventlogEntry[] {
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => readAnswer(eventlogEntry, topic, parseLine(line, topic)));
+}
+
+function parseLine(line: string, topic: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    throw new FluxError(Errno.protocol, { topic, text: 'a line of an event log is not JSON', cause });
+  }
+}
+
+/** Records of a job by their keys (`jobspec`, `R`, `eventlog`, ...), as text. */
+export async function lookup<const Key extends string>(
+  client: FluxClient,
+  id: JobId,
+  keys: readonly Key[],
+  options?: CallOptions,
+): Promise<Readonly<Record<Key, string>>> {
+  const topic = 'job-info.lookup';
+  const schema = z.object(Object.fromEntries(keys.map((key) => [key, z.string()])));
+  const answer = readAnswer(schema, topic, await client.rpc(topic, { id, keys, flags: 0 }, options));
+  return answer as Record<Key, string>;
+}

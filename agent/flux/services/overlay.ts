@@ -1,0 +1,35 @@
+/** The tree-based overlay network, seen from one broker down (flux-core src/modules/overlay/overlay.c, overlay.health). */
+import * as z from 'zod/mini';
+import type { CallOptions, RpcOptions } from '../channel.ts';
+import { type FluxClient, readAnswer } from './answer.ts';
+
+export const subtreeStatuses = ['unknown', 'full', 'partial', 'degraded', 'lost', 'offline'] as const;
+
+const subtree = z.object({
+  rank: z.int(),
+  /** Of the broker and all below it: `partial` misses some that never came, `degraded` has lost some. */
+  status: z.enum(subtreeStatuses),
+  /** Seconds in this status. */
+  duration: z.number(),
+  /** Why a child is not there, where the overlay knows. */
+  error: z.optional(z.string()),
+});
+export type Subtree = z.output<typeof subtree>;
+
+const healthAnswer = z.extend(subtree, { children: z.array(subtree) });
+export type OverlayHealth = z.output<typeof healthAnswer>;
+
+const topic = 'overlay.health';
+
+/** The health of the subtree of a broker (`nodeid`, else this one) and of each of its children. */
+export async function getHealth(client: FluxClient, options?: RpcOptions): Promise<OverlayHealth> {
+  return readAnswer(healthAnswer, topic, await client.rpc(topic, {}, options));
+}
+
+/** The same now and whenever it changes. */
+export async function* watchHealth(
+  client: FluxClient,
+  options?: CallOptions,
+): AsyncGenerator<OverlayHealth, void> {
+  for await (const answer of client.stream(topic, {}, options)) yield readAnswer(healthAnswer, topic, answer);
+}

@@ -1,0 +1,56 @@
+/** The broker's states (flux-core src/broker/state_machine.c). */
+import * as z from 'zod/mini';
+import type { CallOptions, RpcOptions } from '../channel.ts';
+import { type FluxClient, readAnswer } from './answer.ts';
+
+/** In their order; their places are the numbers that state-machine.monitor says (state_machine.h, broker_state_t). */
+export const brokerStates = [
+  'load-builtins',
+  'join',
+  'config-sync',
+  'init',
+  'quorum',
+  'run',
+  'cleanup',
+  'shutdown',
+  'finalize',
+  'goodbye',
+  'unload-builtins',
+  'exit',
+] as const;
+export type BrokerState = (typeof brokerStates)[number];
+
+const stateAnswer = z.object({ state: z.enum(brokerStates), duration: z.number() });
+const monitorAnswer = z.object({ state: z.int() });
+
+/** The broker's state, and the seconds that it has been in it. */
+export async function getState(
+  client: FluxClient,
+  options?: RpcOptions,
+): Promise<z.output<typeof stateAnswer>> {
+  const topic = 'state-machine.get';
+  return readAnswer(stateAnswer, topic, await client.rpc(topic, {}, options));
+}
+
+/**
+ * The broker's state now and at every change, as it happens. The numbers differ between versions of Flux: where the first one is not
+ * in its place, each state is asked for by its name.
+ */
+export async function* watchState(
+  client: FluxClient,
+  options?: CallOptions,
+): AsyncGenerator<BrokerState, void> {
+  const topic = 'state-machine.monitor';
+  let numbered: boolean | undefined;
+  for await (const answer of client.stream(topic, {}, options)) {
+    const state = brokerStates[readAnswer(monitorAnswer, topic, answer).state];
+    if (numbered && state) {
+      yield state;
+      continue;
+    }
+    const named = (await getState(client, options)).state;
+    numbered ??=
+      named === state || (state !== undefined && brokerStates.indexOf(named) > brokerStates.indexOf(state));
+    yield numbered && state ? state : named;
+  }
+}
