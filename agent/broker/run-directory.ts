@@ -9,6 +9,8 @@ export interface RunDirectory extends BrokerPaths {
   readonly path: string;
   readonly curveCert: string;
   readonly batchScript: string;
+  /** Where the agent itself answers `flux-pod status` and its like. */
+  readonly agentSocket: string;
 }
 
 /** Where it is unless configured: the first choice, and what serves where that cannot be written. */
@@ -39,6 +41,7 @@ export function runDirectoryAt(path: string): RunDirectory {
     brokerToml: join(path, 'broker.toml'),
     curveCert: join(path, 'curve.cert'),
     batchScript: join(path, 'batch.sh'),
+    agentSocket: join(path, 'agent.sock'),
     runDirectory,
     socket: join(runDirectory, 'local'),
   };

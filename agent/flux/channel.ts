@@ -22,6 +22,8 @@ export interface RpcOptions extends CallOptions {
 export interface StreamOptions extends CallOptions {
   /** The service's own way to end a stream early, such as `job-info.eventlog-watch-cancel`. */
   readonly cancelTopic?: string;
+  /** The responses are text rather than JSON. */
+  readonly text?: boolean;
 }
 
 export interface Channel {
@@ -141,7 +143,7 @@ export function createChannel(carrier: Carrier): Channel {
   async function* stream(
     topic: string,
     payload?: JsonObject,
-    { nodeid = NodeId.any, signal, cancelTopic }: StreamOptions = {},
+    { nodeid = NodeId.any, signal, cancelTopic, text = false }: StreamOptions = {},
   ): AsyncGenerator<unknown, void> {
     signal?.throwIfAborted();
     const queue: (Response | FluxError)[] = [];
@@ -166,7 +168,8 @@ export function createChannel(carrier: Carrier): Channel {
           await promise;
         } else {
           if (isEnd(response)) return;
-          yield decodeJson(resultOf(response, topic));
+          const payload = resultOf(response, topic);
+          yield text ? decodeString(payload ?? new Uint8Array()) : decodeJson(payload);
         }
       }
     } finally {

@@ -4,11 +4,13 @@ import type { Ending } from '../broker/process.ts';
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
 import { ExitCode, PodError } from '../errors.ts';
+import type { Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import type { Parent } from '../pod/membership.ts';
+import type { Lifecycle } from '../pod/phase.ts';
 import { followerOutcome, type Outcome } from './outcome.ts';
-import type { Lifecycle } from './phase.ts';
 import type { PreparedPod } from './prepare.ts';
+import type { Reporting } from './reporting.ts';
 import type { Signals } from './signals.ts';
 
 export interface Following {
@@ -18,6 +20,8 @@ export interface Following {
   readonly start: () => Promise<Ending>;
   readonly signals: Signals;
   readonly lifecycle: Lifecycle;
+  readonly observations: Observations;
+  readonly reporting: Reporting;
   readonly log: Log;
 }
 
@@ -29,15 +33,18 @@ const settledMs = 10_000;
  * its parent went, await it again. Ends with the instance or a signal.
  */
 export async function followParent(following: Following): Promise<Outcome> {
-  const { pod, start, signals, lifecycle, log } = following;
+  const { pod, start, signals, lifecycle, observations, reporting, log } = following;
   const { parent } = pod.membership;
   if (!parent) throw new Error('rank 0 follows nobody');
   const { awaitParent, pauseMs } = await import('../dns/await-parent.ts');
   for (let attempt = 0; ; attempt++) {
     lifecycle.enter('await-parent', { parent: parent.target.host, port: parent.target.port });
     await log.open();
+    void reporting.serve(pod.directory.agentSocket);
     const address = await awaitInTime(following, parent, awaitParent);
     log('info', `The parent ${parent.host} listens at ${address.host}:${address.port}`);
+    observations.parentAddress = address;
+    observations.obstacle = undefined;
     pod.writeBrokerToml(address);
     const startedAt = Date.now();
     const ending = await start();
@@ -54,7 +61,7 @@ export async function followParent(following: Following): Promise<Outcome> {
 }
 
 async function awaitInTime(
-  { configuration, signals, log }: Following,
+  { configuration, signals, observations, log }: Following,
   parent: Parent,
   awaitParent: typeof import('../dns/await-parent.ts').awaitParent,
 ): Promise<HostPort> {
@@ -67,6 +74,7 @@ async function awaitInTime(
       family: address.includes(':') ? 6 : 4,
       signal: AbortSignal.any([signals.stop, timeout]),
       onObstacle: (obstacle) => {
+        observations.obstacle = obstacle;
         last = `waiting for its ${obstacle.waitingFor}: ${obstacle.seen}`;
         log('info', `Waiting for the parent's ${obstacle.waitingFor}`, {
           parent: parent.target.host,

@@ -1,9 +1,12 @@
 import { type Ending, signalCode } from '../broker/process.ts';
+import { ExitCode, messageOf, PodError } from '../errors.ts';
 
 /** How the pod ends: its exit code, and the sentence for the termination log. */
 export interface Outcome {
   readonly code: number;
   readonly sentence: string;
+  /** More for the log: a hint, or where an internal error came from. */
+  readonly facts?: Readonly<Record<string, unknown>>;
 }
 
 /** The leader ends as its program did; the broker passes the program's code on, 128+N for a signal. */
@@ -25,6 +28,16 @@ export const stoppedOutcome = (signal: NodeJS.Signals): Outcome => ({
   code: signalCode(signal),
   sentence: `Stopped by ${signal}`,
 });
+
+/** What stopped the start: with its own code where it was foreseen, else as an internal error. */
+export function failedOutcome(error: unknown): Outcome {
+  if (error instanceof PodError) {
+    const facts = error.hint === undefined ? {} : { hint: error.hint };
+    return { code: error.exitCode, sentence: error.message, facts };
+  }
+  const stack = error instanceof Error ? error.stack : String(error);
+  return { code: ExitCode.internal, sentence: messageOf(error), facts: { stack } };
+}
 
 function explain(code: number): string {
   if (code === 127) return ': it was not found';

@@ -4,7 +4,7 @@ import { formatCertificate } from '../broker/curve.ts';
 import { checkKeyPair, readMountedCertificate } from '../broker/curve-file.ts';
 import { environmentFor, findFlux } from '../broker/find-flux.ts';
 import { initialProgram } from '../broker/program.ts';
-import { openRunDirectory, writePrivate } from '../broker/run-directory.ts';
+import { openRunDirectory, type RunDirectory, writePrivate } from '../broker/run-directory.ts';
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
 import { type Membership, membershipOf } from '../pod/membership.ts';
@@ -12,6 +12,7 @@ import { type Membership, membershipOf } from '../pod/membership.ts';
 /** All that is needed to start this pod's broker, again and again. */
 export interface PreparedPod {
   readonly membership: Membership;
+  readonly directory: RunDirectory;
   readonly flux: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly brokerArguments: readonly string[];
@@ -46,6 +47,7 @@ export async function preparePod(
   writeBrokerToml();
   return {
     membership,
+    directory,
     flux,
     environment: environmentFor(flux, environment),
     brokerArguments: brokerArguments(configuration, membership, directory, program.argv),

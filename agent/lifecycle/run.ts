@@ -2,19 +2,19 @@
 import { isatty } from 'node:tty';
 import { type BrokerProcess, startBroker } from '../broker/process.ts';
 import type { Configuration } from '../config/resolve.ts';
+import { createObservations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
+import { createLifecycle } from '../pod/phase.ts';
 import { explainEnding } from './explain-ending.ts';
 import { followParent } from './follow.ts';
+import { holdFailed } from './hold.ts';
 import { findHooks, runHooks, type Stage } from './hooks.ts';
-import { leaderOutcome, type Outcome, stoppedOutcome } from './outcome.ts';
-import { createLifecycle } from './phase.ts';
+import { failedOutcome, leaderOutcome, type Outcome, stoppedOutcome } from './outcome.ts';
 import { preparePod } from './prepare.ts';
+import { createReporting } from './reporting.ts';
 import { handleSignals } from './signals.ts';
 
-/**
- * Runs this pod's part of the Flux instance until it has ended. COMMAND is run by the leader as the mode says.
- * Throws a PodError for what stops the start.
- */
+/** Runs this pod's part of the Flux instance until it has ended. COMMAND is run by the leader as the mode says. */
 export async function runPod(
   configuration: Configuration,
   command: readonly string[],
@@ -23,14 +23,18 @@ export async function runPod(
 ): Promise<Outcome> {
   const terminal = isatty(0);
   const lifecycle = createLifecycle(log);
-  const signals = handleSignals(terminal);
+  const observations = createObservations(configuration, lifecycle.history);
+  const reporting = createReporting(observations, log);
+  const signals = handleSignals(terminal, observations);
   const never = new AbortController().signal;
-  try {
+
+  const live = async (): Promise<Outcome> => {
     lifecycle.enter('prepare');
     const hooks = findHooks(configuration.hooks, log);
     const hook = (stage: Stage, stop = signals.stop) => runHooks(hooks, stage, environment, stop, log);
     await hook('init');
     const pod = await preparePod(configuration, command, environment);
+    Object.assign(observations, { membership: pod.membership, flux: pod.flux });
     const leads = pod.membership.rank === 0;
     await hook('pre');
     await hook(leads ? 'leader-pre' : 'follower-pre');
@@ -40,8 +44,10 @@ export async function runPod(
       const broker = await startBroker(pod.flux, pod.brokerArguments, pod.environment, terminal);
       lifecycle.enter('broker', { pid: broker.pid, flux: pod.flux });
       signals.forwardTo(broker);
+      reporting.watch(broker, pod.directory.socket);
       await pod.checkKeyPair().catch(endWith(broker));
       await log.open();
+      await reporting.serve(pod.directory.agentSocket);
       const ending = await broker.ended;
       signals.forwardTo(undefined);
       if (!signals.stop.aborted) await explainEnding(ending, configuration, pod.membership);
@@ -53,17 +59,28 @@ export async function runPod(
     };
     const outcome = leads
       ? leaderOutcome(await start(), signals.stoppedBy())
-      : await followParent({ configuration, pod, start, signals, lifecycle, log });
+      : await followParent({ configuration, pod, start, signals, lifecycle, observations, reporting, log });
     await hook('post', never);
-    log(outcome.code === 0 ? 'info' : 'error', outcome.sentence, { exitCode: outcome.code });
     return outcome;
-  } catch (error) {
+  };
+
+  const outcome = await live().catch((error: unknown): Outcome => {
     const signal = signals.stoppedBy();
-    if (signal && error === signals.stop.reason) return stoppedOutcome(signal);
-    throw error;
-  } finally {
-    lifecycle.enter('exit');
-  }
+    return signal && error === signals.stop.reason ? stoppedOutcome(signal) : failedOutcome(error);
+  });
+  const { onFailure } = configuration;
+  await holdFailed(outcome, {
+    onFailure,
+    observations,
+    lifecycle,
+    released: reporting.released,
+    stop: signals.stop,
+    log,
+  });
+  lifecycle.enter('exit');
+  log(outcome.code === 0 ? 'info' : 'error', outcome.sentence, { exitCode: outcome.code, ...outcome.facts });
+  reporting.close();
+  return outcome;
 }
 
 /** The broker ends, and then the error is thrown. */

@@ -1,5 +1,6 @@
 /** The signals that a pod is sent, and where they go: to the broker while there is one, else they end the wait. */
 import type { BrokerProcess } from '../broker/process.ts';
+import type { Observations } from '../health/observations.ts';
 
 /** Those that ask for an end; the first one that comes decides the exit code. */
 const ending = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
@@ -19,15 +20,14 @@ export interface Signals {
  * Takes over the process's signals. With a `terminal`, Ctrl-C and Ctrl-\ already reach the broker's process group from
  * the terminal itself, and a second copy would make the broker cut its clean-up short.
  */
-export function handleSignals(terminal: boolean): Signals {
+export function handleSignals(terminal: boolean, observations: Pick<Observations, 'stoppedBy'>): Signals {
   const controller = new AbortController();
-  let first: NodeJS.Signals | undefined;
   let broker: BrokerProcess | undefined;
   const fromTerminal = (signal: NodeJS.Signals) => terminal && (signal === 'SIGINT' || signal === 'SIGQUIT');
   for (const signal of ending) {
     process.on(signal, () => {
       if (broker && fromTerminal(signal)) return;
-      first ??= signal;
+      observations.stoppedBy ??= signal;
       broker?.signal(signal);
       controller.abort(new Error(`stopped by ${signal}`));
     });
@@ -35,10 +35,10 @@ export function handleSignals(terminal: boolean): Signals {
   for (const signal of passing) process.on(signal, () => broker?.signal(signal));
   return {
     stop: controller.signal,
-    stoppedBy: () => first,
+    stoppedBy: () => observations.stoppedBy,
     forwardTo: (target) => {
       broker = target;
-      if (first) broker?.signal(first);
+      if (observations.stoppedBy) broker?.signal(observations.stoppedBy);
     },
   };
 }

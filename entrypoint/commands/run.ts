@@ -1,5 +1,4 @@
-import { ExitCode, messageOf, PodError } from '../../agent/errors.ts';
-import type { Outcome } from '../../agent/lifecycle/outcome.ts';
+import { PodError } from '../../agent/errors.ts';
 import { runPod } from '../../agent/lifecycle/run.ts';
 import { writeTerminationLog } from '../../agent/lifecycle/termination-log.ts';
 import { createLog } from '../../agent/log.ts';
@@ -15,14 +14,7 @@ export async function run(args: readonly string[]): Promise<number> {
     format: configuration.logFormat,
     base: { pod: `${configuration.cluster}-${configuration.index}` },
   });
-  const outcome = await runPod(configuration, command, process.env, log).catch((error): Outcome => {
-    const code = error instanceof PodError ? error.exitCode : ExitCode.internal;
-    const hint = error instanceof PodError ? error.hint : undefined;
-    const unexpected =
-      error instanceof PodError ? {} : { stack: error instanceof Error ? error.stack : String(error) };
-    log('fatal', messageOf(error), { exitCode: code, ...(hint && { hint }), ...unexpected });
-    return { code, sentence: messageOf(error) };
-  });
+  const outcome = await runPod(configuration, command, process.env, log);
   await log.open();
   writeTerminationLog(outcome);
   return outcome.code;

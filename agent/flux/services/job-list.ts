@@ -1,6 +1,6 @@
 /** Jobs, as the job-list service of rank 0 knows them (flux-core src/modules/job-list; RFC 43 for constraints). */
 import * as z from 'zod/mini';
-import type { CallOptions } from '../channel.ts';
+import type { CallOptions, RpcOptions } from '../channel.ts';
 import { jobId } from '../job-id.ts';
 import type { JsonObject } from '../payload.ts';
 import { type FluxClient, readAnswer } from './answer.ts';
@@ -111,7 +111,7 @@ const statsAnswer = z.object({
 export type JobStats = z.output<typeof statsAnswer>;
 
 /** How many jobs are in each state, and how the inactive ones ended. */
-export async function getJobStats(client: FluxClient, options?: CallOptions): Promise<JobStats> {
+export async function getJobStats(client: FluxClient, options?: RpcOptions): Promise<JobStats> {
   const topic = 'job-list.job-stats';
   return readAnswer(statsAnswer, topic, await client.rpc(topic, {}, { ...options, nodeid: 0 }));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createLifecycle, type Phase, phases } from '../../agent/lifecycle/phase.ts';
+import { createLifecycle, type Phase, phases } from '../../agent/pod/phase.ts';
 import { recordedLog } from '../support/recorded-log.ts';
 
 /** A lifecycle with a clock that only `pass` moves. */

@@ -1,14 +1,18 @@
 import type { Log } from '../log.ts';
 
-/** The life of a pod. A follower goes back from `broker` to `await-parent` when its parent is lost. */
-export const phases = ['configure', 'prepare', 'await-parent', 'broker', 'exit'] as const;
+/**
+ * The life of a pod. A follower goes back from `broker` to `await-parent` when its parent is lost; a pod that has failed may be held
+ * for a person.
+ */
+export const phases = ['configure', 'prepare', 'await-parent', 'broker', 'hold', 'exit'] as const;
 export type Phase = (typeof phases)[number];
 
 const next: Readonly<Record<Phase, readonly Phase[]>> = {
   configure: ['prepare', 'exit'],
-  prepare: ['await-parent', 'broker', 'exit'],
-  'await-parent': ['broker', 'exit'],
-  broker: ['await-parent', 'exit'],
+  prepare: ['await-parent', 'broker', 'hold', 'exit'],
+  'await-parent': ['broker', 'hold', 'exit'],
+  broker: ['await-parent', 'hold', 'exit'],
+  hold: ['exit'],
   exit: [],
 };
 

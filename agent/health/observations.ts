@@ -1,0 +1,109 @@
+/** What the agent knows about its pod: set as things happen, read by whoever asks. A probe does no work of its own. */
+import type { HostPort } from '../config/kinds.ts';
+import type { Configuration } from '../config/resolve.ts';
+import type { Obstacle } from '../dns/await-parent.ts';
+import type { OverlayHealth } from '../flux/services/overlay.ts';
+import type { BrokerState } from '../flux/services/state-machine.ts';
+import type { Membership } from '../pod/membership.ts';
+import type { PhaseRecord } from '../pod/phase.ts';
+
+/** One broker process, from its start to its end. Times are milliseconds since 1970. */
+export interface BrokerObservation {
+  readonly pid: number;
+  readonly startedAt: number;
+  /** Whether its local socket has ever admitted the agent. */
+  connected: boolean;
+  /** Every state it has been in, the present one last; empty until it has said the first. */
+  readonly states: { readonly state: BrokerState; readonly since: number }[];
+  /** The moment since which it owes an answer; undefined while it owes none. */
+  silentSince: number | undefined;
+  /** The subtree below it. */
+  overlay: OverlayHealth | undefined;
+  /** When rank 0's heartbeat last came through the parent, and how often it is to come, in milliseconds. */
+  heartbeat: { at: number; periodMs: number } | undefined;
+  /** Ranks that are online, on the leader. */
+  online: readonly number[] | undefined;
+}
+
+/** What is wrong, or waits for a restart, without ending the pod. */
+export interface Remark {
+  readonly at: number;
+  readonly what: string;
+}
+
+export interface Observations {
+  readonly configuration: Configuration;
+  readonly startedAt: number;
+  readonly phases: readonly PhaseRecord[];
+  membership: Membership | undefined;
+  flux: string | undefined;
+  /** Where the parent was found to listen. */
+  parentAddress: HostPort | undefined;
+  /** What stands between this pod and its parent, while it waits. */
+  obstacle: Obstacle | undefined;
+  /** The present broker, or the last one. */
+  broker: BrokerObservation | undefined;
+  brokersStarted: number;
+  dnsQueries: number;
+  /** The signal that asked for the end. */
+  stoppedBy: NodeJS.Signals | undefined;
+  /** The pod has failed and is kept for a person to look into (FLUX_POD_ON_FAILURE=hold). */
+  held: boolean;
+  lastError: Remark | undefined;
+  /** Changes on disk that only a restart brings into effect, or that were refused. */
+  readonly remarks: Remark[];
+}
+
+export function createObservations(
+  configuration: Configuration,
+  phases: readonly PhaseRecord[],
+  now: number = Date.now(),
+): Observations {
+  return {
+    configuration,
+    startedAt: now,
+    phases,
+    membership: undefined,
+    flux: undefined,
+    parentAddress: undefined,
+    obstacle: undefined,
+    broker: undefined,
+    brokersStarted: 0,
+    dnsQueries: 0,
+    stoppedBy: undefined,
+    held: false,
+    lastError: undefined,
+    remarks: [],
+  };
+}
+
+export const createBrokerObservation = (pid: number, now: number = Date.now()): BrokerObservation => ({
+  pid,
+  startedAt: now,
+  connected: false,
+  states: [],
+  silentSince: undefined,
+  overlay: undefined,
+  heartbeat: undefined,
+  online: undefined,
+});
+
+/** The phase that the pod is in. */
+export function phaseOf({ phases }: Observations): PhaseRecord {
+  const last = phases.at(-1);
+  if (!last) throw new Error('a pod is always in a phase');
+  return last;
+}
+
+export const stateOf = (broker: BrokerObservation | undefined): BrokerState | undefined =>
+  broker?.states.at(-1)?.state;
+
+/** Heartbeats that a broker may miss before its parent counts as lost; Flux itself warns at three. */
+const heartbeatsMissed = 3;
+
+/** Since when nothing comes through the parent any more; undefined while it does, and on the leader, which has none. */
+export function parentSilentSince(broker: BrokerObservation | undefined, now: number): number | undefined {
+  if (!broker?.heartbeat) return undefined;
+  const { at, periodMs } = broker.heartbeat;
+  return now - at > heartbeatsMissed * periodMs ? at : undefined;
+}

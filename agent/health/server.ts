@@ -1,0 +1,116 @@
+/**
+ * Serves probes, status and metrics over HTTP: on the port for the kubelet and Prometheus, and on a private local socket for
+ * `flux-pod status` and its like, which also works where the port is switched off.
+ */
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { HostPort } from '../config/kinds.ts';
+import { errnoOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { type Answer, answer, json, type Sources } from './responses.ts';
+
+/**
+ * A client has this long for a request and for a pause between two, and this much room. Who sends slowly, at length or over many
+ * connections is cut off and takes nothing from the others.
+ */
+const limits = { requestMs: 5000, idleMs: 10_000, headerBytes: 8192, headers: 64, connections: 512 };
+
+/** Something else to serve, such as the API: true when it has taken the request. */
+export type Extension = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+export interface HealthServer {
+  readonly extend: (extension: Extension) => void;
+  readonly close: () => void;
+}
+
+export interface ServeOptions extends Sources {
+  readonly http: HostPort | 'off';
+  readonly socketPath: string;
+  /** Called for `POST /release` on the local socket. */
+  readonly onRelease: () => void;
+  readonly log: Log;
+}
+
+export async function serveHealth(options: ServeOptions): Promise<HealthServer> {
+  const { http, socketPath, log } = options;
+  const extensions: Extension[] = [];
+  const local = httpServer((request) => localAnswer(request, options));
+  const remote = httpServer((request) => getAnswer(request, options), extensions);
+  rmSync(socketPath, { force: true });
+  await listen(local, { path: socketPath }, log);
+  if (http !== 'off') await listen(remote, http, log);
+  return {
+    extend: (extension) => extensions.push(extension),
+    close: () => {
+      for (const server of [local, remote]) {
+        server.close();
+        server.closeAllConnections();
+      }
+    },
+  };
+}
+
+/** A port that is taken costs the probes, not the pod's work. */
+async function listen(server: Server, where: HostPort | { path: string }, log: Log): Promise<void> {
+  try {
+    // Only this user may connect to the local socket: its directory is private, and so is the socket.
+    const mask = process.umask(0o077);
+    server.listen(where);
+    process.umask(mask);
+    await once(server, 'listening');
+  } catch (error) {
+    const place = 'path' in where ? where.path : `${where.host}:${where.port}`;
+    log('error', `Cannot serve probes and status at ${place}: ${errnoOf(error) ?? error}`, {
+      hint: 'Set FLUX_POD_HTTP to another HOST:PORT, or to off.',
+    });
+  }
+}
+
+function httpServer(
+  respond: (request: IncomingMessage) => Promise<Answer>,
+  extensions: readonly Extension[] = [],
+): Server {
+  const server = createServer(
+    {
+      headersTimeout: limits.requestMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.idleMs,
+      connectionsCheckingInterval: limits.requestMs,
+      maxHeaderSize: limits.headerBytes,
+    },
+    (request, response) => {
+      if (extensions.some((extension) => extension(request, response))) return;
+      request.resume();
+      respond(request)
+        .catch((error: unknown): Answer => json(500, { error: String(error) }))
+        .then(({ status, type, body }) => {
+          response.writeHead(status, {
+            'content-type': type,
+            'content-length': Buffer.byteLength(body),
+            'cache-control': 'no-store',
+          });
+          response.end(request.method === 'HEAD' ? undefined : body);
+        });
+    },
+  );
+  server.maxConnections = limits.connections;
+  server.maxHeadersCount = limits.headers;
+  return server;
+}
+
+const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] ?? '/';
+
+async function getAnswer(request: IncomingMessage, sources: Sources): Promise<Answer> {
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return json(405, { error: `${request.method} is not allowed here: use GET` });
+  const found = await answer(pathOf(request), sources);
+  return found ?? json(404, { error: 'expected /startupz, /livez, /readyz, /status or /metrics' });
+}
+
+async function localAnswer(request: IncomingMessage, options: ServeOptions): Promise<Answer> {
+  if (request.method !== 'POST' || pathOf(request) !== '/release') return getAnswer(request, options);
+  if (!options.observations.held) return json(409, { error: 'this pod is not held' });
+  options.onRelease();
+  return json(200, { released: true });
+}

@@ -1,0 +1,70 @@
+/** `/status`: all that the agent knows, as JSON. Nothing in it is a secret. */
+import { formatHostlist } from '../cluster/hostlist.ts';
+import { type Observations, parentSilentSince, phaseOf, stateOf } from './observations.ts';
+import { judge, probes } from './verdict.ts';
+
+const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+export function statusOf(observations: Observations, now: number = Date.now()) {
+  const { configuration, membership, broker, obstacle, parentAddress } = observations;
+  const phase = phaseOf(observations);
+  const state = stateOf(broker);
+  return {
+    pod: {
+      name: `${configuration.cluster}-${configuration.index}`,
+      cluster: configuration.cluster,
+      index: configuration.index,
+      address: configuration.address,
+      hostname: configuration.hostname,
+      startedAt: iso(observations.startedAt),
+    },
+    phase: { name: phase.phase, since: phase.since.toISOString() },
+    phases: observations.phases.map(({ phase: name, since }) => ({ name, since: since.toISOString() })),
+    probes: Object.fromEntries(probes.map((probe) => [probe, judge(probe, observations, now)])),
+    ...(membership && {
+      instance: {
+        rank: membership.rank,
+        size: membership.size,
+        quorum: configuration.minSize,
+        topology: configuration.topo,
+        hosts: membership.hostlist,
+        children: membership.tree.childrenOf(membership.rank).length,
+      },
+    }),
+    ...(membership?.parent && {
+      parent: {
+        rank: membership.parent.rank,
+        host: membership.parent.host,
+        name: membership.parent.target.host,
+        ...(parentAddress && { address: `${parentAddress.host}:${parentAddress.port}` }),
+        lost: parentSilentSince(broker, now) !== undefined,
+      },
+    }),
+    ...(obstacle && phase.phase === 'await-parent' && { waiting: obstacle }),
+    ...(broker && {
+      broker: {
+        pid: broker.pid,
+        flux: observations.flux,
+        startedAt: iso(broker.startedAt),
+        restarts: observations.brokersStarted - 1,
+        state: state ?? 'starting',
+        states: broker.states.map(({ state: name, since }) => ({ name, since: iso(since) })),
+        answers: broker.silentSince === undefined,
+        ...(broker.overlay && { overlay: broker.overlay }),
+        ...(broker.online && { online: broker.online.length }),
+      },
+    }),
+    ...(observations.stoppedBy && { stoppedBy: observations.stoppedBy }),
+    ...(observations.held && { held: true }),
+    ...(observations.lastError && {
+      lastError: { at: iso(observations.lastError.at), what: observations.lastError.what },
+    }),
+    remarks: observations.remarks.map(({ at, what }) => ({ at: iso(at), what })),
+  };
+}
+
+export type Status = ReturnType<typeof statusOf>;
+
+/** Hosts of ranks, folded: `mc-[0-3,7]`. */
+export const hostsOf = (ranks: readonly number[], hostOf: (rank: number) => string): string =>
+  formatHostlist(ranks.map(hostOf));

@@ -1,0 +1,95 @@
+/** What the probes answer: pure judgements of what is known. Each says why. */
+import { brokerStates } from '../flux/services/state-machine.ts';
+import { type Observations, parentSilentSince, phaseOf, stateOf } from './observations.ts';
+
+export const probes = ['startup', 'live', 'ready'] as const;
+export type Probe = (typeof probes)[number];
+
+export interface Verdict {
+  readonly ok: boolean;
+  /** One sentence for a person. */
+  readonly why: string;
+}
+
+const yes = (why: string): Verdict => ({ ok: true, why });
+const no = (why: string): Verdict => ({ ok: false, why });
+
+/** A broker that owes an answer for longer is hung: the pod is to be restarted. A busy one may take seconds. */
+export const hungAfterMs = 10_000;
+/** A broker that does not answer within this is not ready for work. */
+export const unreadyAfterMs = 250;
+
+export function judge(probe: Probe, observations: Observations, now: number = Date.now()): Verdict {
+  if (observations.held) {
+    const held = 'the pod has failed and is held for a person: `flux-pod release` ends it';
+    return probe === 'ready' ? no(held) : yes(held);
+  }
+  switch (probe) {
+    case 'startup':
+      return judgeStartup(observations);
+    case 'live':
+      return judgeLive(observations, now);
+    case 'ready':
+      return judgeReady(observations, now);
+  }
+}
+
+/** Started: what can be wrong with this pod itself was found right. That a parent is not there yet is not this pod's fault. */
+function judgeStartup(observations: Observations): Verdict {
+  const { phase } = phaseOf(observations);
+  if (phase === 'configure' || phase === 'prepare') return no(`the pod is in phase ${phase}`);
+  if (phase === 'broker' && !observations.broker?.connected)
+    return no('the broker does not take connections yet');
+  return yes(`the pod is in phase ${phase}`);
+}
+
+/**
+ * Live: the agent turns (it answers this), and its broker is waited for on purpose or answers. What other pods do never counts: a
+ * failing leader must not have the kubelet restart its followers.
+ */
+function judgeLive({ broker, ...observations }: Observations, now: number): Verdict {
+  const { phase } = phaseOf({ broker, ...observations });
+  if (phase !== 'broker' || !broker) return yes(`the agent is in phase ${phase}`);
+  if (broker.silentSince === undefined)
+    return yes(`the broker answers: ${stateOf(broker) ?? 'it is starting'}`);
+  const silentMs = now - broker.silentSince;
+  if (silentMs < hungAfterMs) return yes(`the broker has owed an answer for ${seconds(silentMs)}`);
+  return no(`the broker hangs: it has not answered for ${seconds(silentMs)}`);
+}
+
+function judgeReady(observations: Observations, now: number): Verdict {
+  const { broker, stoppedBy, configuration, membership, obstacle } = observations;
+  const { phase } = phaseOf(observations);
+  if (stoppedBy) return no(`the pod is stopping: ${stoppedBy}`);
+  if (phase === 'await-parent')
+    return no(
+      obstacle
+        ? `waiting for the parent's ${obstacle.waitingFor}: ${obstacle.seen}`
+        : 'looking for the parent',
+    );
+  if (phase !== 'broker' || !broker) return no(`the pod is in phase ${phase}`);
+  if (configuration.ready === 'up') return yes('the agent supervises a broker');
+  if (broker.silentSince !== undefined && now - broker.silentSince >= unreadyAfterMs)
+    return no(`the broker has not answered for ${seconds(now - broker.silentSince)}`);
+  const state = stateOf(broker);
+  if (!state) return no('the broker has not said its state yet');
+  const leads = membership?.rank === 0;
+  const silent = parentSilentSince(broker, now);
+  if (silent !== undefined) return no(`the parent is lost: no heartbeat for ${seconds(now - silent)}`);
+  if (leads && configuration.ready === 'run') {
+    if (state === 'run') return yes('the instance runs');
+    if (state !== 'quorum') return no(`the broker is in state ${state}`);
+    const { online = [] } = broker;
+    return no(`${online.length} of the ${configuration.minSize} brokers of the quorum are online`);
+  }
+  const joined = hasJoined(state);
+  return joined ? yes(`the broker is in state ${state}`) : no(`the broker is in state ${state}`);
+}
+
+/** Past `join`, and not on its way out. */
+const hasJoined = (state: (typeof brokerStates)[number]): boolean => {
+  const place = brokerStates.indexOf(state);
+  return place > brokerStates.indexOf('join') && place <= brokerStates.indexOf('run');
+};
+
+export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;

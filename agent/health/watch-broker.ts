@@ -1,0 +1,216 @@
+/**
+ * Keeps one connection to the broker's local socket while the broker lives, and notes what it says: every state as it is
+ * entered, the subtree below, the heartbeat that comes down from rank 0. Nothing is polled.
+ */
+import { watch } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import * as z from 'zod/mini';
+import { connectFlux, type FluxClient } from '../flux/client.ts';
+import { watchGroup } from '../flux/services/groups.ts';
+import { watchHealth } from '../flux/services/overlay.ts';
+import { type BrokerState, brokerStates, getState, watchState } from '../flux/services/state-machine.ts';
+import type { Log } from '../log.ts';
+import { type BrokerObservation, stateOf } from './observations.ts';
+
+export interface BrokerWatch {
+  /** The connection, while there is one. */
+  readonly client: () => FluxClient | undefined;
+  /**
+   * Asks the broker for a sign of life and waits for it, `patienceMs` at most. What comes of it is noted as `silentSince`. Any
+   * number of callers share one question.
+   */
+  readonly pulse: (patienceMs: number) => Promise<void>;
+  /** Fulfilled when the watch has ended, which it does with `signal`. */
+  readonly ended: Promise<void>;
+}
+
+export interface WatchOptions {
+  readonly socketPath: string;
+  readonly leads: boolean;
+  /** The broker's life. */
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly now?: () => number;
+}
+
+export function watchBroker(broker: BrokerObservation, options: WatchOptions): BrokerWatch {
+  const { signal, socketPath, now = Date.now } = options;
+  let client: FluxClient | undefined;
+  let question: Promise<void> | undefined;
+
+  const keep = async () => {
+    while (!signal.aborted) {
+      client = await connectWhenThere(socketPath, signal);
+      if (!client) return;
+      broker.connected = true;
+      broker.silentSince = undefined;
+      const close = client.close;
+      signal.addEventListener('abort', close, { once: true });
+      await Promise.all([observe(client, broker, options), client.closed]);
+      signal.removeEventListener('abort', close);
+      client = undefined;
+    }
+  };
+
+  const ask = async (of: FluxClient) => {
+    const asked = now();
+    // Noted when the patience of somebody ends, so that a quick answer leaves no trace.
+    const owed = setTimeout(() => {
+      broker.silentSince ??= asked;
+    }, answerOwedMs);
+    try {
+      await getState(of);
+      broker.silentSince = undefined;
+    } catch {
+      // The connection went: the watch connects again, or the broker has ended.
+    } finally {
+      clearTimeout(owed);
+      question = undefined;
+    }
+  };
+
+  return {
+    client: () => client,
+    pulse: async (patienceMs) => {
+      if (!client) return;
+      question ??= ask(client);
+      await Promise.race([question, delay(patienceMs, undefined, { ref: false })]);
+    },
+    ended: keep(),
+  };
+}
+
+/** From then on a broker that was asked owes an answer. */
+const answerOwedMs = 200;
+
+/** Tries again when the socket's directory changes, and in any case within this. */
+const retryMs = { least: 10, most: 500 };
+
+/** Connects as soon as the socket is there. Undefined when `signal` came first. */
+async function connectWhenThere(socketPath: string, signal: AbortSignal): Promise<FluxClient | undefined> {
+  const change = new EventTarget();
+  const watcher = watch(dirname(socketPath), () => change.dispatchEvent(new Event('change')));
+  watcher.on('error', () => undefined);
+  try {
+    for (let pauseMs = retryMs.least; ; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
+      try {
+        return await connectFlux(socketPath, { signal });
+      } catch {
+        if (signal.aborted) return undefined;
+        await somethingOrLater(change, pauseMs, signal);
+      }
+    }
+  } finally {
+    watcher.close();
+  }
+}
+
+async function somethingOrLater(change: EventTarget, pauseMs: number, signal: AbortSignal): Promise<void> {
+  const changed = new AbortController();
+  const wake = () => changed.abort();
+  change.addEventListener('change', wake, { once: true });
+  await delay(pauseMs, undefined, { signal: AbortSignal.any([signal, changed.signal]) }).catch(
+    () => undefined,
+  );
+  change.removeEventListener('change', wake);
+}
+
+async function observe(client: FluxClient, broker: BrokerObservation, options: WatchOptions): Promise<void> {
+  const { now = Date.now, log, leads } = options;
+  let following = false;
+  const follow = () => {
+    if (following) return;
+    following = true;
+    // These services come with the broker's first modules; what ends them ends the connection as well, or does not matter.
+    const quietly = (end: unknown) =>
+      log('debug', 'A stream from the broker has ended', { why: String(end) });
+    void noteOverlay(client, broker).catch(quietly);
+    if (leads) void noteOnline(client, broker).catch(quietly);
+    else void noteHeartbeat(client, broker, now).catch(quietly);
+  };
+  let gone = false;
+  void client.closed.then(() => {
+    gone = true;
+  });
+  const note = (state: BrokerState) => noteState(broker, state, now());
+  for (let pauseMs = retryMs.least; !gone; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
+    try {
+      await untilOnline(client, note);
+      for await (const state of watchState(client)) {
+        note(state);
+        if (isOnline(state)) follow();
+      }
+    } catch (error) {
+      // The socket is there before the services are, and after them.
+      log('debug', 'The broker does not tell its state', { why: String(error) });
+    }
+    if (!gone) await delay(pauseMs);
+  }
+}
+
+const isOnline = (state: BrokerState): boolean => brokerStates.indexOf(state) >= brokerStates.indexOf('init');
+
+/**
+ * Before `init` a broker answers clients little more than its state and its log (flux-core src/broker/modhash.c,
+ * allow_early_request). Every transition is a line in the log: whenever one comes, the state is asked for.
+ */
+async function untilOnline(client: FluxClient, note: (state: BrokerState) => void): Promise<void> {
+  const lines = client.stream('log.dmesg', { follow: true, nobacklog: true }, { text: true });
+  let line = lines.next();
+  line.catch(() => undefined);
+  for (;;) {
+    const { state } = await getState(client);
+    note(state);
+    if (isOnline(state)) break;
+    await line;
+    line = lines.next();
+    line.catch(() => undefined);
+  }
+  void lines.return();
+}
+
+/** The broker process has ended. Its last states come when its socket has gone. */
+export function noteEnd(broker: BrokerObservation, at: number): void {
+  broker.silentSince = undefined;
+  if (stateOf(broker) === 'goodbye') broker.states.push({ state: 'unload-builtins', since: at });
+  if (broker.states.length > 0) broker.states.push({ state: 'exit', since: at });
+}
+
+/** A broker goes through the states up to `run` in their order: one that was left before it was seen is noted with the next. */
+function noteState(broker: BrokerObservation, state: BrokerState, at: number): void {
+  const last = stateOf(broker);
+  if (last === state) return;
+  const place = brokerStates.indexOf(state);
+  const seen = last === undefined ? -1 : brokerStates.indexOf(last);
+  const passed = place <= brokerStates.indexOf('run') ? brokerStates.slice(seen + 1, place) : [];
+  for (const name of passed)
+    broker.states.push({ state: name, since: name === 'load-builtins' ? broker.startedAt : at });
+  broker.states.push({ state, since: at });
+}
+
+async function noteOverlay(client: FluxClient, broker: BrokerObservation): Promise<void> {
+  for await (const health of watchHealth(client)) broker.overlay = health;
+}
+
+async function noteOnline(client: FluxClient, broker: BrokerObservation): Promise<void> {
+  for await (const online of watchGroup(client, 'broker.online')) broker.online = online;
+}
+
+const heartbeatStats = z.object({ period: z.number() });
+/** Flux's own default (flux-core src/modules/heartbeat). */
+const usualPeriodMs = 2000;
+
+/** Rank 0 publishes a heartbeat, which comes through the parent. */
+async function noteHeartbeat(
+  client: FluxClient,
+  broker: BrokerObservation,
+  now: () => number,
+): Promise<void> {
+  client.subscribe('heartbeat.pulse', () => {
+    broker.heartbeat = { at: now(), periodMs: broker.heartbeat?.periodMs ?? usualPeriodMs };
+  });
+  const stats = z.safeParse(heartbeatStats, await client.rpc('heartbeat.stats-get', {}));
+  if (stats.success)
+    broker.heartbeat = { at: broker.heartbeat?.at ?? now(), periodMs: stats.data.period * 1000 };
+}

@@ -1,0 +1,41 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { OnFailure } from '../config/kinds.ts';
+import type { Observations } from '../health/observations.ts';
+import type { Log } from '../log.ts';
+import type { Lifecycle } from '../pod/phase.ts';
+import type { Outcome } from './outcome.ts';
+
+export interface Holding {
+  readonly onFailure: OnFailure;
+  readonly observations: Observations;
+  readonly lifecycle: Lifecycle;
+  /** Fulfilled by `flux-pod release`. */
+  readonly released: Promise<void>;
+  /** A signal that asks for the end. */
+  readonly stop: AbortSignal;
+  readonly log: Log;
+}
+
+/** setTimeout(3) counts milliseconds in 31 bits. */
+const longestDelayMs = 2 ** 31 - 1;
+
+/** Keeps a failed pod, as FLUX_POD_ON_FAILURE says, for a person to look into: until it is released, the time is up, or it is stopped. */
+export async function holdFailed(outcome: Outcome, holding: Holding): Promise<void> {
+  const { onFailure, observations, lifecycle, released, stop, log } = holding;
+  if (!onFailure.hold || outcome.code === 0 || stop.aborted) return;
+  lifecycle.enter('hold');
+  observations.held = true;
+  log('error', `${outcome.sentence}: the pod is held, \`flux-pod release\` ends it`, {
+    exitCode: outcome.code,
+  });
+  await log.open();
+  const milliseconds = Math.min(longestDelayMs, onFailure.seconds * 1000);
+  const enough = new AbortController();
+  // The timer also keeps the process alive while nothing else does.
+  await Promise.race([
+    released,
+    delay(milliseconds, undefined, { signal: AbortSignal.any([stop, enough.signal]) }).catch(() => undefined),
+  ]);
+  enough.abort();
+  observations.held = false;
+}

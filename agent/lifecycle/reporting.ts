@@ -1,0 +1,79 @@
+/** What the agent tells of its pod while it lives: probes, status, metrics. All of it is loaded only once the broker is on its way. */
+import { setMaxListeners } from 'node:events';
+import type { BrokerProcess } from '../broker/process.ts';
+import type { FluxClient } from '../flux/client.ts';
+import { createBrokerObservation, type Observations } from '../health/observations.ts';
+import type { HealthServer } from '../health/server.ts';
+import type { BrokerWatch } from '../health/watch-broker.ts';
+import type { Log } from '../log.ts';
+
+export interface Reporting {
+  /** Begins to serve; calls after the first do nothing. `agentSocket` is where `flux-pod status` asks. */
+  readonly serve: (agentSocket: string) => Promise<void>;
+  /** Watches a broker for as long as it lives; `socketPath` is its local socket. */
+  readonly watch: (broker: BrokerProcess, socketPath: string) => void;
+  /** The connection to the broker, while there is one. */
+  readonly client: () => FluxClient | undefined;
+  /** Fulfilled when somebody has released the held pod. */
+  readonly released: Promise<void>;
+  readonly close: () => void;
+}
+
+export function createReporting(observations: Observations, log: Log): Reporting {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  let serving: Promise<HealthServer> | undefined;
+  let watching: BrokerWatch | undefined;
+
+  const begin = async (agentSocket: string): Promise<HealthServer> => {
+    const { serveHealth } = await import('../health/server.ts');
+    return serveHealth({
+      observations,
+      http: observations.configuration.http,
+      socketPath: agentSocket,
+      pulse: async (patienceMs) => watching?.pulse(patienceMs),
+      jobStates: () => jobStates(watching?.client(), observations),
+      onRelease: release,
+      log,
+    });
+  };
+
+  return {
+    serve: async (agentSocket) => {
+      serving ??= begin(agentSocket);
+      await serving.catch((error) => log('error', 'Cannot serve probes and status', { why: String(error) }));
+    },
+    watch: (process, socketPath) => {
+      const observation = createBrokerObservation(process.pid);
+      observations.broker = observation;
+      observations.brokersStarted++;
+      const life = new AbortController();
+      setMaxListeners(0, life.signal);
+      void process.ended.then(() => {
+        life.abort();
+      });
+      const leads = observations.membership?.rank === 0;
+      void import('../health/watch-broker.ts').then(async ({ noteEnd, watchBroker }) => {
+        watching = watchBroker(observation, { socketPath, leads, signal: life.signal, log });
+        await process.ended;
+        noteEnd(observation, Date.now());
+      });
+    },
+    client: () => watching?.client(),
+    released,
+    close: () => void serving?.then((server) => server.close()),
+  };
+}
+
+const answerWithinMs = 250;
+
+/** The leader's jobs by state, asked for when somebody looks. */
+async function jobStates(client: FluxClient | undefined, { membership }: Observations) {
+  if (!client || membership?.rank !== 0) return undefined;
+  const { getJobStats } = await import('../flux/services/job-list.ts');
+  try {
+    const { total: _, ...states } = (await getJobStats(client, { timeoutMs: answerWithinMs })).job_states;
+    return states;
+  } catch {
+    return undefined; // the job-list service is not there yet, or no more
+  }
+}
