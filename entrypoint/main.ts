@@ -2,6 +2,12 @@
  * flux-pod: the container entrypoint that turns the pods of an Indexed Job into one Flux instance.
  *
  *     flux-pod run [FLAGS] [-- COMMAND ARG...]   the entrypoint
+ *     flux-pod probe startup|live|ready          for an exec probe: 0 or 1, and why
+ *     flux-pod status [--json] [--watch]         this pod, its broker, the tree below it
+ *     flux-pod shell [--job ID] [-- COMMAND]     a shell inside the instance
+ *     flux-pod env                               the same as export lines
+ *     flux-pod release                           ends a failed pod that is held
+ *     flux-pod doctor [--bundle]                 checks what bootstrap needs, says what to mend
  *     flux-pod config [--check] [FLAGS]          what is configured and where it came from; the broker.toml
  *     flux-pod keygen FILE | --secret NAME       a new CURVE certificate
  *     flux-pod demo [--size N] [-- COMMAND]      a MiniCluster on this machine, without Kubernetes or root
@@ -16,6 +22,12 @@ type Command = (args: readonly string[]) => Promise<number>;
 /** A verb's code is loaded when it is needed: what `run` does not use must not cost it time. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./commands/run.ts')).run,
+  probe: async () => (await import('./commands/probe.ts')).probe,
+  status: async () => (await import('./commands/status.ts')).status,
+  shell: async () => (await import('./commands/shell.ts')).shell,
+  env: async () => (await import('./commands/env.ts')).env,
+  release: async () => (await import('./commands/release.ts')).release,
+  doctor: async () => (await import('./commands/doctor.ts')).doctor,
   config: async () => (await import('./commands/config.ts')).config,
   keygen: async () => (await import('./commands/keygen.ts')).keygen,
   demo: async () => (await import('./commands/demo.ts')).demo,

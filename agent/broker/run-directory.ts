@@ -47,6 +47,12 @@ export function runDirectoryAt(path: string): RunDirectory {
   };
 }
 
+/** Where an agent's run-time directory may be, the likeliest first. */
+export function runDirectoriesToTry(configured: string | undefined): RunDirectory[] {
+  const paths = configured === undefined ? [usualPlaces.shared, usualPlaces.private] : [configured];
+  return paths.map(runDirectoryAt);
+}
+
 /** Writes a file that only this user can read, whole or not at all. */
 export function writePrivate(path: string, content: string, mode = 0o600): void {
   const unfinished = `${path}.new`;

@@ -4,6 +4,12 @@ import packageJson from '../../package.json' with { type: 'json' };
 const usage = `flux-pod ${packageJson.version}: turns the pods of an Indexed Job into one Flux instance
 
   flux-pod run [FLAGS] [-- COMMAND ARG...]   the entrypoint: bootstrap, supervise, end with the outcome
+  flux-pod probe startup|live|ready          for an exec probe: exit 0 or 1, one line why
+  flux-pod status [--json] [--watch]         this pod, its broker, the tree below it
+  flux-pod shell [--job ID] [-- COMMAND]     a shell, or one command, inside the instance
+  flux-pod env                               the same as export lines: eval "$(flux-pod env)"
+  flux-pod release                           lets a failed pod end that is held (FLUX_POD_ON_FAILURE=hold)
+  flux-pod doctor [--bundle]                 checks what bootstrap needs and says what to mend
   flux-pod config [--check] [FLAGS]          every setting with its source, and the broker.toml
   flux-pod keygen FILE                       a new CURVE certificate
   flux-pod keygen --secret NAME              the same as a Kubernetes Secret manifest

@@ -1,0 +1,66 @@
+import { writePrivate } from '../../agent/broker/run-directory.ts';
+import { ExitCode, PodError } from '../../agent/errors.ts';
+import { membershipOf } from '../../agent/pod/membership.ts';
+import { parseVerbArguments, settingFlags } from '../arguments.ts';
+import { configure } from '../configure.ts';
+import { makeBundle } from '../doctor/bundle.ts';
+import { examine, type Finding } from '../doctor/checks.ts';
+import { findRunDirectory } from '../running-pod.ts';
+
+const options = { ...settingFlags, bundle: { type: 'boolean' } } as const;
+const marks = { ok: 'ok  ', warn: 'warn', bad: 'BAD ' } as const;
+
+/**
+ * `flux-pod doctor [--bundle [FILE]]`: checks what bootstrap needs, each with what was found and the remedy; with --bundle also
+ * writes a file of all that a maintainer would ask for, without secrets. Resolves to 0, or to 1 where something must be mended.
+ */
+export async function doctor(args: readonly string[]): Promise<number> {
+  const { flags, positionals } = parseVerbArguments('doctor', args, options, 1);
+  const [file = 'flux-pod-bundle.txt'] = positionals;
+  if (positionals.length > 0 && !flags.bundle)
+    throw new PodError(ExitCode.usage, `Cannot understand "flux-pod doctor ${file}"`, {
+      hint: 'A FILE goes with --bundle.',
+    });
+  const directory = await findRunDirectory(flags, process.env);
+  const { findings, configuration } = await diagnose();
+  const text = findings.map(findingText).join('');
+  process.stdout.write(text);
+  if (flags.bundle) {
+    writePrivate(
+      file,
+      await makeBundle({ directory, environment: process.env, findings: text, configuration }),
+    );
+    process.stdout.write(
+      `\n${file} holds what a maintainer would ask for. Look through it before you send it.\n`,
+    );
+  }
+  return findings.some(({ level }) => level === 'bad') ? 1 : 0;
+
+  /** Without a configuration there is nothing to check but that. */
+  async function diagnose(): Promise<{
+    findings: readonly (Finding & { name: string })[];
+    configuration: string;
+  }> {
+    try {
+      const { configuration } = await configure(flags, process.env);
+      const membership = membershipOf(configuration);
+      const rank = `rank ${membership.rank} of ${membership.size}`;
+      const found = `${configuration.cluster}-${configuration.index}, ${rank}: \`flux-pod config\` shows all of it`;
+      const rest = await examine({ configuration, membership, directory, environment: process.env });
+      return {
+        findings: [{ name: 'configuration', level: 'ok', found }, ...rest],
+        configuration: JSON.stringify(configuration, null, 2),
+      };
+    } catch (error) {
+      if (!(error instanceof PodError)) throw error;
+      const { message, hint } = error;
+      return {
+        findings: [{ name: 'configuration', level: 'bad', found: message, remedy: hint }],
+        configuration: message,
+      };
+    }
+  }
+}
+
+const findingText = ({ level, name, found, remedy }: Finding & { name: string }): string =>
+  `${marks[level]}  ${name.padEnd(18)}  ${found}\n${remedy && level !== 'ok' ? `${' '.repeat(26)}${remedy}\n` : ''}`;

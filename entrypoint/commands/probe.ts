@@ -1,0 +1,27 @@
+import { ExitCode, PodError } from '../../agent/errors.ts';
+import { probes } from '../../agent/health/verdict.ts';
+import { parseVerbArguments } from '../arguments.ts';
+import { askAgent, directoryFlags, findRunDirectory } from '../running-pod.ts';
+
+const paths: Readonly<Record<string, string>> = { startup: '/startupz', live: '/livez', ready: '/readyz' };
+
+/** `flux-pod probe startup|live|ready`: for an exec probe. Resolves to 0 or 1; one line says why. */
+export async function probe(args: readonly string[]): Promise<number> {
+  const { flags, positionals } = parseVerbArguments('probe', args, directoryFlags, 1);
+  const path = paths[positionals[0] ?? ''];
+  if (!path) {
+    const given =
+      positionals[0] === undefined ? 'there is no probe named' : `there is no probe "${positionals[0]}"`;
+    throw new PodError(ExitCode.usage, `Cannot probe: ${given}, expected one of ${probes.join(', ')}`);
+  }
+  const directory = await findRunDirectory(flags, process.env);
+  try {
+    const { status, body } = await askAgent(directory, path);
+    process.stdout.write(`${JSON.parse(body).why}\n`);
+    return status === 200 ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof PodError)) throw error;
+    process.stdout.write(`${error.message}\n`);
+    return 1;
+  }
+}

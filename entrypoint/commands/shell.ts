@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { endingOf } from '../../agent/broker/process.ts';
+import type { RunDirectory } from '../../agent/broker/run-directory.ts';
+import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
+import { connectFlux } from '../../agent/flux/client.ts';
+import { FluxError } from '../../agent/flux/errors.ts';
+import { formatJobId, parseJobId } from '../../agent/flux/job-id.ts';
+import { lookup } from '../../agent/flux/services/job-info.ts';
+import { parseVerbArguments } from '../arguments.ts';
+import { instanceEnvironment } from '../instance-environment.ts';
+import { directoryFlags, findRunDirectory } from '../running-pod.ts';
+
+/**
+ * `flux-pod shell [--job ID] [-- COMMAND...]`: a shell, or one command, that can use this pod's broker; with a job's id in that job's
+ * environment and working directory. Resolves to its exit code.
+ */
+export async function shell(args: readonly string[]): Promise<number> {
+  const options = { ...directoryFlags, job: { type: 'string' } } as const;
+  const { flags, command } = parseVerbArguments('shell', args, options);
+  const directory = await findRunDirectory(flags, process.env);
+  const environment = await instanceEnvironment(directory, process.env);
+  const job = typeof flags.job === 'string' ? await jobContext(directory, flags.job) : undefined;
+  const [file = 'sh', ...rest] =
+    command.length > 0 ? command : [existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'];
+  return run(file, rest, {
+    env: { ...environment, ...job?.environment, ...(job && { FLUX_URI: environment.FLUX_URI }) },
+    ...(job?.directory !== undefined && existsSync(job.directory) && { cwd: job.directory }),
+    ...ownerOf(directory),
+  });
+}
+
+/** Root in the container of another user's instance becomes that user: nobody else is let in by the broker. */
+function ownerOf({ socket }: RunDirectory): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0 || !existsSync(socket)) return {};
+  const { uid, gid } = statSync(socket);
+  return uid === 0 ? {} : { uid, gid };
+}
+
+function run(file: string, args: string[], options: Parameters<typeof spawn>[2] & object): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { ...options, stdio: 'inherit' });
+    // The terminal sends its signals to the shell as well, which knows best what to do with them.
+    for (const signal of ['SIGINT', 'SIGQUIT', 'SIGTSTP'] as const) process.on(signal, () => undefined);
+    process.on('SIGTERM', () => child.kill('SIGTERM')).on('SIGHUP', () => child.kill('SIGHUP'));
+    child.once('exit', (code, signal) => resolve(endingOf(code, signal).code));
+    child.once('error', (error) => {
+      const code = errnoOf(error) === 'ENOENT' ? 127 : 126;
+      process.stderr.write(`flux-pod: cannot run ${file}: ${errnoOf(error) ?? messageOf(error)}\n`);
+      resolve(code);
+    });
+  });
+}
+
+/** What the job was submitted with (RFC 25: attributes.system). */
+async function jobContext(directory: RunDirectory, text: string) {
+  const refuse = (why: string) =>
+    new PodError(ExitCode.usage, `Cannot open a shell for job ${text}: ${why}`, {
+      hint: '`flux jobs -a` lists the jobs.',
+    });
+  const id = parseJobId(text);
+  if (id === undefined) throw refuse('this is no job id');
+  using client = await connectFlux(directory.socket);
+  try {
+    const { jobspec } = await lookup(client, id, ['jobspec']);
+    const { environment = {}, cwd } = JSON.parse(jobspec).attributes?.system ?? {};
+    return {
+      directory: cwd as string | undefined,
+      environment: { ...environment, FLUX_JOB_ID: formatJobId(id) },
+    };
+  } catch (error) {
+    if (error instanceof FluxError) throw refuse(error.message);
+    throw error;
+  }
+}

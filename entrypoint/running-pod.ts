@@ -1,0 +1,66 @@
+/** The pod that runs beside this command, as its agent tells over the local socket: for `probe`, `status`, `shell` and their like. */
+import { existsSync } from 'node:fs';
+import { request } from 'node:http';
+import { type RunDirectory, runDirectoriesToTry } from '../agent/broker/run-directory.ts';
+import {
+  configVariable,
+  defaultConfigPath,
+  readConfigFile,
+  readEnvironment,
+  readFlags,
+} from '../agent/config/layers.ts';
+import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
+import type { Flags } from './arguments.ts';
+
+/** The flags that say where the agent's run-time directory is, where it is not the usual one. */
+export const directoryFlags = { dir: { type: 'string' }, config: { type: 'string' } } as const;
+
+/**
+ * Finds the run-time directory of the agent: FLUX_POD_DIR, or the first of the usual places that an agent listens in. The other
+ * settings are not looked at: a pod whose configuration is wrong can be asked too.
+ */
+export async function findRunDirectory(flags: Flags, environment: NodeJS.ProcessEnv): Promise<RunDirectory> {
+  const named = typeof flags.config === 'string' ? flags.config : environment[configVariable];
+  const layers = [
+    readFlags(flags).layer,
+    readEnvironment(environment).layer,
+    (await readConfigFile(named || defaultConfigPath, !named)).layer,
+  ];
+  const configured = layers.map(({ dir }) => dir?.value).find((value) => typeof value === 'string');
+  const candidates = runDirectoriesToTry(configured);
+  const [first] = candidates;
+  if (!first) throw new Error('there is always a place to try');
+  return candidates.find(({ agentSocket }) => existsSync(agentSocket)) ?? first;
+}
+
+export interface AgentAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Asks the agent. Throws a PodError (exit 69) where none answers. */
+export function askAgent(
+  { agentSocket }: RunDirectory,
+  path: string,
+  { method = 'GET', timeoutMs = 5000 } = {},
+): Promise<AgentAnswer> {
+  return new Promise<AgentAnswer>((resolve, reject) => {
+    const ask = request({ socketPath: agentSocket, path, method, signal: AbortSignal.timeout(timeoutMs) });
+    ask.once('error', reject);
+    ask.once('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.once('error', reject);
+      response.once('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+      );
+    });
+    ask.end();
+  }).catch((error: unknown) => {
+    const why =
+      errnoOf(error) === 'ENOENT' ? 'there is no such socket' : (errnoOf(error) ?? messageOf(error));
+    throw new PodError(ExitCode.peersUnavailable, `No agent answers at ${agentSocket}: ${why}`, {
+      hint: 'Is `flux-pod run` running in this container? It may still be starting. Is FLUX_POD_DIR the same here?',
+    });
+  });
+}
