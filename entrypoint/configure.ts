@@ -2,6 +2,7 @@ import { isatty } from 'node:tty';
 import {
   configVariable,
   defaultConfigPath,
+  type LayerReading,
   readConfigFile,
   readEnvironment,
   readFlags,
@@ -15,11 +16,10 @@ import type { Flags } from './arguments.ts';
  * lists every problem.
  */
 export async function configure(flags: Flags, environment: NodeJS.ProcessEnv): Promise<Resolution> {
-  const named = typeof flags.config === 'string' ? flags.config : environment[configVariable];
   const readings = [
     readFlags(flags),
     readEnvironment(environment),
-    await readConfigFile(named || defaultConfigPath, !named),
+    await readSettingsFile(flags, environment),
   ];
   return resolveConfiguration(
     readPodFacts(environment),
@@ -27,3 +27,15 @@ export async function configure(flags: Flags, environment: NodeJS.ProcessEnv): P
     { problems: readings.flatMap(({ problems }) => problems), terminal: isatty(2) },
   );
 }
+
+/** The file that somebody named, if somebody did. */
+const namedFile = (flags: Flags, environment: NodeJS.ProcessEnv): string | undefined =>
+  (typeof flags.config === 'string' ? flags.config : environment[configVariable]) || undefined;
+
+/** Where the settings' TOML file is, or would be. */
+export const configFileOf = (flags: Flags, environment: NodeJS.ProcessEnv): string =>
+  namedFile(flags, environment) ?? defaultConfigPath;
+
+/** What the TOML file sets; one that nobody named need not be there. */
+export const readSettingsFile = (flags: Flags, environment: NodeJS.ProcessEnv): Promise<LayerReading> =>
+  readConfigFile(configFileOf(flags, environment), namedFile(flags, environment) === undefined);

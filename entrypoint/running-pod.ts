@@ -2,15 +2,10 @@
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { type RunDirectory, runDirectoriesToTry } from '../agent/broker/run-directory.ts';
-import {
-  configVariable,
-  defaultConfigPath,
-  readConfigFile,
-  readEnvironment,
-  readFlags,
-} from '../agent/config/layers.ts';
+import { readEnvironment, readFlags } from '../agent/config/layers.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
 import type { Flags } from './arguments.ts';
+import { readSettingsFile } from './configure.ts';
 
 /** The flags that say where the agent's run-time directory is, where it is not the usual one. */
 export const directoryFlags = { dir: { type: 'string' }, config: { type: 'string' } } as const;
@@ -20,11 +15,10 @@ export const directoryFlags = { dir: { type: 'string' }, config: { type: 'string
  * settings are not looked at: a pod whose configuration is wrong can be asked too.
  */
 export async function findRunDirectory(flags: Flags, environment: NodeJS.ProcessEnv): Promise<RunDirectory> {
-  const named = typeof flags.config === 'string' ? flags.config : environment[configVariable];
   const layers = [
     readFlags(flags).layer,
     readEnvironment(environment).layer,
-    (await readConfigFile(named || defaultConfigPath, !named)).layer,
+    (await readSettingsFile(flags, environment)).layer,
   ];
   const configured = layers.map(({ dir }) => dir?.value).find((value) => typeof value === 'string');
   const candidates = runDirectoriesToTry(configured);

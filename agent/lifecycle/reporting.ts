@@ -6,6 +6,8 @@ import { createBrokerObservation, type Observations } from '../health/observatio
 import type { HealthServer } from '../health/server.ts';
 import type { BrokerWatch } from '../health/watch-broker.ts';
 import type { Log } from '../log.ts';
+import type { PreparedPod } from './prepare.ts';
+import type { Reread } from './watch-mounts.ts';
 
 export interface Reporting {
   /** Begins to serve; calls after the first do nothing. `agentSocket` is where `flux-pod status` asks. */
@@ -14,6 +16,8 @@ export interface Reporting {
   readonly watch: (broker: BrokerProcess, socketPath: string) => void;
   /** The connection to the broker, while there is one. */
   readonly client: () => FluxClient | undefined;
+  /** Begins to watch the mounted files; calls after the first do nothing. */
+  readonly watchMounts: (pod: PreparedPod, reread: Reread) => Promise<void>;
   /** Fulfilled when somebody has released the held pod. */
   readonly released: Promise<void>;
   readonly close: () => void;
@@ -23,6 +27,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   let serving: Promise<HealthServer> | undefined;
   let watching: BrokerWatch | undefined;
+  let unwatch: Promise<() => Promise<void>> | undefined;
 
   const begin = async (agentSocket: string): Promise<HealthServer> => {
     const { serveHealth } = await import('../health/server.ts');
@@ -58,9 +63,18 @@ export function createReporting(observations: Observations, log: Log): Reporting
         noteEnd(observation, Date.now());
       });
     },
+    watchMounts: async (pod, reread) => {
+      unwatch ??= import('./watch-mounts.ts').then(({ watchMounts }) =>
+        watchMounts({ pod, observations, client: () => watching?.client(), log, ...reread }),
+      );
+      await unwatch;
+    },
     client: () => watching?.client(),
     released,
-    close: () => void serving?.then((server) => server.close()),
+    close: () => {
+      void serving?.then((server) => server.close());
+      void unwatch?.then((end) => end());
+    },
   };
 }
 

@@ -13,6 +13,7 @@ import { failedOutcome, leaderOutcome, type Outcome, stoppedOutcome } from './ou
 import { preparePod } from './prepare.ts';
 import { createReporting } from './reporting.ts';
 import { handleSignals } from './signals.ts';
+import type { Reread } from './watch-mounts.ts';
 
 /** Runs this pod's part of the Flux instance until it has ended. COMMAND is run by the leader as the mode says. */
 export async function runPod(
@@ -20,6 +21,7 @@ export async function runPod(
   command: readonly string[],
   environment: NodeJS.ProcessEnv,
   log: Log,
+  reread: Reread,
 ): Promise<Outcome> {
   const terminal = isatty(0);
   const lifecycle = createLifecycle(log);
@@ -48,6 +50,7 @@ export async function runPod(
       await pod.checkKeyPair().catch(endWith(broker));
       await log.open();
       await reporting.serve(pod.directory.agentSocket);
+      await reporting.watchMounts(pod, reread);
       const ending = await broker.ended;
       signals.forwardTo(undefined);
       if (!signals.stop.aborted) await explainEnding(ending, configuration, pod.membership);

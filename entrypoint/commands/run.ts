@@ -3,7 +3,7 @@ import { runPod } from '../../agent/lifecycle/run.ts';
 import { writeTerminationLog } from '../../agent/lifecycle/termination-log.ts';
 import { createLog } from '../../agent/log.ts';
 import { parseVerbArguments, settingFlags } from '../arguments.ts';
-import { configure } from '../configure.ts';
+import { configFileOf, configure } from '../configure.ts';
 
 /** `flux-pod run [FLAGS] [-- COMMAND ARG...]`: the entrypoint. Resolves to the pod's exit code. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -14,7 +14,10 @@ export async function run(args: readonly string[]): Promise<number> {
     format: configuration.logFormat,
     base: { pod: `${configuration.cluster}-${configuration.index}` },
   });
-  const outcome = await runPod(configuration, command, process.env, log);
+  const outcome = await runPod(configuration, command, process.env, log, {
+    configFile: configFileOf(flags, process.env),
+    reconfigure: async () => (await configure(flags, process.env)).configuration,
+  });
   await log.open();
   writeTerminationLog(outcome);
   return outcome.code;

@@ -19,6 +19,7 @@ const ways: Record<Phase, readonly Phase[]> = {
   prepare: ['prepare'],
   'await-parent': ['prepare', 'await-parent'],
   broker: ['prepare', 'broker'],
+  hold: ['prepare', 'hold'],
   exit: ['exit'],
 };
 
@@ -28,11 +29,15 @@ describe('the life of a pod', () => {
     'configure -> exit',
     'prepare -> await-parent',
     'prepare -> broker',
+    'prepare -> hold',
     'prepare -> exit',
     'await-parent -> broker',
+    'await-parent -> hold',
     'await-parent -> exit',
     'broker -> await-parent',
+    'broker -> hold',
     'broker -> exit',
+    'hold -> exit',
   ];
 
   it.each(phases.flatMap((from) => phases.map((to) => [from, to] as const)))('%s -> %s', (from, to) => {

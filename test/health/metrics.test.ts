@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { metricsText } from '../../agent/health/metrics.ts';
+import { now, observed } from '../support/observed.ts';
+
+describe('metrics', () => {
+  const observations = observed({
+    state: 'run',
+    change: ({ broker }) => {
+      if (broker) broker.online = [0, 1, 2];
+    },
+  });
+  const text = metricsText(observations, { run: 2, inactive: 40 }, now);
+
+  it.each([
+    'flux_pod_phase_seconds_total{phase="broker"} 10',
+    'flux_pod_broker_state{state="run"} 1',
+    'flux_pod_broker_state{state="quorum"} 0',
+    'flux_pod_broker_answers 1',
+    'flux_pod_brokers_started_total 1',
+    'flux_pod_nodes_online 3',
+    'flux_pod_nodes 4',
+    'flux_pod_jobs{state="run"} 2',
+    'flux_pod_jobs{state="inactive"} 40',
+    'flux_pod_probe_success{probe="ready"} 1',
+  ])('have the sample %s', (sample) => {
+    expect(text.split('\n')).toContain(sample);
+  });
+
+  it('are of the text format 0.0.4: help and type before the samples of each name, which appear once', () => {
+    const names = new Set<string>();
+    let current = '';
+    for (const line of text.trimEnd().split('\n')) {
+      const [, help] = /^# HELP (\S+) \S/.exec(line) ?? [];
+      const [, type] = /^# TYPE (\S+) (counter|gauge)$/.exec(line) ?? [];
+      if (help) {
+        expect(names).not.toContain(help);
+        names.add(help);
+        current = help;
+      } else if (type) expect(type).toBe(current);
+      else
+        expect(line).toMatch(
+          new RegExp(`^${current}(\\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\\})? \\d+(\\.\\d+)?$`),
+        );
+    }
+    expect([...names].every((name) => name.startsWith('flux_pod_'))).toBe(true);
+  });
+
+  it('of a follower say nothing of jobs and of nodes online', () => {
+    const follower = metricsText(observed({ set: { index: 1 }, state: 'run' }), undefined, now);
+    expect(follower).not.toMatch(/flux_pod_(jobs|nodes_online)/);
+  });
+});

@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import type { Observations } from '../../agent/health/observations.ts';
+import { judge, type Probe } from '../../agent/health/verdict.ts';
+import { now, observed, type Seen } from '../support/observed.ts';
+
+const follower = { index: 1 };
+const silentFor = (milliseconds: number) => (observations: Observations) => {
+  if (observations.broker) observations.broker.silentSince = now - milliseconds;
+};
+const heartbeatBefore = (milliseconds: number) => (observations: Observations) => {
+  if (observations.broker) observations.broker.heartbeat = { at: now - milliseconds, periodMs: 2000 };
+};
+
+type Row = readonly [
+  situation: string,
+  seen: Seen,
+  startup: boolean,
+  live: boolean,
+  ready: boolean,
+  why: RegExp,
+];
+
+const rows: readonly Row[] = [
+  ['a pod that prepares', { phase: 'prepare', state: 'none' }, false, true, false, /phase prepare/],
+  [
+    'a follower whose parent has no name yet',
+    {
+      set: follower,
+      phase: 'await-parent',
+      state: 'none',
+      change: (seen) => {
+        seen.obstacle = { waitingFor: 'name', seen: 'NXDOMAIN' };
+      },
+    },
+    true,
+    true,
+    false,
+    /waiting for the parent's name: NXDOMAIN/,
+  ],
+  ['a broker whose socket is not there yet', {}, false, true, false, /not said its state/],
+  ['a leader in rc1', { state: 'init' }, true, true, false, /state init/],
+  [
+    'a leader below its quorum',
+    {
+      state: 'quorum',
+      change: ({ broker }) => {
+        if (broker) broker.online = [0, 2];
+      },
+    },
+    true,
+    true,
+    false,
+    /2 of the 4 brokers of the quorum/,
+  ],
+  ['a leader that runs', { state: 'run' }, true, true, true, /the instance runs/],
+  [
+    'a follower that has joined but waits for the quorum',
+    { set: follower, state: 'quorum' },
+    true,
+    true,
+    true,
+    /state quorum/,
+  ],
+  ['a follower that joins', { set: follower, state: 'join' }, true, true, false, /state join/],
+  ['a follower that cleans up', { set: follower, state: 'cleanup' }, true, true, false, /state cleanup/],
+  [
+    'a follower whose leader is away',
+    { set: follower, state: 'run', change: heartbeatBefore(7000) },
+    true,
+    true,
+    false,
+    /the parent is lost: no heartbeat for 7.0 s/,
+  ],
+  [
+    'a follower that missed two heartbeats',
+    { set: follower, state: 'run', change: heartbeatBefore(5900) },
+    true,
+    true,
+    true,
+    /state run/,
+  ],
+  [
+    'a broker that has just been asked',
+    { state: 'run', change: silentFor(100) },
+    true,
+    true,
+    true,
+    /the instance runs/,
+  ],
+  [
+    'a broker that hangs for a second',
+    { state: 'run', change: silentFor(1000) },
+    true,
+    true,
+    false,
+    /not answered for 1.0 s/,
+  ],
+  [
+    'a broker that hangs for ten seconds',
+    { state: 'run', change: silentFor(10_000) },
+    true,
+    false,
+    false,
+    /not answered for 10.0 s/,
+  ],
+  [
+    'a pod that is stopping',
+    {
+      state: 'run',
+      change: (seen) => {
+        seen.stoppedBy = 'SIGTERM';
+      },
+    },
+    true,
+    true,
+    false,
+    /stopping: SIGTERM/,
+  ],
+  [
+    'a failed pod that is held',
+    {
+      phase: 'hold',
+      state: 'exit',
+      change: (seen) => {
+        seen.held = true;
+      },
+    },
+    true,
+    true,
+    false,
+    /flux-pod release/,
+  ],
+  [
+    'a joined follower, ready when joined',
+    { set: { ...follower, ready: 'joined' }, state: 'init' },
+    true,
+    true,
+    true,
+    /state init/,
+  ],
+  [
+    'a leader in quorum, ready when joined',
+    { set: { ready: 'joined' }, state: 'quorum' },
+    true,
+    true,
+    true,
+    /state quorum/,
+  ],
+  ['any broker, ready when up', { set: { ready: 'up' } }, false, true, true, /supervises a broker/],
+];
+
+describe('what the probes say of', () => {
+  it.each(rows)('%s', (_, seen, startup, live, ready, why) => {
+    const observations = observed(seen);
+    const said = (probe: Probe) => judge(probe, observations, now).ok;
+    expect({ startup: said('startup'), live: said('live'), ready: said('ready') }).toEqual({
+      startup,
+      live,
+      ready,
+    });
+    expect(judge('ready', observations, now).why).toMatch(why);
+  });
+});
