@@ -2,18 +2,20 @@
 import { metricsText } from './metrics.ts';
 import type { Observations } from './observations.ts';
 import { statusOf } from './status.ts';
-import { judge, type Probe, unreadyAfterMs } from './verdict.ts';
+import { judge, type Probe } from './verdict.ts';
 
 export interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
+  /** What is to happen once the answer is on its way. */
+  readonly onSent?: () => void;
 }
 
 export interface Sources {
   readonly observations: Observations;
   /** Asks the broker for a sign of life; see BrokerWatch. */
-  readonly pulse: (patienceMs: number) => Promise<void>;
+  readonly pulse: () => Promise<void>;
   /** Further metrics that must be asked for, such as the leader's jobs by state. */
   readonly jobStates: () => Promise<Readonly<Record<string, number>> | undefined>;
 }
@@ -31,12 +33,12 @@ export async function answer(
 ): Promise<Answer | undefined> {
   const probe = Object.hasOwn(probePaths, path) ? probePaths[path] : undefined;
   if (probe) {
-    if (probe !== 'startup') await pulse(unreadyAfterMs);
+    if (probe !== 'startup') await pulse();
     const verdict = judge(probe, observations);
     return json(verdict.ok ? 200 : 503, { probe, ...verdict });
   }
   if (path === '/status') {
-    await pulse(unreadyAfterMs);
+    await pulse();
     return json(200, statusOf(observations));
   }
   if (path === '/metrics') {

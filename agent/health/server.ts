@@ -84,13 +84,13 @@ function httpServer(
       request.resume();
       respond(request)
         .catch((error: unknown): Answer => json(500, { error: String(error) }))
-        .then(({ status, type, body }) => {
+        .then(({ status, type, body, onSent = () => undefined }) => {
           response.writeHead(status, {
             'content-type': type,
             'content-length': Buffer.byteLength(body),
             'cache-control': 'no-store',
           });
-          response.end(request.method === 'HEAD' ? undefined : body);
+          response.end(request.method === 'HEAD' ? undefined : body, onSent);
         });
     },
   );
@@ -111,6 +111,5 @@ async function getAnswer(request: IncomingMessage, sources: Sources): Promise<An
 async function localAnswer(request: IncomingMessage, options: ServeOptions): Promise<Answer> {
   if (request.method !== 'POST' || pathOf(request) !== '/release') return getAnswer(request, options);
   if (!options.observations.held) return json(409, { error: 'this pod is not held' });
-  options.onRelease();
-  return json(200, { released: true });
+  return { ...json(200, { released: true }), onSent: options.onRelease };
 }

@@ -16,8 +16,6 @@ const no = (why: string): Verdict => ({ ok: false, why });
 
 /** A broker that owes an answer for longer is hung: the pod is to be restarted. A busy one may take seconds. */
 export const hungAfterMs = 10_000;
-/** A broker that does not answer within this is not ready for work. */
-export const unreadyAfterMs = 250;
 
 export function judge(probe: Probe, observations: Observations, now: number = Date.now()): Verdict {
   if (observations.held) {
@@ -69,7 +67,7 @@ function judgeReady(observations: Observations, now: number): Verdict {
     );
   if (phase !== 'broker' || !broker) return no(`the pod is in phase ${phase}`);
   if (configuration.ready === 'up') return yes('the agent supervises a broker');
-  if (broker.silentSince !== undefined && now - broker.silentSince >= unreadyAfterMs)
+  if (broker.silentSince !== undefined)
     return no(`the broker has not answered for ${seconds(now - broker.silentSince)}`);
   const state = stateOf(broker);
   if (!state) return no('the broker has not said its state yet');

@@ -17,10 +17,10 @@ export interface BrokerWatch {
   /** The connection, while there is one. */
   readonly client: () => FluxClient | undefined;
   /**
-   * Asks the broker for a sign of life and waits for it, `patienceMs` at most. What comes of it is noted as `silentSince`. Any
-   * number of callers share one question.
+   * Asks the broker for a sign of life and waits for it, 200 ms at most. What comes of it is noted as `silentSince`. Any number of
+   * callers share one question.
    */
-  readonly pulse: (patienceMs: number) => Promise<void>;
+  readonly pulse: () => Promise<void>;
   /** Fulfilled when the watch has ended, which it does with `signal`. */
   readonly ended: Promise<void>;
 }
@@ -53,36 +53,41 @@ export function watchBroker(broker: BrokerObservation, options: WatchOptions): B
     }
   };
 
-  const ask = async (of: FluxClient) => {
+  /** Settles with the answer, or when the patience ends; the answer is awaited all the same. */
+  const ask = (of: FluxClient): Promise<void> => {
     const asked = now();
-    // Noted when the patience of somebody ends, so that a quick answer leaves no trace.
+    const { promise, resolve } = Promise.withResolvers<void>();
     const owed = setTimeout(() => {
       broker.silentSince ??= asked;
-    }, answerOwedMs);
-    try {
-      await getState(of);
-      broker.silentSince = undefined;
-    } catch {
+      resolve();
+    }, patienceMs);
+    getState(of)
+      .then(() => {
+        broker.silentSince = undefined;
+      })
       // The connection went: the watch connects again, or the broker has ended.
-    } finally {
-      clearTimeout(owed);
-      question = undefined;
-    }
+      .catch(() => undefined)
+      .finally(() => {
+        clearTimeout(owed);
+        question = undefined;
+        resolve();
+      });
+    return promise;
   };
 
   return {
     client: () => client,
-    pulse: async (patienceMs) => {
+    pulse: async () => {
       if (!client) return;
       question ??= ask(client);
-      await Promise.race([question, delay(patienceMs, undefined, { ref: false })]);
+      await question;
     },
     ended: keep(),
   };
 }
 
-/** From then on a broker that was asked owes an answer. */
-const answerOwedMs = 200;
+/** A broker that was asked and has not answered within this is silent. */
+const patienceMs = 200;
 
 /** Tries again when the socket's directory changes, and in any case within this. */
 const retryMs = { least: 10, most: 500 };

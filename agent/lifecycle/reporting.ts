@@ -35,7 +35,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
       observations,
       http: observations.configuration.http,
       socketPath: agentSocket,
-      pulse: async (patienceMs) => watching?.pulse(patienceMs),
+      pulse: async () => watching?.pulse(),
       jobStates: () => jobStates(watching?.client(), observations),
       onRelease: release,
       log,

@@ -80,14 +80,6 @@ const rows: readonly Row[] = [
     /state run/,
   ],
   [
-    'a broker that has just been asked',
-    { state: 'run', change: silentFor(100) },
-    true,
-    true,
-    true,
-    /the instance runs/,
-  ],
-  [
     'a broker that hangs for a second',
     { state: 'run', change: silentFor(1000) },
     true,

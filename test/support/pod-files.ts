@@ -63,7 +63,8 @@ export function environmentOf(pod: PodIdentity): Record<string, string> {
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOSTNAME: hostnameOf(pod),
-    HOME: '/root',
+    // Not the host's home: with a socket for its stdin bash would run the .bashrc of whoever tests.
+    HOME: '/tmp',
     JOB_COMPLETION_INDEX: String(pod.index),
     KUBERNETES_SERVICE_HOST: api,
     KUBERNETES_SERVICE_PORT: '443',

@@ -109,7 +109,7 @@ describe.skipIf(unavailable !== undefined)('a bed of pods', () => {
       pod.stdout,
     );
     expect({ HOME, HOSTNAME, JOB_COMPLETION_INDEX }).toEqual({
-      HOME: '/root',
+      HOME: '/tmp',
       HOSTNAME: 'mc-4',
       JOB_COMPLETION_INDEX: '4',
     });
