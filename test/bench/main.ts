@@ -1,7 +1,8 @@
 /** `npm run bench [-- NAME]`: figures that the README and the budgets speak of, each beside another way to the same end. */
+import { health } from './health.ts';
 import { start } from './start.ts';
 
-const benchmarks: Readonly<Record<string, () => Promise<void>>> = { start };
+const benchmarks: Readonly<Record<string, () => Promise<void>>> = { start, health };
 
 const wanted = process.argv[2];
 for (const [name, run] of Object.entries(benchmarks)) {

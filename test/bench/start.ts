@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { formatCertificate } from '../../agent/broker/curve.ts';
 import { createCertificate } from '../../agent/broker/curve-keys.ts';
 import { installFluxPod, realFlux } from '../support/flux-pod.ts';
+import { row } from './table.ts';
 
 const pairs = 40;
 const warmUps = 3;
@@ -147,6 +148,3 @@ function spread(values: readonly number[], digits: number): string[] {
     (value ?? 0).toFixed(digits),
   );
 }
-
-const row = (name: string, cells: readonly string[]): string =>
-  `${name.padEnd(22)}${cells.map((cell) => cell.padStart(9)).join('')}`;

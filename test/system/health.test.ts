@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fluxPod, get, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
 import { everyFlux, exitCodes, logsOf, startMiniCluster } from '../support/flux-pod.ts';
+import { hostPid } from '../support/host-pid.ts';
 import type { Pod } from '../support/pod.ts';
 
 const unavailable = bedUnavailable();
@@ -313,22 +314,6 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
     expect(await exitCodes(pods), logsOf(pods)).toEqual([1]);
   });
 });
-
-/** The host's number of a process of a pod. */
-function hostPid(pod: Pod, pid: number): number {
-  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-    try {
-      const status = readFileSync(`/proc/${name}/status`, 'utf8');
-      const numbers = /^NSpid:\s+(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [];
-      const uts = readFileSync(`/proc/${name}/environ`, 'utf8');
-      if (numbers.length > 1 && Number(numbers.at(-1)) === pid && uts.includes(`HOSTNAME=${pod.name}`))
-        return Number(name);
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  throw new Error(`${pod.name} has no process ${pid}`);
-}
 
 /** That many probes over 16 connections. */
 async function flood(pod: Pod, count: number): Promise<void> {

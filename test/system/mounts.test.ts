@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { formatCertificate } from '../../agent/broker/curve.ts';
+import { createCertificate } from '../../agent/broker/curve-keys.ts';
+import { fluxPod, statusOf, until } from '../support/ask-pod.ts';
+import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
+import { certificateMount, everyFlux, installFluxPod, startMiniCluster } from '../support/flux-pod.ts';
+import type { Pod } from '../support/pod.ts';
+
+const unavailable = bedUnavailable();
+if (unavailable) console.warn(`SKIPPED: mounted files of whole pods. ${unavailable}`);
+
+/** A directory as the kubelet mounts a ConfigMap: each key a symlink into `..data`, itself a symlink to a version. */
+const directory = '/etc/mounted';
+const linkKeys = `ln -s ..v1 ${directory}/..data; ln -s ..data/extra.toml ${directory}/extra.toml`;
+
+/** Swaps `..data` as the kubelet does (pkg/volume/util/atomic_writer.go). */
+async function swap(pod: Pod, version: string, content: string): Promise<void> {
+  const script = `set -e; cd ${directory}; mkdir ..${version}; cat >..${version}/extra.toml <<'EOT'
+${content}
+EOT
+old=$(readlink ..data); ln -s ..${version} ..data_tmp; mv -T ..data_tmp ..data; rm -r "$old"`;
+  const { code, stderr } = await pod.exec(['sh', '-c', script]);
+  expect(code, stderr).toBe(0);
+}
+
+const remarks = async (pod: Pod): Promise<string[]> => (await statusOf(pod)).remarks.map(({ what }) => what);
+
+describe.skipIf(unavailable).each(everyFlux())('files that change while $name runs', (flux) => {
+  let bed: Bed;
+  let pod: Pod;
+  let pods: Pod[] = [];
+  beforeAll(async () => {
+    bed = await createBed();
+    const run = join(installFluxPod(), 'flux-pod');
+    pods = startMiniCluster(bed, {
+      size: 2,
+      flux,
+      command: [],
+      env: { FLUX_POD_BROKER_CONFIG: `${directory}/extra.toml` },
+      pod: () => ({
+        mounts: { [`${directory}/..v1/extra.toml`]: { content: '[archive]\nperiod = "1m"\n' } },
+        command: ['sh', '-c', `${linkKeys}; exec ${run} run -- sh -c 'echo up; exec sleep 1000'`],
+      }),
+    });
+    [pod] = pods as [Pod];
+    await pod.waitForOutput(/^up$/m, 30_000);
+  });
+  afterAll(async () => {
+    await Promise.all(pods.map((each) => each.kill()));
+    await bed?.close();
+  });
+
+  const inUse = async () =>
+    (await fluxPod(pod, 'shell', '--', 'flux', 'config', 'get', 'archive.period')).stdout.trim();
+
+  it('what Flux can reload is reloaded', async () => {
+    expect(await inUse()).toBe('1m');
+    await swap(pod, 'v2', '[archive]\nperiod = "2m"');
+    const { answer } = await until(
+      () => remarks(pod),
+      (said) => said.length > 0,
+    );
+    expect(answer).toEqual(['The broker has reloaded archive']);
+    expect(await inUse()).toBe('2m');
+  });
+
+  it.each([
+    ['is no TOML', 'v3', '[archive\n', /is not used: .*FLUX_POD_BROKER_CONFIG/],
+    ['says what flux-pod must own', 'v4', '[bootstrap]\ndefault_port = 1\n', /is not used: .*FLUX_POD_PORT/],
+  ])('a new file that %s changes nothing, and that is said', async (_, version, content, said) => {
+    const before = (await remarks(pod)).length;
+    await swap(pod, version, content);
+    const { answer } = await until(
+      () => remarks(pod),
+      (all) => all.length > before,
+    );
+    expect(answer.at(-1)).toMatch(said);
+    expect(await inUse()).toBe('2m');
+  });
+
+  it('another certificate is for the next start of all pods, a broken one for none', async () => {
+    const write = async (content: string) => {
+      const before = (await remarks(pod)).length;
+      const script = `cat >${certificateMount}.new; chmod 400 ${certificateMount}.new; mv ${certificateMount}.new ${certificateMount}`;
+      await pod.exec([
+        'sh',
+        '-c',
+        `${script.replace('cat', `printf %s '${content.replaceAll("'", "'\\''")}'`)}`,
+      ]);
+      return (
+        await until(
+          () => remarks(pod),
+          (all) => all.length > before,
+        )
+      ).answer.at(-1);
+    };
+    expect(await write(formatCertificate(createCertificate({ name: 'other' })))).toMatch(
+      /holds another certificate: restart all pods together/,
+    );
+    expect(await write('metadata\ncurve\n')).toMatch(/has changed, and is not used: /);
+    const { stdout } = await fluxPod(pod, 'status');
+    expect(stdout).toMatch(/^broker +run/m);
+    expect(stdout).toMatch(/^remark +\S*curve\.cert/m);
+  });
+});
