@@ -20,7 +20,7 @@ export function brokerTomlOf({ spec, warn }: Cluster): string | undefined {
     ? { 'sched-fluxion-qmanager': { 'queue-policy': scheduler.queuePolicy } }
     : {};
   const whole = { ...table, ...policy };
-  return Object.keys(whole).length > 0 ? `${stringify(whole)}\n` : undefined;
+  return Object.keys(whole).length > 0 ? stringify(whole) : undefined;
 }
 
 /** Removes a key, and the table around it when that was its last. */

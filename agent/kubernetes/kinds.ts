@@ -24,7 +24,9 @@ const quantityPattern =
 const quantityError = 'a quantity such as 2, 500m or 4Gi';
 /** Always text: what the Kubernetes types know a quantity as. */
 export const quantity = z.pipe(
-  z.union([z.int(), z.string().check(z.regex(quantityPattern))], { error: quantityError }),
+  z.union([z.int(), z.string().check(z.regex(quantityPattern, { error: quantityError }))], {
+    error: quantityError,
+  }),
   z.transform(String),
 );
 
