@@ -1,5 +1,6 @@
 import type { MiniClusterContainer, MiniClusterSpec } from './minicluster-schema.ts';
 import { refuseServiceName } from './names.ts';
+import { softwareVolume } from './paths.ts';
 import { ports } from './ports.ts';
 import { formatPath, type Problem } from './problems.ts';
 import { volumeProblems } from './volume-problems.ts';
@@ -26,6 +27,7 @@ export function containerProblems(spec: MiniClusterSpec): Problem[] {
     }),
     ...services.flatMap((service, index) => serviceProblems(service, `spec.services[${index}]`)),
     ...repeatedNames(containers, 'spec.containers'),
+    ...takenNames(spec, runners[0]),
     ...repeatedNames(services, 'spec.services'),
     ...volumeProblems(containers, 'spec.containers'),
     ...volumeProblems(services, 'spec.services'),
@@ -62,11 +64,50 @@ function eachContainer(container: MiniClusterContainer, path: string, runsFlux: 
 
 function reservedPorts({ ports: used = [] }: MiniClusterContainer, path: string): Problem[] {
   return used.flatMap((port, index) => {
+    if (used.indexOf(port) < index)
+      return [{ path: `${path}.ports[${index}]`, why: `${port} is there twice` }];
     const ours = Object.entries(ports).find(([, reserved]) => reserved === port)?.[0];
     return ours
       ? [{ path: `${path}.ports[${index}]`, why: `${port} is flux-pod's own in every pod (${ours})` }]
       : [];
   });
+}
+
+/** Names that rendering gives to containers, volumes and Services of its own. */
+function takenNames(spec: MiniClusterSpec, runner: MiniClusterContainer | undefined): Problem[] {
+  const { disable, name: view = 'flux-view' } = spec.flux?.container ?? {};
+  const ours = [
+    'flux-pod-install',
+    ...(runner?.name === undefined ? ['flux'] : []),
+    ...(disable ? [] : [view]),
+  ];
+  const volumes = disable ? [] : [view, softwareVolume];
+  return [
+    ...(view.startsWith('flux-pod')
+      ? [
+          {
+            path: 'spec.flux.container.name',
+            why: 'cannot begin with flux-pod: those names are flux-pod’s own',
+          },
+        ]
+      : []),
+    ...spec.containers.flatMap(({ name = '', volumes: own = {} }, index) => [
+      ...(ours.includes(name)
+        ? [
+            {
+              path: `spec.containers[${index}].name`,
+              why: `"${name}" is the name of a container that is added`,
+            },
+          ]
+        : []),
+      ...volumes
+        .filter((volume) => volume in own)
+        .map((volume) => ({
+          path: formatPath(['volumes', volume], `spec.containers[${index}]`),
+          why: `"${volume}" is the name of a volume of the Flux view`,
+        })),
+    ]),
+  ];
 }
 
 function serviceProblems(service: MiniClusterContainer, path: string): Problem[] {

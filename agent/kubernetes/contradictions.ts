@@ -25,7 +25,15 @@ function nameProblems(miniCluster: MiniCluster): Problem[] {
   const { metadata, spec } = miniCluster;
   const name = refuseClusterName(metadata.name, Math.max(spec.size, spec.maxSize ?? 1));
   const service = spec.network?.headlessName && refuseServiceName(namesOf(miniCluster).service);
+  const { job, httpService } = namesOf(miniCluster);
+  const taken = [namesOf(miniCluster).service, job, httpService];
+  const services = spec.containers.flatMap(({ name: own = '', ports, runFlux }, index) =>
+    ports?.length && !runFlux && taken.includes(own)
+      ? [{ path: `spec.containers[${index}].name`, why: `"${own}" is the name of another Service` }]
+      : [],
+  );
   return [
+    ...services,
     ...(name ? [{ path: 'metadata.name', why: name }] : []),
     ...(service ? [{ path: 'spec.network.headlessName', why: service }] : []),
   ];

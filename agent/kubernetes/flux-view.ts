@@ -1,11 +1,10 @@
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
 import type { Cluster } from './cluster.ts';
 import { resourcesOf } from './containers.ts';
-import { paths, socket, viewSoftware } from './paths.ts';
+import { paths, socket, softwareVolume, viewSoftware } from './paths.ts';
 import { containerSecurity } from './security-context.ts';
 
-/** Names of the volumes that hold the view: the Operator's (controllers/flux/volumes.go). */
-export const softwareVolume = 'spack-software';
+/** The volume that holds the view; as with the Operator, it has the container's name. */
 export const viewVolume = ({ spec }: Cluster): string => spec.flux?.container?.name ?? 'flux-view';
 
 /** The CRD's default. */

@@ -16,3 +16,6 @@ export const home = '/home/flux-pod';
 
 /** Spack's packages in the Flux view are linked for this place (the view images of converged-computing/flux-views). */
 export const viewSoftware = '/opt/software';
+
+/** The volume for it: the Operator's name (controllers/flux/volumes.go). */
+export const softwareVolume = 'spack-software';

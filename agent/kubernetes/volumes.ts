@@ -1,7 +1,8 @@
 import type { Volume } from 'kubernetes-types/core/v1.d.ts';
 import type { Cluster, Placed } from './cluster.ts';
-import { softwareVolume, viewVolume } from './flux-view.ts';
+import { viewVolume } from './flux-view.ts';
 import type { MiniClusterVolume } from './minicluster-schema.ts';
+import { softwareVolume } from './paths.ts';
 import { formatPath } from './problems.ts';
 import { needsCertificate } from './runner.ts';
 import { kindOf, storageMedium } from './volume-problems.ts';

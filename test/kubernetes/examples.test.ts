@@ -2,11 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { initialProgram } from '../../agent/broker/program.ts';
+import { readEnvironment } from '../../agent/config/layers.ts';
+import { resolveConfiguration } from '../../agent/config/resolve.ts';
 import { formatJson, formatYaml, isMiniCluster, parseDocuments } from '../../agent/kubernetes/documents.ts';
 import { readMiniCluster } from '../../agent/kubernetes/read-minicluster.ts';
 import { type Manifest, type Rendering, renderMiniCluster } from '../../agent/kubernetes/render.ts';
+import { membershipOf } from '../../agent/pod/membership.ts';
 import { kubernetesValidator } from '../support/kubernetes-schema.ts';
-import { usualOptions } from '../support/miniclusters.ts';
+import { environmentOf, jobOf, runnerOf, usualOptions } from '../support/miniclusters.ts';
+import { podFacts } from '../support/pod-facts.ts';
 import { brokenRestrictedRules } from '../support/restricted.ts';
 import { haveSharedFixtures, operatorExamples } from '../support/shared-fixtures.ts';
 
@@ -68,6 +73,19 @@ describe('an example', () => {
     expect(JSON.parse(formatJson(manifests)).items).toEqual(manifests);
     expect(formatYaml(renderText(text, name).manifests)).toBe(yaml);
   });
+});
+
+it.each(examples)('%s makes pods that flux-pod can configure itself in', (name, text) => {
+  const rendering = renderText(text, name);
+  const command = (runnerOf(rendering).command ?? []).map((word) => word.replaceAll('$$', '$'));
+  const separator = command.lastIndexOf('run');
+  const { layer, problems } = readEnvironment(environmentOf(runnerOf(rendering)));
+  const cluster = jobOf(rendering).metadata?.name ?? '';
+  const facts = podFacts({ name: `${cluster}-1`, index: 1, address: '10.88.0.3' });
+  // Throws for a setting that is unknown or wrong, then for a COMMAND that does not fit the mode.
+  const { configuration } = resolveConfiguration(facts, [layer], { problems, terminal: false });
+  expect(initialProgram(configuration, command.slice(separator + 2), '/batch.sh')).toBeDefined();
+  expect(membershipOf(configuration).rank).toBeGreaterThan(0);
 });
 
 describe.skipIf(!haveSharedFixtures)('with the data of the Operator and of Kubernetes', () => {

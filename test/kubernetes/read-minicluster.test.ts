@@ -176,6 +176,25 @@ describe('a MiniCluster is refused', () => {
       {},
       'spec.network.headlessName: expected a DNS label that begins with a letter',
     ],
+    ['a port twice', {}, { ports: [80, 80] }, 'spec.containers[0].ports[1]: 80 is there twice'],
+    [
+      'a container by the name of ours',
+      { containers: [{ runFlux: true }, { name: 'flux' }] },
+      {},
+      'spec.containers[1].name: "flux" is the name of a container that is added',
+    ],
+    [
+      'a volume by the name of the view’s',
+      {},
+      { volumes: { 'flux-view': { claimName: 'c', path: '/d' } } },
+      'spec.containers[0].volumes.flux-view: "flux-view" is the name of a volume',
+    ],
+    [
+      'a Service by the name of the cluster’s',
+      { containers: [{ runFlux: true }, { name: 'mc', ports: [80] }] },
+      {},
+      'spec.containers[1].name: "mc" is the name of another Service',
+    ],
   ])('with %s', (_, spec, container, expected) => {
     expect(refusal(miniCluster(spec, container))).toContain(expected);
   });

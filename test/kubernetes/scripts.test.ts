@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { type GivenSpec, manifest, render } from '../support/miniclusters.ts';
 
+// Node's pipes are sockets, and with a socket for its stdin bash takes itself for a remote shell and reads .bashrc: none here.
+
 const directory = mkdtempSync(join(tmpdir(), 'flux-pod-scripts-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -26,7 +28,6 @@ function start(here: string, index: string, ...command: string[]) {
   const { status, stdout, stderr } = spawnSync('/bin/bash', [join(here, 'start.sh'), ...command], {
     env: { PATH: process.env.PATH, JOB_COMPLETION_INDEX: index },
     encoding: 'utf8',
-    // With a socket for its stdin bash takes itself for a remote shell and reads .bashrc.
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   return { status, stdout: stdout.trim(), stderr: stderr.trim() };
@@ -146,7 +147,7 @@ it('view.sh copies a view and its libraries, and mends its links', () => {
   for (const path of ['opt/software/gcc', 'mnt/flux/software'])
     mkdirSync(join(here, path), { recursive: true });
   for (const name of ['flux', 'python3.11', 'python3.11-config']) writeFileSync(join(view, 'bin', name), '');
-  execFileSync('/bin/bash', [join(here, 'view.sh')]);
+  execFileSync('/bin/bash', [join(here, 'view.sh')], { stdio: ['ignore', 'pipe', 'inherit'] });
   const copied = join(here, 'mnt/flux');
   expect(existsSync(join(copied, 'view/bin/flux'))).toBe(true);
   expect(existsSync(join(copied, 'software/gcc'))).toBe(true);
@@ -157,6 +158,7 @@ it('view.sh copies a view and its libraries, and mends its links', () => {
   const told = execFileSync('/bin/bash', ['-c', `${environment}\necho "$GREETING $fluxsocket $PYTHONPATH"`], {
     encoding: 'utf8',
     env: { PATH: process.env.PATH },
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   expect(told.trim()).toBe(
     `it's local:///run/flux-pod/run/local ${copied}/view/lib/python3.11/site-packages`,
