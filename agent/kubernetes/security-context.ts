@@ -15,7 +15,7 @@ export function podSecurity({ spec, options, warn }: Cluster): PodSecurityContex
   const named = own.runAsUser !== undefined || own.runAsNonRoot === false;
   return {
     ...(user !== 'image' && !named && { runAsUser: user.uid, runAsGroup: own.runAsGroup ?? user.gid }),
-    ...(user !== 'image' && own.runAsUser !== 0 && { runAsNonRoot: true }),
+    ...(user !== 'image' && (own.runAsUser ?? user.uid) !== 0 && { runAsNonRoot: true }),
     // The Secret of the certificate is readable by its group: this is how a user that is not root gets it.
     fsGroup: user === 'image' ? fallbackGroup : user.gid,
     fsGroupChangePolicy: 'OnRootMismatch',

@@ -226,6 +226,13 @@ describe('security', () => {
     expect(pod?.fsGroup).toBe(1000);
   });
 
+  it('is root’s where that is asked for, and the kubelet is not told otherwise', () => {
+    const rendering = render({}, {}, { user: { uid: 0, gid: 0 } });
+    expect(podOf(rendering).securityContext).toMatchObject({ runAsUser: 0 });
+    expect(podOf(rendering).securityContext).not.toHaveProperty('runAsNonRoot');
+    expect(warningsOf(rendering).join()).toContain('securityContext.runAsUser (0)');
+  });
+
   it.each<[string, GivenSpec, GivenSpec, string]>([
     ['privileged', {}, { securityContext: { privileged: true } }, 'container flux: privileged (true)'],
     ['root', { pod: { securityContext: { runAsUser: 0 } } }, {}, 'securityContext.runAsUser (0)'],
