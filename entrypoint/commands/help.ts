@@ -13,6 +13,7 @@ const usage = `flux-pod ${packageJson.version}: turns the pods of an Indexed Job
   flux-pod config [--check] [FLAGS]          every setting with its source, and the broker.toml
   flux-pod keygen FILE                       a new CURVE certificate
   flux-pod keygen --secret NAME              the same as a Kubernetes Secret manifest
+  flux-pod render FILE [FLAGS]               Kubernetes manifests from a MiniCluster
   flux-pod demo [--size N] [-- COMMAND]      a MiniCluster on this machine, without Kubernetes or root
 
 In a pod of an Indexed Job only the size must be given: FLUX_POD_SIZE=4 flux-pod run -- COMMAND
@@ -21,6 +22,14 @@ In a pod of an Indexed Job only the size must be given: FLUX_POD_SIZE=4 flux-pod
 
 /** `flux-pod help`, and `--help` behind a verb. */
 export async function help([verb]: readonly string[]): Promise<number> {
+  if (verb === 'render') {
+    const [{ renderHelp }, { defaultInstaller }] = await Promise.all([
+      import('./render-help.ts'),
+      import('./render.ts'),
+    ]);
+    process.stdout.write(renderHelp(defaultInstaller));
+    return 0;
+  }
   process.stdout.write(verb === 'run' || verb === 'config' ? `${usage}\n${settingsHelp()}` : usage);
   return 0;
 }

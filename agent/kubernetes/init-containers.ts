@@ -1,0 +1,75 @@
+import type { Container } from 'kubernetes-types/core/v1.d.ts';
+import type { Cluster, Placed } from './cluster.ts';
+import { commonFields, environmentOf, mountsOf } from './containers.ts';
+import { viewContainer, viewMounts } from './flux-view.ts';
+import { home, paths, socket } from './paths.ts';
+import { isWrapped, sidecarFile } from './scripts.ts';
+import { containerSecurity } from './security-context.ts';
+
+/** What starts before the program: flux-pod and the Flux view are copied into the pod, then the containers beside it run. */
+export function initContainers(cluster: Cluster): Container[] {
+  const { options, view, sidecars } = cluster;
+  return [
+    ...(options.installer === undefined ? [] : [installer(cluster, options.installer)]),
+    ...(view === undefined ? [] : [viewContainer(cluster, view)]),
+    ...sidecars.map((sidecar) => sidecarContainer(cluster, sidecar)),
+  ];
+}
+
+/** Puts flux-pod and its Node.js where the program's image, which may have neither, finds them. */
+function installer(cluster: Cluster, image: string): Container {
+  return {
+    name: 'flux-pod-install',
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['flux-pod', 'install', paths.installed],
+    // Requests that equal the limits keep a pod Guaranteed whose other containers are.
+    resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '100m', memory: '128Mi' } },
+    securityContext: { ...containerSecurity(cluster, undefined, ''), readOnlyRootFilesystem: true },
+    volumeMounts: [{ name: 'flux-pod', mountPath: paths.installed }],
+  };
+}
+
+/**
+ * A container beside Flux, as a native sidecar: it runs as long as the program, and does not keep the pod from ending.
+ * https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+ */
+function sidecarContainer(cluster: Cluster, sidecar: Placed): Container {
+  const { container, path } = sidecar;
+  const { view, options, warn } = cluster;
+  const wrapped = isWrapped(sidecar);
+  const unused = [
+    ...(['launcher', 'batch', 'batchRaw', 'logs'] as const).filter((field) => container[field]),
+    ...(['prefix', 'brokerPre', 'workerPre', 'pre'] as const)
+      .filter((field) => container.commands?.[field])
+      .map((field) => `commands.${field}`),
+  ];
+  for (const field of unused) warn(`${path}.${field}`, 'is not used: this container does not run Flux');
+  if (!wrapped) warnAboutImageEntrypoint(cluster, sidecar);
+  const mounts = [
+    { name: 'flux-pod-run', mountPath: paths.run },
+    ...(wrapped ? [{ name: 'flux-pod-scripts', mountPath: paths.scripts, readOnly: true }] : []),
+    ...(options.user === 'image' ? [] : [{ name: 'flux-pod-home', mountPath: home }]),
+    ...(view === undefined ? [] : viewMounts(cluster, view)),
+  ];
+  return {
+    name: container.name ?? '',
+    ...commonFields(cluster, sidecar),
+    restartPolicy: 'Always',
+    ...(wrapped && { command: ['/bin/bash', `${paths.scripts}/${sidecarFile(sidecar)}`] }),
+    env: environmentOf(container, {
+      fluxsocket: socket,
+      ...(options.user !== 'image' && { HOME: home }),
+    }),
+    volumeMounts: mountsOf(cluster, sidecar, mounts),
+  };
+}
+
+/** `noWrapEntrypoint: true`: the image's own entrypoint, as with the Operator, and nothing around it. */
+function warnAboutImageEntrypoint({ warn }: Cluster, { container, path }: Placed): void {
+  const why = 'is not used: with noWrapEntrypoint the image’s own entrypoint runs';
+  if (container.command) warn(`${path}.command`, why);
+  for (const field of ['init', 'servicePre', 'script', 'post'] as const) {
+    if (container.commands?.[field]) warn(`${path}.commands.${field}`, why);
+  }
+}

@@ -1,0 +1,21 @@
+/** Where flux-pod's own things are in the containers of a rendered pod. */
+export const paths = {
+  /** What the init container installs: the launcher, the program, Node.js. */
+  installed: '/mnt/flux-pod',
+  /** FLUX_POD_DIR: broker.toml, the private certificate, the broker's socket. */
+  run: '/run/flux-pod',
+  curve: '/etc/flux-pod/curve',
+  scripts: '/etc/flux-pod/scripts',
+  hooks: '/etc/flux-pod/hooks.d',
+} as const;
+
+export const socket = `local://${paths.run}/run/local`;
+
+/** Where a user that no passwd file knows has a home. */
+export const home = '/home/flux-pod';
+
+/** Spack's packages in the Flux view are linked for this place (the view images of converged-computing/flux-views). */
+export const viewSoftware = '/opt/software';
+
+/** The volume for it: the Operator's name (controllers/flux/volumes.go). */
+export const softwareVolume = 'spack-software';

@@ -1,0 +1,142 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
+import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { initialProgram } from '../../agent/broker/program.ts';
+import { readEnvironment } from '../../agent/config/layers.ts';
+import { resolveConfiguration } from '../../agent/config/resolve.ts';
+import { formatJson, formatYaml, isMiniCluster, parseDocuments } from '../../agent/kubernetes/documents.ts';
+import { readMiniCluster } from '../../agent/kubernetes/read-minicluster.ts';
+import { type Manifest, type Rendering, renderMiniCluster } from '../../agent/kubernetes/render.ts';
+import { membershipOf } from '../../agent/pod/membership.ts';
+import { kubernetesValidator } from '../support/kubernetes-schema.ts';
+import { environmentOf, jobOf, runnerOf, usualOptions } from '../support/miniclusters.ts';
+import { podFacts } from '../support/pod-facts.ts';
+import { brokenRestrictedRules } from '../support/restricted.ts';
+import { haveSharedFixtures, operatorExamples } from '../support/shared-fixtures.ts';
+
+const fixtures = 'test/kubernetes/fixtures';
+const own = readdirSync(fixtures).map((name): [string, string] => [
+  name,
+  readFileSync(`${fixtures}/${name}`, 'utf8'),
+]);
+
+/** What an example is refused for; all others render. */
+const refused: Readonly<Record<string, RegExp>> = {
+  'dist__flux-operator.yaml': /no MiniCluster/,
+  'dist__flux-operator-arm.yaml': /no MiniCluster/,
+  'elasticity__horizontal-autoscaler__v2-cpu__hpa-cpu.yaml': /no MiniCluster/,
+  'elasticity__horizontal-autoscaler__v2-custom-metric__hpa-flux.yaml': /no MiniCluster/,
+  'elasticity__horizontal-autoscaler__v2-custom-metric__minicluster.yaml':
+    /spec\.containers\[0\]\.existingVolumes: a MiniCluster has no such field/,
+  'experimental__bursting__broker-eks__minicluster.yaml': /Map keys must be unique at line 24/,
+  'machine-learning__fireworks__minicluster.yaml': /spec\.volumes: a MiniCluster has no such field/,
+  'machine-learning__pytorch__minicluster.yaml': /spec\.volumes: a MiniCluster has no such field/,
+  'machine-learning__ray__scikit-learn__minicluster.yaml': /spec\.volumes: a MiniCluster has no such field/,
+  'machine-learning__tensorflow__minicluster.yaml': /spec\.volumes: a MiniCluster has no such field/,
+  'tests__batch__minicluster.yaml': /spec\.containers\[0\]\.volumes\.data: names nothing to mount/,
+};
+
+function renderText(text: string, name: string): Rendering {
+  const object = parseDocuments(text, name)
+    .map((source) => source.object)
+    .find(isMiniCluster);
+  if (object === undefined) throw new Error('no MiniCluster');
+  return renderMiniCluster(readMiniCluster(object), usualOptions);
+}
+
+const podsOf = (manifests: readonly Manifest[]): PodSpec[] =>
+  manifests.flatMap((manifest) =>
+    manifest.kind === 'Job' || manifest.kind === 'Deployment' ? (manifest.spec?.template.spec ?? []) : [],
+  );
+
+const examples = [...own, ...operatorExamples().filter(([name]) => !(name in refused))];
+
+describe('an example', () => {
+  it.each(examples)(
+    '%s renders, under restricted Pod Security unless a warning says what breaks it',
+    (name, text) => {
+      const { manifests, warnings } = renderText(text, name);
+      const broken = podsOf(manifests).flatMap(brokenRestrictedRules);
+      const warned = warnings.some(({ why }) => why.includes('restricted Pod Security'));
+      expect(warned, broken.join(', ')).toBe(broken.length > 0);
+    },
+  );
+
+  it.each(examples)('%s is the same in YAML, in either version of it, and in JSON', (name, text) => {
+    const { manifests } = renderText(text, name);
+    const yaml = formatYaml(manifests);
+    for (const version of ['1.1', '1.2'] as const) {
+      const read = parseAllDocuments(yaml, { version, schema: version === '1.1' ? 'yaml-1.1' : 'core' });
+      expect([...read].map((document) => document.toJS())).toEqual(manifests);
+    }
+    expect(JSON.parse(formatJson(manifests)).items).toEqual(manifests);
+    expect(formatYaml(renderText(text, name).manifests)).toBe(yaml);
+  });
+});
+
+it.each(examples)('%s makes pods that flux-pod can configure itself in', (name, text) => {
+  const rendering = renderText(text, name);
+  const command = (runnerOf(rendering).command ?? []).map((word) => word.replaceAll('$$', '$'));
+  const separator = command.lastIndexOf('run');
+  const { layer, problems } = readEnvironment(environmentOf(runnerOf(rendering)));
+  const cluster = jobOf(rendering).metadata?.name ?? '';
+  const facts = podFacts({ name: `${cluster}-1`, index: 1, address: '10.88.0.3' });
+  // Throws for a setting that is unknown or wrong, then for a COMMAND that does not fit the mode.
+  const { configuration } = resolveConfiguration(facts, [layer], { problems, terminal: false });
+  expect(initialProgram(configuration, command.slice(separator + 2), '/batch.sh')).toBeDefined();
+  expect(membershipOf(configuration).rank).toBeGreaterThan(0);
+});
+
+describe.skipIf(!haveSharedFixtures)('with the data of the Operator and of Kubernetes', () => {
+  const validate = haveSharedFixtures ? kubernetesValidator() : () => [];
+
+  it.each(examples)('%s is valid against the API of Kubernetes 1.32', (name, text) => {
+    const { manifests } = renderText(text, name);
+    expect(manifests.flatMap(validate)).toEqual([]);
+    expect(manifests.flatMap(referenceProblems)).toEqual([]);
+  });
+
+  it.each(Object.entries(refused))('%s is refused with the reason', (name, why) => {
+    const text = operatorExamples().find(([example]) => example === name)?.[1] ?? '';
+    expect(() => renderText(text, name)).toThrow(why);
+  });
+
+  it('the validator finds what is wrong', () => {
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      spec: { containers: [{ image: 1, ports: [{}], bogus: 1 }] },
+    };
+    expect(validate(pod)).toEqual([
+      'Pod.spec.containers[0].name: is required',
+      'Pod.spec.containers[0].image: expected text, not 1',
+      'Pod.spec.containers[0].ports[0].containerPort: is required',
+      'Pod.spec.containers[0].bogus: no such field',
+    ]);
+    expect(validate({ apiVersion: 'v2', kind: 'Pod' })).toEqual(['v2 Pod: no such kind']);
+  });
+});
+
+/** Rules of the API server beyond the schema: names are unique, mounts have volumes and places of their own. */
+function referenceProblems(manifest: Manifest): string[] {
+  return podsOf([manifest]).flatMap((pod) => {
+    const volumes = (pod.volumes ?? []).map(({ name }) => name);
+    const containers = [...(pod.initContainers ?? []), ...pod.containers];
+    const mounts = containers.flatMap(({ name, volumeMounts = [] }) => [
+      ...repeated(volumeMounts.map(({ mountPath }) => mountPath)).map(
+        (path) => `${name} mounts twice at ${path}`,
+      ),
+      ...volumeMounts
+        .filter((mount) => !volumes.includes(mount.name))
+        .map((mount) => `${name}: no volume ${mount.name}`),
+    ]);
+    const variables = containers.flatMap(({ name, env = [] }) =>
+      repeated(env.map((variable) => variable.name)).map((twice) => `${name}: ${twice} is set twice`),
+    );
+    return [...mounts, ...variables, ...repeated(volumes), ...repeated(containers.map(({ name }) => name))];
+  });
+}
+
+const repeated = (values: readonly string[]): string[] =>
+  values.filter((value, index) => values.indexOf(value) < index);
