@@ -232,7 +232,7 @@ function withDefaults(values: SettingValues, facts: PodFacts, terminal: boolean)
     dir: values.dir,
     stateDir: values.stateDir,
     hooks: values.hooks ?? '/etc/flux-pod/hooks.d',
-    http: values.http ?? { host: '0.0.0.0', port: 8051 },
+    http: values.http ?? { host: values.address?.includes(':') ? '::' : '0.0.0.0', port: 8051 },
     ready: values.ready ?? 'run',
     onFailure: values.onFailure ?? { hold: false },
     logLevel: values.logLevel ?? 'info',

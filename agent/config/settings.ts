@@ -160,18 +160,20 @@ export const settings = {
   }),
   http: setting(listen, {
     expected: 'HOST:PORT or off',
-    default: '`0.0.0.0:8051`',
-    meaning: 'where probes, status and metrics are to be served (checked; not acted on yet)',
+    default: '`0.0.0.0:8051`, in IPv6-only pods `[::]:8051`',
+    meaning:
+      'where probes, status and metrics are served over HTTP; `off`: only to `flux-pod` itself in the container',
   }),
   ready: aChoice(['up', 'joined', 'run'], {
     default: '`run`',
     meaning:
-      'what readiness is to mean: the agent supervises a broker, the broker has joined, the instance runs (checked; not acted on yet)',
+      'what readiness means: `up`: the agent supervises a broker; `joined`: the broker has joined; `run`: the leader also runs its program',
   }),
   onFailure: setting(onFailure, {
     expected: 'exit, hold or hold:DURATION',
     default: '`exit`',
-    meaning: '`hold`: keep a failed pod for a person to look into (checked; not acted on yet)',
+    meaning:
+      '`hold`: keep a failed pod for a person to look into, until `flux-pod release`; `hold:1h`: for that long at most',
   }),
   logLevel: aChoice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     default: '`info`',
