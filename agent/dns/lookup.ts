@@ -1,0 +1,102 @@
+/**
+ * What can be asked on the way to the parent, and in which order. Only `address` is asked where all goes well; the others are
+ * for answers that are wrong because some cache keeps them: each is kept under a key of its own.
+ */
+import type { KeyBits, Question } from './message.ts';
+
+/** One thing to ask. */
+export type Lookup = NameLookup | { readonly of: 'endpoint-slices' };
+
+/** One thing to ask a name server. */
+export type NameLookup =
+  /** Whether the parent's name exists, or the Service's: by a type that nobody serves. */
+  | { readonly of: 'existence' | 'service' }
+  /** The parent's address. */
+  | ({ readonly of: 'address' } & KeyBits)
+  /**
+   * The parent's address as it comes along with its SRV record. CoreDNS serves those for a pod's own name as well as for
+   * `_PORT._tcp.SERVICE`, without our having to know the port's name, if the Service has any port (plugin/kubernetes, findServices).
+   */
+  | ({ readonly of: 'srv' } & KeyBits)
+  /** All addresses of the Service. Which pod has which is then asked of those that accept (PTR). */
+  | ({ readonly of: 'peers' } & KeyBits);
+
+/** The four keys of each type. The plain one first: it is the one that other programs have asked, and shared by all. */
+const keys: readonly KeyBits[] = [
+  {},
+  { dnssecOk: true },
+  { checkingDisabled: true },
+  { dnssecOk: true, checkingDisabled: true },
+];
+
+/** In the order of what they cost: an address more, a larger answer, an answer as large as the cluster and SYNs to all of it. */
+export const freshness: readonly (NameLookup & KeyBits)[] = (['address', 'srv', 'peers'] as const).flatMap(
+  (of) => keys.map((bits) => ({ of, ...bits })),
+);
+
+/**
+ * Beyond this size the Service's list is not asked for: all pods together would send the square of their number of SYNs, and a
+ * list of 4,000 exceeds what DNS can say. The same holds for the API server's.
+ */
+export const largestListed = 256;
+
+/** The parent as it is asked for. */
+export interface ParentName {
+  readonly name: string;
+  /** The name above, where the parent is a pod's: that of its Service. */
+  readonly service?: string;
+  readonly family: 4 | 6;
+}
+
+/** `mc-0.flux-service.default.svc.cluster.local` is a pod of `flux-service.default.svc.cluster.local`. */
+export function serviceOf(name: string): string | undefined {
+  const [, service] = /^[^.]+\.([^.]+\.[^.]+\.svc\..+)$/.exec(name) ?? [];
+  return service;
+}
+
+/** The question to a name server. `pick`, from 0 to 1, is for the type that asks for existence. */
+export function questionFor(
+  lookup: NameLookup,
+  { name, service, family }: ParentName,
+  pick: number,
+): Question {
+  const address = family === 6 ? 'AAAA' : 'A';
+  switch (lookup.of) {
+    case 'existence':
+      return { name, type: throwAwayType(pick) };
+    case 'service':
+      return { name: service ?? name, type: throwAwayType(pick) };
+    case 'address':
+      return { name, type: address, ...bitsOf(lookup) };
+    case 'srv':
+      return { name, type: 'SRV', ...bitsOf(lookup) };
+    case 'peers':
+      return { name: service ?? name, type: address, ...bitsOf(lookup) };
+  }
+}
+
+const bitsOf = ({ dnssecOk = false, checkingDisabled = false }: KeyBits) => ({ dnssecOk, checkingDisabled });
+
+/**
+ * A type that nobody has assigned or that is for private use (RFC 6895, section 3.1), so that each denial is cached under a key of
+ * its own: by `pick`, from 0 to 1, out of 64,509.
+ */
+function throwAwayType(pick: number): string {
+  const [low, high] = [1024, 32_770];
+  const lowTypes = 32_768 - low;
+  const index = Math.floor(pick * (lowTypes + 65_535 - high));
+  return `UNKNOWN_${index < lowTypes ? low + index : high + index - lowTypes}`;
+}
+
+/**
+ * Numbers from 0 to 1 for throw-away types. A pod that hits upon a type that was denied to another misses the name once, so each rank
+ * has a range to itself, in which steps of the golden ratio come upon no number twice for long.
+ */
+export function throwAwayPicks(rank: number, size: number, random: number): () => number {
+  const goldenRatio = (Math.sqrt(5) - 1) / 2;
+  let place = random;
+  return () => {
+    place = (place + goldenRatio) % 1;
+    return ((rank % size) + place) / size;
+  };
+}
