@@ -7,7 +7,7 @@ import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../config/kinds.ts';
 import { type Connected, connect } from './connect.ts';
-import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayPicks } from './lookup.ts';
+import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayTypes } from './lookup.ts';
 import { plainName, type Question, type Reply, reverseName } from './message.ts';
 import { type Instant, isSame, type Obstacle } from './obstacle.ts';
 import { createResolver } from './resolver.ts';
@@ -73,7 +73,7 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
     rank: options.rank ?? 0,
     endpointSlices: options.endpointSlices !== undefined,
   };
-  const pick = throwAwayPicks(waitFor.rank, waitFor.size, random());
+  const throwAway = throwAwayTypes(waitFor.rank, waitFor.size, random());
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
   const inbox = createInbox(signal);
@@ -86,7 +86,7 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
   };
   const look = async (lookup: Lookup): Promise<Event> => {
     if (lookup.of !== 'endpoint-slices') {
-      const question = questionFor(lookup, parent as ParentName, pick());
+      const question = questionFor(lookup, parent as ParentName, throwAway);
       return { kind: 'answered', lookup, reply: await ask(question) };
     }
     const addresses = await options.endpointSlices?.(parent as ParentName, until);

@@ -54,18 +54,18 @@ export function serviceOf(name: string): string | undefined {
   return service;
 }
 
-/** The question to a name server. `pick`, from 0 to 1, is for the type that asks for existence. */
+/** The question to a name server; `throwAway` gives the type that asks for existence. */
 export function questionFor(
   lookup: NameLookup,
   { name, service, family }: ParentName,
-  pick: number,
+  throwAway: () => string,
 ): Question {
   const address = family === 6 ? 'AAAA' : 'A';
   switch (lookup.of) {
     case 'existence':
-      return { name, type: throwAwayType(pick) };
+      return { name, type: throwAway() };
     case 'service':
-      return { name: service ?? name, type: throwAwayType(pick) };
+      return { name: service ?? name, type: throwAway() };
     case 'address':
       return { name, type: address, ...bitsOf(lookup) };
     case 'srv':
@@ -77,26 +77,25 @@ export function questionFor(
 
 const bitsOf = ({ dnssecOk = false, checkingDisabled = false }: KeyBits) => ({ dnssecOk, checkingDisabled });
 
-/**
- * A type that nobody has assigned or that is for private use (RFC 6895, section 3.1), so that each denial is cached under a key of
- * its own: by `pick`, from 0 to 1, out of 64,509.
- */
-function throwAwayType(pick: number): string {
-  const [low, high] = [1024, 32_770];
-  const lowTypes = 32_768 - low;
-  const index = Math.floor(pick * (lowTypes + 65_535 - high));
-  return `UNKNOWN_${index < lowTypes ? low + index : high + index - lowTypes}`;
-}
+/** Types that nobody has assigned or that are for private use (RFC 6895, section 3.1): from `first` on, so many. */
+const unassigned = [
+  { first: 1024, count: 31_744 },
+  { first: 32_770, count: 32_765 },
+] as const;
+const typeCount = unassigned[0].count + unassigned[1].count;
 
 /**
- * Numbers from 0 to 1 for throw-away types. A pod that hits upon a type that was denied to another misses the name once, so each rank
- * has a range to itself, in which steps of the golden ratio come upon no number twice for long.
+ * Throw-away types, so that each denial is cached under a key of its own. A pod that hits upon a type that was denied to another
+ * misses the name once, so each rank has a range to itself, in which steps of the golden ratio come upon no type twice for long.
  */
-export function throwAwayPicks(rank: number, size: number, random: number): () => number {
+export function throwAwayTypes(rank: number, size: number, random: number): () => string {
   const goldenRatio = (Math.sqrt(5) - 1) / 2;
+  const range = Math.max(1, Math.floor(typeCount / size));
   let place = random;
   return () => {
     place = (place + goldenRatio) % 1;
-    return ((rank % size) + place) / size;
+    const index = (rank * range + Math.floor(place * range)) % typeCount;
+    const [low, high] = unassigned;
+    return `UNKNOWN_${index < low.count ? low.first + index : high.first + index - low.count}`;
   };
 }

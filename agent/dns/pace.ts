@@ -15,15 +15,17 @@ export const shareMs = (size: number): number => (size * 1000) / podsPerSecond;
 /** What a small cluster waits at most between two questions, on average. */
 const longestMs = 800;
 
+/** Pods that took turns go on taking turns: what each adds to its share by chance is little. */
+const mostOutOfTurnMs = 250;
+
 /**
- * Milliseconds before the next try: 50, growing by half to 800, each within a quarter more or less; but the pod's share at least, and up
- * to a quarter more, so that no pod's second question comes while others still ask their first.
+ * Milliseconds before the next try: 50, growing by half to 800, each within a quarter more or less; but the pod's share at least, and
+ * some more, so that no pod's second question comes while others still ask their first.
  */
 export function pauseMs(attempt: number, size = 1, random: number = Math.random()): number {
-  return Math.max(
-    Math.min(longestMs, 50 * 1.5 ** attempt) * (0.75 + random / 2),
-    shareMs(size) * (1 + random / 4),
-  );
+  const growing = Math.min(longestMs, 50 * 1.5 ** attempt) * (0.75 + random / 2);
+  const share = shareMs(size);
+  return Math.max(growing, share + Math.min(share / 4, mostOutOfTurnMs) * random);
 }
 
 /**
