@@ -21,19 +21,6 @@ export type NameLookup =
   /** All addresses of the Service. Which pod has which is then asked of those that accept (PTR). */
   | ({ readonly of: 'peers' } & KeyBits);
 
-/** The four keys of each type. The plain one first: it is the one that other programs have asked, and shared by all. */
-const keys: readonly KeyBits[] = [
-  {},
-  { dnssecOk: true },
-  { checkingDisabled: true },
-  { dnssecOk: true, checkingDisabled: true },
-];
-
-/** In the order of what they cost: an address more, a larger answer, an answer as large as the cluster and SYNs to all of it. */
-export const freshness: readonly (NameLookup & KeyBits)[] = (['address', 'srv', 'peers'] as const).flatMap(
-  (of) => keys.map((bits) => ({ of, ...bits })),
-);
-
 /**
  * Beyond this size the Service's list is not asked for: all pods together would send the square of their number of SYNs, and a
  * list of 4,000 exceeds what DNS can say. The same holds for the API server's.

@@ -35,8 +35,11 @@ export interface Reply {
   readonly pointers: readonly string[];
   /** Addresses that came along for other names, in lower case: with an SRV record, those of its target (RFC 2782). */
   readonly additional: readonly { readonly name: string; readonly address: string }[];
-  /** Of a denial: for how many seconds it may be kept, the lesser of the SOA's TTL and its MINIMUM (RFC 2308, section 5). */
-  readonly denialSeconds?: number;
+  /**
+   * For how many seconds this may be kept: the least TTL of the answer, or of a denial the lesser of the SOA's TTL and its MINIMUM
+   * (RFC 2308, section 5).
+   */
+  readonly keptSeconds?: number;
   /** False where DO was asked for and this server cannot be asked so. */
   readonly dnssecOkRefused?: boolean;
 }
@@ -85,13 +88,13 @@ export function answerTo(packet: Packet, read: () => DecodedPacket): DecodedPack
 
 export function replyOf(packet: DecodedPacket): Reply {
   const answers = packet.answers ?? [];
-  const denialSeconds = answers.length === 0 ? keptFor(packet.authorities) : undefined;
+  const keptSeconds = answers.length === 0 ? denialTtl(packet.authorities) : leastTtl(answers);
   return {
     rcode: rcodeOf(packet),
     addresses: addressRecords(answers).map(({ address }) => address),
     pointers: answers.flatMap((answer) => (answer.type === 'PTR' ? [plainName(answer.data)] : [])),
     additional: addressRecords(packet.additionals),
-    ...(denialSeconds !== undefined && { denialSeconds }),
+    ...(keptSeconds !== undefined && { keptSeconds }),
   };
 }
 
@@ -109,7 +112,10 @@ function addressRecords(records: readonly Answer[] = []): { name: string; addres
   );
 }
 
-function keptFor(authorities: readonly Answer[] = []): number | undefined {
+const leastTtl = (answers: readonly Answer[]): number =>
+  Math.min(...answers.map((answer) => ('ttl' in answer ? (answer.ttl ?? 0) : 0)));
+
+function denialTtl(authorities: readonly Answer[] = []): number | undefined {
   const soa = authorities.find((record): record is SoaAnswer => record.type === 'SOA');
   return soa && Math.min(soa.ttl ?? 0, soa.data.minimum ?? Number.POSITIVE_INFINITY);
 }

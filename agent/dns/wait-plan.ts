@@ -14,7 +14,17 @@ import {
   tried,
 } from './candidates.ts';
 import { type Denials, denied, keptUntil } from './denials.ts';
-import { freshness, type Lookup, largestListed, type NameLookup, type ParentName } from './lookup.ts';
+import {
+  answeredBy,
+  bar,
+  type Freshness,
+  nextKey,
+  seenTtl,
+  spacingMs,
+  unanswered,
+  untouched,
+} from './freshness.ts';
+import { type Lookup, largestListed, type NameLookup, type ParentName } from './lookup.ts';
 import type { Reply } from './message.ts';
 import type { Instant, Obstacle } from './obstacle.ts';
 import { firstPauseMs, pauseMs, shareMs } from './pace.ts';
@@ -33,16 +43,15 @@ export interface Wait {
   readonly startedAt: Instant;
   /** Whether a question is under way; there is one at a time, besides those about the Service and to the API server. */
   readonly asking: boolean;
+  /** Before when nothing is asked, before when no address. */
   readonly notBefore: Instant;
-  readonly answeredAt: Instant;
-  /** Questions answered, for the growing pauses; and a number from 0 to 1 that keeps pods out of step. */
+  readonly addressNotBefore: Instant;
+  /** Questions answered, for the growing pauses. */
   readonly attempt: number;
-  readonly jitter: number;
   /** Why the last question was no help: `no answer`, or the server's code. */
   readonly trouble: string | undefined;
-  /** When the name was last seen to exist, and whether that was the last answer: then its address is asked at once. */
+  /** When the name was last seen to exist, and whether it was last denied. */
   readonly existsAt: Instant | undefined;
-  readonly justExists: boolean;
   readonly nameDenied: boolean;
   readonly denials: Denials | undefined;
   readonly addressDenied: 'address denied' | 'no address of this family' | undefined;
@@ -51,11 +60,7 @@ export interface Wait {
   readonly serviceAskedAt: Instant | undefined;
   readonly serviceDenied: boolean;
   readonly slicesAskedAt: Instant | undefined;
-  /** The next of the list of `freshness`, and whether all of them have been asked once: then there is no hurry any more. */
-  readonly rung: number;
-  readonly climbed: boolean;
-  /** Kinds of questions that have turned out to be no use here. */
-  readonly barred: ReadonlySet<'srv' | 'peers' | 'dnssecOk'>;
+  readonly freshness: Freshness;
   readonly candidates: Candidates;
 }
 
@@ -77,13 +82,14 @@ export interface Moves {
 
 /** An existing name may cease to exist, and whoever then asks for its address has that denied to all for 30 s. */
 const existenceHoldsMs = 1000;
-/** A living pod whose broker is about to listen is asked for its address again after this. */
-const resolveRefusedMs = 500;
-/** One that refuses for longer may be somebody else who got a dead pod's address. */
+/** A pod that refuses lives, and its broker is about to listen; for longer than this it may be somebody else who got a dead pod's address. */
 const trustRefusedMs = 1000;
+/** How far apart its address is asked for then. */
+const resolveRefusedMs = 800;
 /** However long a resolver says it will keep a denial: it may be restarted, and a question does not prolong what is kept. */
 const longestHoldMs = 10_000;
 const askServiceAfterMs = 2000;
+const askSlicesAgainMs = 5000;
 const forgetMs = 60_000;
 
 export function beginWait(
@@ -96,12 +102,10 @@ export function beginWait(
     startedAt: at,
     asking: false,
     notBefore: at + (parent ? firstPauseMs(rank, size, random) : 0),
-    answeredAt: at,
+    addressNotBefore: at,
     attempt: 0,
-    jitter: random,
     trouble: undefined,
     existsAt: undefined,
-    justExists: false,
     nameDenied: false,
     denials: undefined,
     addressDenied: undefined,
@@ -109,9 +113,7 @@ export function beginWait(
     serviceAskedAt: undefined,
     serviceDenied: false,
     slicesAskedAt: undefined,
-    rung: 0,
-    climbed: false,
-    barred: new Set(size > largestListed || !parent?.service ? ['peers'] : []),
+    freshness: untouched(size > largestListed || !parent?.service ? ['peers'] : []),
     candidates: parent ? new Map() : given(new Map(), [literal], true, at, forgetMs),
   };
 }
@@ -138,36 +140,34 @@ export function nextMoves(wait: Wait, waitFor: WaitFor, now: Instant): Moves {
 /** When the name servers are asked next; Infinity while they are being asked, or never. */
 export function nextQuestionAt(wait: Wait, { parent, size }: WaitFor): Instant {
   if (wait.asking || !parent) return Number.POSITIVE_INFINITY;
-  if (wait.justExists || !lives(wait.candidates)) return wait.notBefore;
-  const pause = Math.max(resolveRefusedMs, pauseMs(wait.attempt, size, wait.jitter));
-  return Math.max(wait.notBefore, wait.answeredAt + pause);
+  if (wait.existsAt === undefined) return wait.notBefore;
+  const { at } = nextAddress(wait, size);
+  // Somebody is there. Otherwise whether the name still exists, and exists again, tells that there is something new to ask for.
+  return refusedSince(wait.candidates) === undefined ? Math.min(at, wait.notBefore) : at;
 }
 
-/** Whether somebody refused: a pod that is there, whose broker is not yet. */
-const lives = (candidates: Candidates): boolean =>
-  [...ofParent(candidates).values()].some(({ refusedSince }) => refusedSince !== undefined);
+/** The next question about the address, and when it may be asked. */
+function nextAddress({ freshness, candidates, addressNotBefore }: Wait, size: number) {
+  const since = refusedSince(candidates);
+  const key = nextKey(freshness, since !== undefined);
+  const trusted =
+    since === undefined || key.isPlain ? addressNotBefore : since + Math.max(trustRefusedMs, shareMs(size));
+  return { ...key, at: Math.max(key.at, trusted, addressNotBefore) };
+}
+
+/** Since when somebody refuses: a pod that is there, whose broker is not yet. */
+function refusedSince(candidates: Candidates): Instant | undefined {
+  const since = [...ofParent(candidates).values()].flatMap((each) => each.refusedSince ?? []);
+  return since.length > 0 ? Math.min(...since) : undefined;
+}
 
 function lookups(wait: Wait, { size, endpointSlices }: WaitFor, now: Instant): Lookup[] {
-  if (wait.existsAt === undefined || wait.existsAt <= now - existenceHoldsMs) return [{ of: 'existence' }];
-  const rung = rungFor(wait, now);
-  const slicesDue = wait.slicesAskedAt === undefined || now - wait.slicesAskedAt > 5000;
-  const asksSlices = endpointSlices && rung > 0 && size <= largestListed && slicesDue;
-  return [freshness[rung] ?? { of: 'address' }, ...(asksSlices ? [{ of: 'endpoint-slices' } as const] : [])];
-}
-
-/** Which of the list of `freshness` to ask now. */
-function rungFor({ candidates, rung, barred }: Wait, now: Instant): number {
-  const refusedSince = [...ofParent(candidates).values()].flatMap((each) => each.refusedSince ?? []);
-  // A pod that lives is most likely the right one: its answers are not to be spent.
-  if (refusedSince.some((since) => since > now - trustRefusedMs)) return 0;
-  const isOpen = (index: number) => {
-    const lookup = freshness[index];
-    if (!lookup || (lookup.dnssecOk && barred.has('dnssecOk'))) return false;
-    if (refusedSince.length > 0) return lookup.of === 'address';
-    return (lookup.of !== 'srv' && lookup.of !== 'peers') || !barred.has(lookup.of);
-  };
-  const order = freshness.map((_, step) => (rung + step) % freshness.length);
-  return order.find(isOpen) ?? 0;
+  const { lookup, at, isPlain } = nextAddress(wait, size);
+  const exists = wait.existsAt !== undefined && wait.existsAt > now - existenceHoldsMs;
+  if (!exists || at > now) return [{ of: 'existence' }];
+  const slicesDue = wait.slicesAskedAt === undefined || now - wait.slicesAskedAt > askSlicesAgainMs;
+  const asksSlices = endpointSlices && !isPlain && size <= largestListed && slicesDue;
+  return [lookup, ...(asksSlices ? [{ of: 'endpoint-slices' } as const] : [])];
 }
 
 /** The wait after an event. */
@@ -195,7 +195,7 @@ export function after(wait: Wait, event: Event, waitFor: WaitFor, at: Instant, r
       if (event.whose !== undefined)
         return { ...wait, candidates: isSomebodyElse(wait.candidates, event.address) };
       // Without a reverse zone any pod could pass for the parent: what only the Service's list said is forgotten.
-      return { ...wait, candidates: ofParent(wait.candidates), barred: new Set([...wait.barred, 'peers']) };
+      return { ...wait, candidates: ofParent(wait.candidates), freshness: bar(wait.freshness, 'peers') };
   }
 }
 
@@ -207,72 +207,82 @@ function afterAnswer(
   at: Instant,
   random: number,
 ): Wait {
-  const { size } = waitFor;
-  const attempt = wait.attempt + 1;
-  const pause = pauseMs(wait.attempt, size, random);
+  const pause = pauseMs(wait.attempt, waitFor.size, random);
   const answered: Wait = {
     ...wait,
     asking: false,
-    answeredAt: at,
-    attempt,
-    jitter: random,
+    attempt: wait.attempt + 1,
     notBefore: at + pause,
     trouble: undefined,
-    justExists: false,
   };
   const rcode = reply?.rcode ?? 'no answer';
-  if (!reply || (rcode !== 'NOERROR' && rcode !== 'NXDOMAIN'))
-    // Firewalls drop what they do not know: a question with EDNS that got lost is not asked for ever.
-    return {
-      ...answered,
-      trouble: rcode,
-      rung: lookup.of === 'existence' ? wait.rung : rungAfter(wait, lookup, true),
-    };
-  if (lookup.of === 'existence') {
-    if (rcode === 'NOERROR')
-      return {
-        ...answered,
-        existsAt: at,
-        justExists: true,
-        nameDenied: false,
-        denials: undefined,
-        serviceDenied: false,
-        notBefore: at,
-      };
-    const denials = denied(wait.denials, reply.denialSeconds, at);
-    const until = keptUntil(denials);
-    // When it ends, all pods know: they are not to ask all at once.
-    const spread = Math.max(250, shareMs(size)) * random;
-    const hold = until === undefined ? 0 : Math.min(until - at, longestHoldMs) + spread;
-    return {
-      ...answered,
-      existsAt: undefined,
-      nameDenied: true,
-      denials,
-      notBefore: at + Math.max(pause, hold),
-      wantsService: waitFor.parent?.service !== undefined && isServiceDue(wait, size, at),
-    };
+  if (!reply || (rcode !== 'NOERROR' && rcode !== 'NXDOMAIN')) {
+    const freshness = unanswered(wait.freshness, lookup, at);
+    return { ...answered, trouble: rcode, freshness, addressNotBefore: at + pause };
   }
+  if (lookup.of !== 'existence') return afterAddress(answered, lookup, reply, waitFor, at, random);
+  const freshness = seenTtl(wait.freshness, reply);
+  return rcode === 'NOERROR'
+    ? afterExists({ ...answered, freshness }, at)
+    : afterDenial({ ...answered, freshness }, reply, pause, waitFor, at, random);
+}
 
-  const addresses = addressesIn(lookup, reply, waitFor);
-  const candidates = given(wait.candidates, addresses, lookup.of !== 'peers', at, forgetFor(waitFor));
-  const brought = addresses.some((address) => !wait.candidates.has(address));
-  const rung = rungAfter(wait, lookup, false);
-  const climbed = wait.climbed || rung < wait.rung || rung >= freshness.length;
-  const barred = new Set(wait.barred);
-  if (reply.dnssecOkRefused) barred.add('dnssecOk');
-  // NODATA: the Service has no ports (plugin.SRV of CoreDNS leaves out endpoints without).
-  if (lookup.of === 'srv' && rcode === 'NOERROR' && addresses.length === 0) barred.add('srv');
-  const patience = wait.candidates.size === 0 ? suspectAfterMs : Math.max(suspectNextAfterMs, shareMs(size));
-  const soon = brought ? patience : shareMs(size) * (0.75 + random / 2);
+/** A name that is there again is another pod's: its address is asked for at once. */
+function afterExists(wait: Wait, at: Instant): Wait {
+  const again = wait.nameDenied
+    ? { freshness: { ...wait.freshness, isTruth: false }, addressNotBefore: at }
+    : {};
+  return { ...wait, ...again, existsAt: at, nameDenied: false, denials: undefined, serviceDenied: false };
+}
+
+function afterDenial(
+  wait: Wait,
+  reply: Reply,
+  pause: number,
+  { parent, size }: WaitFor,
+  at: Instant,
+  random: number,
+): Wait {
+  const denials = denied(wait.denials, reply.keptSeconds, at);
+  const until = keptUntil(denials);
+  // When it ends, all pods know: they are not to ask all at once.
+  const spread = Math.max(250, shareMs(size)) * random;
+  const hold = until === undefined ? 0 : Math.min(until - at, longestHoldMs) + spread;
   return {
-    ...answered,
-    rung,
-    climbed,
-    barred,
-    candidates,
+    ...wait,
+    existsAt: undefined,
+    nameDenied: true,
+    denials,
+    notBefore: at + Math.max(pause, hold),
+    wantsService: parent?.service !== undefined && isServiceDue(wait, size, at),
+  };
+}
+
+function afterAddress(
+  wait: Wait,
+  lookup: NameLookup,
+  reply: Reply,
+  waitFor: WaitFor,
+  at: Instant,
+  random: number,
+): Wait {
+  const addresses = addressesIn(lookup, reply, waitFor);
+  const brought = addresses.some((address) => !wait.candidates.has(address));
+  const freshness = answeredBy(wait.freshness, lookup, reply, brought, addresses.length === 0, at);
+  const share = shareMs(waitFor.size);
+  const patience = wait.candidates.size === 0 ? suspectAfterMs : Math.max(suspectNextAfterMs, share);
+  const known = freshness.isTruth ? Math.max(spacingMs(freshness), share) : share * (0.75 + random / 2);
+  const refused = refusedSince(wait.candidates) === undefined ? 0 : Math.max(resolveRefusedMs, share);
+  const addressNotBefore = at + Math.max(brought ? patience : known, refused);
+  return {
+    ...wait,
+    // A name that was denied just now may have ceased to exist: its other keys are not to be spoilt.
+    existsAt: reply.rcode === 'NXDOMAIN' && lookup.of === 'address' ? undefined : wait.existsAt,
+    notBefore: addresses.length === 0 ? addressNotBefore : Math.max(wait.notBefore, at + patience),
+    freshness,
+    candidates: given(wait.candidates, addresses, lookup.of !== 'peers', at, forgetFor(waitFor)),
     addressDenied: lookup.of === 'address' ? whyNoAddress(reply) : wait.addressDenied,
-    notBefore: at + (climbed ? Math.max(resolveRefusedMs, pause) : soon),
+    addressNotBefore,
   };
 }
 
@@ -287,12 +297,6 @@ function addressesIn(lookup: NameLookup, reply: Reply, { parent }: WaitFor): rea
   return reply.additional.flatMap(({ name, address }) =>
     name === parent?.name.toLowerCase() && address.includes(':') === (parent?.family === 6) ? [address] : [],
   );
-}
-
-/** The place after the one that was asked. The plain question is asked again when its answer got lost: it is the cheapest. */
-function rungAfter({ rung }: Wait, lookup: NameLookup, lost: boolean): number {
-  const asked = (freshness as readonly Lookup[]).indexOf(lookup);
-  return asked < 0 || (lost && asked === 0) ? rung : asked + 1;
 }
 
 function whyNoAddress({ rcode, addresses }: Reply): Wait['addressDenied'] {
