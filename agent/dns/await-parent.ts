@@ -9,17 +9,12 @@ import type { HostPort } from '../config/kinds.ts';
 import { type Connected, connect } from './connect.ts';
 import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayTypes } from './lookup.ts';
 import { plainName, type Question, type Reply, reverseName } from './message.ts';
-import { type Instant, isSame, type Obstacle } from './obstacle.ts';
+import type { Instant, Obstacle } from './obstacle.ts';
+import { createReporter } from './report.ts';
 import { createResolver } from './resolver.ts';
-import {
-  after,
-  beginWait,
-  type Event,
-  nextMoves,
-  nextQuestionAt,
-  obstacleOf,
-  type WaitFor,
-} from './wait-plan.ts';
+import { beginWait, type Event, type WaitFor } from './wait.ts';
+import { after } from './wait-events.ts';
+import { nextMoves } from './wait-plan.ts';
 
 export interface AwaitOptions {
   readonly nameservers: readonly HostPort[];
@@ -140,33 +135,6 @@ function parentName(name: string, family: 4 | 6): ParentName | undefined {
   if (isIP(name)) return undefined;
   const service = serviceOf(name);
   return { name, family, ...(service !== undefined && { service }) };
-}
-
-/** Passes on what stands in the way, with the time since when it is the same. */
-function createReporter(onObstacle: AwaitOptions['onObstacle']) {
-  let last: Obstacle | undefined;
-  return (
-    wait: Parameters<typeof obstacleOf>[0],
-    waitFor: WaitFor,
-    tally: { questions: number; connections: number },
-    now: Instant,
-  ): void => {
-    const met = obstacleOf(wait, now);
-    if (!met) return;
-    const asksNext = nextQuestionAt(wait, waitFor);
-    const addresses = [...wait.candidates.values()].flatMap(({ address, seen }) =>
-      seen ? [{ address, seen }] : [],
-    );
-    const obstacle: Obstacle = {
-      ...met,
-      since: now,
-      addresses,
-      ...tally,
-      ...(Number.isFinite(asksNext) && { asksNext }),
-    };
-    last = isSame(obstacle, last) ? { ...obstacle, since: last?.since ?? now } : obstacle;
-    onObstacle?.(last);
-  };
 }
 
 /** What has happened since it was looked at last. */

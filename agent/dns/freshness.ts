@@ -40,6 +40,8 @@ export const untouched = (barred: readonly 'peers'[]): Freshness => ({
 /** A denial without an SOA, and an answer that is not to be kept, say nothing: these are sensible. */
 const unknownTtl = 5;
 const leastTtl = 1;
+/** However long an answer may be kept: a name server may be restarted, and forget it. */
+const mostTtl = 60;
 
 /** The key to ask next, and when: the first in order that has not been asked, else the one that is forgotten first. */
 export function nextKey(
@@ -71,7 +73,7 @@ export function answeredBy(
   empty: boolean,
   at: Instant,
 ): Freshness {
-  const ttl = reply.keptSeconds ?? unknownTtl;
+  const ttl = Math.min(reply.keptSeconds ?? unknownTtl, mostTtl);
   const wholeTtl = Math.max(freshness.wholeTtl, ttl);
   const barred = new Set(freshness.barred);
   if (reply.dnssecOkRefused) barred.add('dnssecOk');
@@ -93,7 +95,7 @@ export function unanswered(freshness: Freshness, lookup: NameLookup, at: Instant
 /** The TTL of a denial that is not out of a cache: that of a type which nobody has asked. */
 export const seenTtl = (freshness: Freshness, { keptSeconds = 0 }: Reply): Freshness => ({
   ...freshness,
-  wholeTtl: Math.max(freshness.wholeTtl, keptSeconds),
+  wholeTtl: Math.max(freshness.wholeTtl, Math.min(keptSeconds, mostTtl)),
 });
 
 export const bar = (freshness: Freshness, kind: 'peers'): Freshness => ({

@@ -56,7 +56,8 @@ const limits: Readonly<Record<string, readonly [number, readonly [number, number
   'a resolver that denies whole names, records 1 s late': [16, [29_500, 29_500, 32_000, 75_000]],
 };
 
-describe.each(Object.keys(scenes))('%s:', (title) => {
+// A busy machine takes its time over 10,000 pods.
+describe.each(Object.keys(scenes))('%s:', { timeout: 60_000 }, (title) => {
   const [mostPerPod, mostLate] = limits[title] as (typeof limits)[string];
 
   it.each([
@@ -76,7 +77,7 @@ describe.each(Object.keys(scenes))('%s:', (title) => {
   );
 });
 
-describe('as the cluster grows', () => {
+describe('as the cluster grows', { timeout: 60_000 }, () => {
   it('a pod never asks more', async () => {
     const perPod: number[] = [];
     for (const size of [4, 40, 400, 10_000]) perPod.push((await play(size, { record: 1000 })).perPod);
