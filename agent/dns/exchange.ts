@@ -30,51 +30,52 @@ export function exchange(question: Question, server: HostPort, signal: AbortSign
 
 function askUdp(packet: Packet, server: HostPort, signal: AbortSignal): Exchange {
   const datagram = encode(packet);
-  const { promise, resolve } = Promise.withResolvers<DecodedPacket | undefined>();
   const socket = createSocket(isIPv6(server.host) ? 'udp6' : 'udp4');
   let state: 'connecting' | 'connected' | 'closed' = 'connecting';
-  const finish = (answer?: DecodedPacket) => {
-    if (state === 'closed') return;
-    state = 'closed';
-    signal.removeEventListener('abort', giveUp);
-    socket.close();
-    resolve(answer);
-  };
-  const giveUp = () => finish();
-  const send = () => {
+  const resend = () => {
     if (state === 'connected') socket.send(datagram);
   };
-  signal.addEventListener('abort', giveUp, { once: true });
-  socket.once('error', giveUp);
-  // A connected socket takes datagrams from nobody else, and hears when nobody listens there.
-  socket.once('connect', () => {
-    if (state === 'connecting') state = 'connected';
-    send();
+  const answer = new Promise<DecodedPacket | undefined>((resolve) => {
+    const finish = (answer?: DecodedPacket) => {
+      if (state === 'closed') return;
+      state = 'closed';
+      signal.removeEventListener('abort', giveUp);
+      socket.close();
+      resolve(answer);
+    };
+    const giveUp = () => finish();
+    signal.addEventListener('abort', giveUp, { once: true });
+    socket.once('error', giveUp);
+    // A connected socket takes datagrams from nobody else, and hears when nobody listens there.
+    socket.once('connect', () => {
+      if (state === 'connecting') state = 'connected';
+      resend();
+    });
+    socket.on('message', (bytes) => {
+      const answer = answerTo(packet, () => decode(bytes));
+      if (answer) finish(answer);
+    });
+    if (signal.aborted) giveUp();
+    else socket.connect(server.port, server.host);
   });
-  socket.on('message', (bytes) => {
-    const answer = answerTo(packet, () => decode(bytes));
-    if (answer) finish(answer);
-  });
-  if (signal.aborted) giveUp();
-  else socket.connect(server.port, server.host);
-  return { resend: send, answer: promise };
+  return { resend, answer };
 }
 
 function askTcp(packet: Packet, server: HostPort, limit: AbortSignal): Promise<DecodedPacket | undefined> {
-  const { promise, resolve } = Promise.withResolvers<DecodedPacket | undefined>();
-  const socket = createConnection({ host: server.host, port: server.port, signal: limit });
-  let received = Buffer.alloc(0);
-  const finish = (answer?: DecodedPacket) => {
-    socket.destroy();
-    resolve(answer);
-  };
-  socket.on('error', () => finish());
-  socket.once('close', () => finish());
-  socket.once('connect', () => socket.write(streamEncode(packet)));
-  socket.on('data', (chunk) => {
-    received = Buffer.concat([received, chunk]);
-    if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;
-    finish(answerTo(packet, () => decode(received.subarray(2, 2 + received.readUInt16BE(0)))));
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: server.host, port: server.port, signal: limit });
+    let received = Buffer.alloc(0);
+    const finish = (answer?: DecodedPacket) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.on('error', () => finish());
+    socket.once('close', () => finish());
+    socket.once('connect', () => socket.write(streamEncode(packet)));
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;
+      finish(answerTo(packet, () => decode(received.subarray(2, 2 + received.readUInt16BE(0)))));
+    });
   });
-  return promise;
 }

@@ -70,46 +70,46 @@ function firstGood(
   signal: AbortSignal,
   askServer: (index: number, until: AbortSignal) => Exchange,
 ): Promise<Answered | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Answered | undefined>();
-  const over = new AbortController();
-  const exchanges = new Map<number, Exchange>();
-  const open = new Set<number>();
-  let sends = 0;
-  let bad: Answered | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  return new Promise((resolve) => {
+    const over = new AbortController();
+    const exchanges = new Map<number, Exchange>();
+    const open = new Set<number>();
+    let sends = 0;
+    let bad: Answered | undefined;
+    let timer: NodeJS.Timeout | undefined;
 
-  const finish = (answered?: Answered) => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', giveUp);
-    over.abort();
-    resolve(answered);
-  };
-  const giveUp = () => finish(bad);
-  const next = () => {
-    clearTimeout(timer);
-    const fresh = order.find((index) => !exchanges.has(index));
-    if (fresh === undefined && open.size === 0) return finish(bad);
-    if (sends >= Math.max(leastSends, 2 * order.length)) return finish(bad);
-    if (fresh !== undefined) begin(fresh);
-    else exchanges.get([...open][sends % open.size] as number)?.resend();
-    sends++;
-    timer = setTimeout(next, resendMs);
-  };
-  const begin = (index: number) => {
-    const started = askServer(index, over.signal);
-    exchanges.set(index, started);
-    open.add(index);
-    void started.answer.then((packet) => {
-      open.delete(index);
-      if (over.signal.aborted) return;
-      if (packet && isGood(replyOf(packet).rcode)) return finish({ index, packet });
-      if (packet) bad = { index, packet };
-      next();
-    });
-  };
-  signal.addEventListener('abort', giveUp, { once: true });
-  next();
-  return promise;
+    const finish = (answered?: Answered) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', giveUp);
+      over.abort();
+      resolve(answered);
+    };
+    const giveUp = () => finish(bad);
+    const next = () => {
+      clearTimeout(timer);
+      const fresh = order.find((index) => !exchanges.has(index));
+      if (fresh === undefined && open.size === 0) return finish(bad);
+      if (sends >= Math.max(leastSends, 2 * order.length)) return finish(bad);
+      if (fresh !== undefined) begin(fresh);
+      else exchanges.get([...open][sends % open.size] as number)?.resend();
+      sends++;
+      timer = setTimeout(next, resendMs);
+    };
+    const begin = (index: number) => {
+      const started = askServer(index, over.signal);
+      exchanges.set(index, started);
+      open.add(index);
+      void started.answer.then((packet) => {
+        open.delete(index);
+        if (over.signal.aborted) return;
+        if (packet && isGood(replyOf(packet).rcode)) return finish({ index, packet });
+        if (packet) bad = { index, packet };
+        next();
+      });
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    next();
+  });
 }
 
 /** The two codes that say something about the name; all others say something about the server. */
