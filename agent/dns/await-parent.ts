@@ -110,13 +110,15 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
   const report = createReporter(options.onObstacle);
   try {
     for (;;) {
-      const moves = nextMoves(wait, waitFor, clock.now());
+      const turn = clock.now();
+      const moves = nextMoves(wait, waitFor, turn);
       for (const lookup of moves.ask) start({ kind: 'asked', lookup }, look(lookup));
       for (const address of moves.connect) {
         const isParent = wait.candidates.get(address)?.isParent === true;
         start({ kind: 'connecting', address }, reach(address, isParent));
       }
-      const events = await inbox.take(nextMoves(wait, waitFor, clock.now()).wakeAt, clock);
+      // By the same reading as before: what has fallen due since then was not begun above, and must not be slept through.
+      const events = await inbox.take(nextMoves(wait, waitFor, turn).wakeAt, clock);
       signal.throwIfAborted();
       for (const event of events) take(event);
       const now = clock.now();

@@ -83,6 +83,26 @@ describe('what is met on the way, and how late the parent is found', () => {
   });
 });
 
+it('timers that fire a little early, and a clock that moves on between two readings, make the wait miss nothing', async () => {
+  for (let step = 0.05; step < 1; step += 0.05) {
+    const { time, cluster, wait } = virtualWorld();
+    let passed = 0;
+    const clock = {
+      sleep: (ms: number, signal: AbortSignal) => time.sleep(Math.max(0, ms - 1), signal),
+      now: () => {
+        passed += step;
+        return time.now() + passed;
+      },
+    };
+    cluster.set(live, 'refuses');
+    time.at(1000, () => cluster.publish(parentName, live));
+    time.at(3000, () => cluster.set(live, 'listens'));
+    const waiting = wait({ clock });
+    await time.run(60_000);
+    expect(waiting.foundAt(), `${step}`).toBeLessThan(4000);
+  }
+});
+
 describe('an obstacle', () => {
   it('says since when it is there, what has been tried, and when the name servers are asked next', async () => {
     const { obstacles } = await met({}, 5000, sibling);
