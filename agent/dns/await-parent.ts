@@ -1,126 +1,181 @@
 /**
- * Awaits the parent: first its name, then its address, then that the address takes connections. The order matters:
- * asking for the address of a name that does not exist yet makes CoreDNS deny it to every pod for 30 s, so existence is
- * asked with throw-away query types, which are denied one by one (CoreDNS plugin/cache: the key holds the type).
+ * Awaits the parent: first its name, then its address, then that the address takes connections. The order matters: asking for the
+ * address of a name that does not exist yet makes CoreDNS deny it to every pod for 30 s. What to do when is decided in
+ * wait-plan.ts; here it is done.
  */
-import { randomInt } from 'node:crypto';
-import { createConnection, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../config/kinds.ts';
-import { ask } from './query.ts';
-
-/** What stands between this pod and its parent just now. */
-export type Obstacle =
-  | { readonly waitingFor: 'name server'; readonly seen: 'no answer' }
-  | { readonly waitingFor: 'name'; readonly seen: string }
-  | { readonly waitingFor: 'address'; readonly seen: string }
-  | { readonly waitingFor: 'connection'; readonly seen: string; readonly addresses: readonly string[] };
+import { type Connected, connect } from './connect.ts';
+import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayTypes } from './lookup.ts';
+import { plainName, type Question, type Reply, reverseName } from './message.ts';
+import type { Instant, Obstacle } from './obstacle.ts';
+import { createReporter } from './report.ts';
+import { createResolver } from './resolver.ts';
+import { beginWait, type Event, type WaitFor } from './wait.ts';
+import { after } from './wait-events.ts';
+import { nextMoves } from './wait-plan.ts';
 
 export interface AwaitOptions {
   readonly nameservers: readonly HostPort[];
   /** The family of this pod's own address: its peers have it too. */
   readonly family: 4 | 6;
+  /** Pods of the instance, which share what the name servers can bear; 1 if not given. */
+  readonly size?: number;
+  /** Of this pod: it tells the pods' shares apart. */
+  readonly rank?: number;
   /** Ends the wait; its reason is thrown. */
   readonly signal: AbortSignal;
-  /** Told of an obstacle when it is met first, and again only after another one. */
+  /** Told what stands in the way whenever something has been learnt, also when it is the same as before (see isSame). */
   readonly onObstacle?: (obstacle: Obstacle) => void;
+  /** The addresses that the API server knows of a pod; undefined where it cannot be asked, and it is not asked again. */
+  readonly endpointSlices?:
+    | ((pod: ParentName, signal: AbortSignal) => Promise<readonly string[] | undefined>)
+    | undefined;
+  /** The world, for a test to bend. */
+  readonly network?: Network;
+  readonly clock?: Clock;
+  readonly random?: () => number;
 }
 
-/** Waits until `parent` accepts a TCP connection. Returns the address (never a name) and port that did. */
-export async function awaitParent(parent: HostPort, options: AwaitOptions): Promise<HostPort> {
-  const literal = isIP(parent.host) !== 0;
-  let known = literal;
-  let stale = 0;
-  let last = '';
-  for (let attempt = 0; ; attempt++) {
-    const found = literal ? [parent.host] : await resolve(parent.host, known, stale, options);
-    const addresses = Array.isArray(found) ? found : [];
-    known ||= addresses.length > 0;
-    const met = Array.isArray(found) ? await connectToOne(addresses, parent.port, options.signal) : found;
-    if (typeof met === 'string') return { host: met, port: parent.port };
-    if (met.waitingFor === 'connection' && met.seen !== refused) stale++;
-    const kind = `${met.waitingFor} ${met.seen}`;
-    if (kind !== last) options.onObstacle?.(met);
-    last = kind;
-    await delay(pauseMs(attempt), undefined, { signal: options.signal }).catch(() =>
-      options.signal.throwIfAborted(),
-    );
-  }
+export interface Network {
+  readonly ask: (question: Question, signal: AbortSignal) => Promise<Reply | undefined>;
+  readonly connect: (address: string, port: number, signal: AbortSignal) => Promise<Connected>;
 }
 
-/** Milliseconds before the next try: 50, growing by half to 1 s, each within a quarter more or less. */
-export function pauseMs(attempt: number, random: number = Math.random()): number {
-  return Math.min(1000, 50 * 1.5 ** attempt) * (0.75 + random / 2);
+export interface Clock {
+  readonly now: () => Instant;
+  /** Returns after `ms`, or at once when the signal ends it. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/**
- * `stale` counts the answers that led nowhere. An address that swallows SYNs is a dead pod's, out of a cache; the bits DO and CD make
- * CoreDNS look it up anew, once each way.
- */
-async function resolve(
-  name: string,
-  known: boolean,
-  stale: number,
-  options: AwaitOptions,
-): Promise<string[] | Obstacle> {
-  if (!known) {
-    const existence = await ask({ name, type: throwAwayType() }, options.nameservers, options.signal);
-    if (!existence) return { waitingFor: 'name server', seen: 'no answer' };
-    if (existence.rcode !== 'NOERROR') return { waitingFor: 'name', seen: existence.rcode };
-  }
-  const type = options.family === 6 ? 'AAAA' : 'A';
-  const question = { name, type, dnssecOk: (stale & 1) !== 0, checkingDisabled: (stale & 2) !== 0 };
-  const reply = await ask(question, options.nameservers, options.signal);
-  if (!reply) return { waitingFor: 'name server', seen: 'no answer' };
-  if (reply.addresses.length > 0) return [...reply.addresses];
-  return { waitingFor: 'address', seen: reply.rcode === 'NOERROR' ? `no ${type} record` : reply.rcode };
+/** Where the parent is, and what it took to find it. */
+export interface Found extends HostPort {
+  readonly questions: number;
+  readonly connections: number;
+  readonly waitedMs: number;
 }
 
-/**
- * A type that nobody has assigned or that is for private use (RFC 6895 section 3.1), so that each denial is cached under a
- * key of its own. The 255 private ones are too few: 63 pods that wait together have most of them denied within a second.
- */
-const throwAwayType = (): string => `UNKNOWN_${randomInt(32_770, 65_535)}`;
+/** Waits until `target` accepts a TCP connection. Returns the address (never a name) and port that did. */
+export async function awaitParent(target: HostPort, options: AwaitOptions): Promise<Found> {
+  const { signal, random = Math.random, clock = systemClock } = options;
+  signal.throwIfAborted();
+  const network = options.network ?? { ask: createResolver(options.nameservers).ask, connect };
+  const parent = parentName(target.host, options.family);
+  let waitFor: WaitFor = {
+    parent,
+    size: options.size ?? 1,
+    rank: options.rank ?? 0,
+    endpointSlices: options.endpointSlices !== undefined,
+  };
+  const throwAway = throwAwayTypes(waitFor.rank, waitFor.size, random());
+  const over = new AbortController();
+  const until = AbortSignal.any([signal, over.signal]);
+  const inbox = createInbox(signal);
+  const tally = { questions: 0, connections: 0 };
+  let found: string | undefined;
 
-/** A pod that is there, whose broker is not yet. */
-const refused = 'refused';
+  const ask = (question: Question) => {
+    tally.questions++;
+    return network.ask(question, until);
+  };
+  const look = async (lookup: Lookup): Promise<Event> => {
+    if (lookup.of !== 'endpoint-slices') {
+      const question = questionFor(lookup, parent as ParentName, throwAway);
+      return { kind: 'answered', lookup, reply: await ask(question) };
+    }
+    const addresses = await options.endpointSlices?.(parent as ParentName, until);
+    if (!addresses) waitFor = { ...waitFor, endpointSlices: false };
+    return { kind: 'slices', addresses: addresses ?? [] };
+  };
+  const reach = async (address: string, isParent: boolean): Promise<Event> => {
+    tally.connections++;
+    const seen = await network.connect(address, target.port, until);
+    if (seen !== 'accepted') return { kind: 'not connected', address, seen };
+    const whose = isParent ? [] : (await ask({ name: reverseName(address), type: 'PTR' }))?.pointers;
+    if (isParent || whose?.includes(plainName(target.host))) found ??= address;
+    return { kind: 'not the parent', address, whose: whose?.[0] };
+  };
 
-/** A SYN to a dead pod's address is dropped, not refused: a live one answers well within this. */
-const connectMs = 500;
-
-async function connectToOne(
-  addresses: string[],
-  port: number,
-  signal: AbortSignal,
-): Promise<string | Obstacle> {
-  const tries = addresses.map((address) => connect(address, port, signal));
+  const startedAt = clock.now();
+  let wait = beginWait(waitFor, target.host, startedAt, random());
+  const take = (event: Event) => {
+    wait = after(wait, event, waitFor, clock.now(), random());
+  };
+  const start = (beginning: Event, work: Promise<Event>) => {
+    take(beginning);
+    // What fails after the end fails because of it.
+    work.then(inbox.put, (error: unknown) => over.signal.aborted || inbox.fail(error));
+  };
+  const report = createReporter(options.onObstacle);
   try {
-    return await Promise.any(tries);
-  } catch (error) {
-    signal.throwIfAborted();
-    const reasons = error instanceof AggregateError ? error.errors.map((each: Error) => each.message) : [];
-    return { waitingFor: 'connection', seen: [...new Set(reasons)].join(', '), addresses };
+    for (;;) {
+      const turn = clock.now();
+      const moves = nextMoves(wait, waitFor, turn);
+      for (const lookup of moves.ask) start({ kind: 'asked', lookup }, look(lookup));
+      for (const address of moves.connect) {
+        const isParent = wait.candidates.get(address)?.isParent === true;
+        start({ kind: 'connecting', address }, reach(address, isParent));
+      }
+      // By the same reading as before: what has fallen due since then was not begun above, and must not be slept through.
+      const events = await inbox.take(nextMoves(wait, waitFor, turn).wakeAt, clock);
+      signal.throwIfAborted();
+      for (const event of events) take(event);
+      const now = clock.now();
+      if (found !== undefined)
+        return { host: found, port: target.port, ...tally, waitedMs: Math.round(now - startedAt) };
+      report(wait, waitFor, tally, now);
+      signal.throwIfAborted();
+    }
+  } finally {
+    over.abort();
+    inbox.close();
   }
 }
 
-function connect(address: string, port: number, signal: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(connectMs)]);
-    const socket = createConnection({ host: address, port, signal: limit });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(address);
-    });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        new Error(
-          error.code === 'ECONNREFUSED'
-            ? 'refused'
-            : limit.aborted
-              ? 'no reply'
-              : (error.code ?? error.message),
-        ),
-      );
-    });
-  });
+function parentName(name: string, family: 4 | 6): ParentName | undefined {
+  if (isIP(name)) return undefined;
+  const service = serviceOf(name);
+  return { name, family, ...(service !== undefined && { service }) };
 }
+
+/** What has happened since it was looked at last. */
+function createInbox(signal: AbortSignal) {
+  let events: Event[] = [];
+  let failure: { error: unknown } | undefined;
+  let wake = () => {};
+  const onAbort = () => wake();
+  signal.addEventListener('abort', onAbort, { once: true });
+  return {
+    put: (event: Event) => {
+      events.push(event);
+      wake();
+    },
+    fail: (error: unknown) => {
+      failure = { error };
+      wake();
+    },
+    /** Waits for the first event, but no longer than until `wakeAt`. */
+    take: async (wakeAt: Instant, clock: Clock): Promise<Event[]> => {
+      const awake = new AbortController();
+      wake = () => awake.abort();
+      if (events.length === 0 && !failure && !signal.aborted)
+        await clock.sleep(wakeAt - clock.now(), awake.signal);
+      if (failure) throw failure.error;
+      const taken = events;
+      events = [];
+      return taken;
+    },
+    close: () => signal.removeEventListener('abort', onAbort),
+  };
+}
+
+/** Timers count milliseconds in 31 bits. */
+const longestSleepMs = 2 ** 31 - 1;
+
+const systemClock: Clock = {
+  // Follows no change of the system's time.
+  now: () => performance.timeOrigin + performance.now(),
+  sleep: (ms, signal) =>
+    delay(Math.min(Math.max(ms, 0), longestSleepMs), undefined, { signal }).catch(() => undefined),
+};

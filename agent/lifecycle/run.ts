@@ -62,7 +62,7 @@ export async function runPod(
     };
     const outcome = leads
       ? leaderOutcome(await start(), signals.stoppedBy())
-      : await followParent({ configuration, pod, start, signals, lifecycle, observations, reporting, log });
+      : await followParent({ pod, start, signals, lifecycle, observations, reporting, log });
     await hook('post', never);
     return outcome;
   };

@@ -67,13 +67,13 @@ export function refusal({ flags, question, edns }: Request): Answered | undefine
 }
 
 /** The answer's packet; a denial carries the SOA, whose TTL says how long it may be kept (RFC 2308, section 5). */
-export function answerTo(request: Request, { rcode, addresses, ttl, minimum }: Answered, zone: Zone): Packet {
+export function answerTo(request: Request, answered: Answered, zone: Zone): Packet {
   const { id, flags, question, edns } = request;
+  const { rcode, ttl, minimum } = answered;
   const inZone = rcode === 'NOERROR' || rcode === 'NXDOMAIN';
   const soa = soaOf(zone, ttl, minimum);
   const asksSoa = inZone && question.type === 'SOA' && canonicalName(question.name) === zone.domain;
-  const type = question.type === 'AAAA' ? 'AAAA' : 'A';
-  const answers: Answer[] = addresses.map((data) => ({ type, name: question.name, class: 'IN', ttl, data }));
+  const answers = answersTo(question, answered);
   const echoed = flags & (RECURSION_DESIRED | CHECKING_DISABLED);
   const packet: Packet = {
     type: 'response',
@@ -82,6 +82,7 @@ export function answerTo(request: Request, { rcode, addresses, ttl, minimum }: A
     questions: [question],
     answers: asksSoa ? [soa] : answers,
     authorities: inZone && answers.length === 0 && !asksSoa ? [soa] : [],
+    additionals: (answered.target?.addresses ?? []).map((data) => addressRecord(question.name, ttl, data)),
   };
   if (edns === undefined) return packet;
   const opt: Answer = {
@@ -94,8 +95,24 @@ export function answerTo(request: Request, { rcode, addresses, ttl, minimum }: A
     flag_do: edns.flag_do,
     options: [],
   };
-  return { ...packet, additionals: [opt] };
+  return { ...packet, additionals: [...(packet.additionals ?? []), opt] };
 }
+
+function answersTo({ name, type }: Question, { addresses, pointers = [], target, ttl }: Answered): Answer[] {
+  const record = { name, class: 'IN', ttl } as const;
+  if (type === 'PTR') return pointers.map((data) => ({ ...record, type, data }));
+  if (type === 'SRV' && target)
+    return [{ ...record, type, data: { priority: 0, weight: 100, port: target.port, target: name } }];
+  return addresses.map((data) => addressRecord(name, ttl, data));
+}
+
+const addressRecord = (name: string, ttl: number, data: string): Answer => ({
+  type: data.includes(':') ? 'AAAA' : 'A',
+  name,
+  class: 'IN',
+  ttl,
+  data,
+});
 
 function soaOf(zone: Zone, ttl: number, minimum: number): Answer {
   const data = {

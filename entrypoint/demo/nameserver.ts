@@ -34,6 +34,8 @@ export interface NameserverOptions {
   negativeTtl?: number;
   /** Seconds for which answers are cached; 0 or absent: they are not. */
   positiveTtl?: number;
+  /** A port of the Service: pods' names then have SRV records. */
+  servicePort?: number;
   /** The clock, in milliseconds. */
   now?: () => number;
 }
@@ -65,7 +67,7 @@ const TCP_IDLE_MS = 10_000;
  * Rejects with the system's error if the address and port cannot be had.
  */
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
-  const zone = makeZone(options.zone ?? 'cluster.local');
+  const zone = makeZone(options.zone ?? 'cluster.local', options.servicePort);
   const now = options.now ?? Date.now;
   const queries: Query[] = [];
   const find = cached(zone, { positive: options.positiveTtl ?? 0, negative: options.negativeTtl ?? 0, now });
@@ -130,7 +132,8 @@ function cached(zone: Zone, ttls: { positive: number; negative: number; now: () 
     entries.delete(key);
 
     const found = zone.find(name, type);
-    const keep = found.rcode === 'REFUSED' ? 0 : found.addresses.length > 0 ? ttls.positive : ttls.negative;
+    const positive = found.addresses.length > 0 || found.target || (found.pointers ?? []).length > 0;
+    const keep = found.rcode === 'REFUSED' ? 0 : positive ? ttls.positive : ttls.negative;
     const ttl = keep > 0 ? keep : PLUGIN_TTL;
     const answer = { ...found, ttl, minimum: ttl };
     if (keep > 0) entries.set(key, { at: ttls.now(), answer });

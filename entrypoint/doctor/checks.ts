@@ -7,8 +7,8 @@ import { checkKeyPair, readMountedCertificate } from '../../agent/broker/curve-f
 import { environmentFor, findFlux } from '../../agent/broker/find-flux.ts';
 import type { RunDirectory } from '../../agent/broker/run-directory.ts';
 import type { Configuration } from '../../agent/config/resolve.ts';
-import { ask } from '../../agent/dns/query.ts';
 import { parseResolvConf } from '../../agent/dns/resolv-conf.ts';
+import { createResolver } from '../../agent/dns/resolver.ts';
 import { errnoOf, messageOf, PodError } from '../../agent/errors.ts';
 import { offeredCores, readCpuAllowance } from '../../agent/pod/cpus.ts';
 import type { Membership } from '../../agent/pod/membership.ts';
@@ -141,11 +141,8 @@ async function nameCheck({ configuration, membership }: Patient, host: string): 
       host: address,
       port: 53,
     }));
-  const reply = await ask(
-    { name, type: `UNKNOWN_${65_280 + (process.pid % 250)}` },
-    servers,
-    AbortSignal.timeout(5000),
-  );
+  const question = { name, type: `UNKNOWN_${65_280 + (process.pid % 250)}` };
+  const reply = await createResolver(servers).ask(question, AbortSignal.timeout(5000));
   if (!reply) {
     const asked = servers.map((server) => server.host).join(', ') || 'none';
     return bad(

@@ -24,9 +24,7 @@ export async function health(): Promise<void> {
   const [leader, follower] = pods as [Pod, Pod];
   await leader.waitForOutput(/^up$/m, 30_000);
   await delay(5000);
-  console.log(
-    `the agent beside a broker, four pods; ${watchSeconds} s with a probe every second`,
-  );
+  console.log(`the agent beside a broker, four pods; ${watchSeconds} s with a probe every second`);
   console.log(row('', ['leader', 'follower']));
   const agents = [leader, follower].map((pod) => ({ pod, pid: agentPid(pod) }));
   const before = agents.map(({ pid }) => cpuSeconds(pid));

@@ -145,6 +145,28 @@ describe('what is answered', () => {
     expect(await bed.ask(ask)).toMatchObject({ rcode, records, authority });
   });
 
+  it('an address: whose it is, as long as it is published', async () => {
+    await using bed = await nameserverWith();
+    const [reverse, reverse6] = ['2.0.88.10.in-addr.arpa', `2.${'0.'.repeat(27)}8.8.d.f.ip6.arpa`];
+    for (const address of ['10.88.0.2', 'fd88::2']) bed.server.publish(pod, address);
+    for (const name of [reverse, reverse6])
+      expect(await bed.ask({ name, type: 'PTR' })).toMatchObject({ rcode: 'NOERROR', records: [pod] });
+    expect(await bed.ask({ name: reverse })).toMatchObject({ rcode: 'NOERROR', records: [] });
+    bed.server.withdraw(pod);
+    expect((await bed.ask({ name: reverse, type: 'PTR' })).rcode).toBe('NXDOMAIN');
+  });
+
+  it('a pod by SRV with its address, where the Service has a port, and caches that', async () => {
+    await using bed = await nameserverWith({ servicePort: 8050, positiveTtl: 30 });
+    bed.server.publish(pod, '10.88.0.2');
+    const { packet } = await bed.ask({ name: pod, type: 'SRV', dnssecOk: true });
+    expect(packet.answers).toMatchObject([{ type: 'SRV', data: { port: 8050, target: pod } }]);
+    expect(packet.additionals).toMatchObject([{ type: 'A', name: pod, data: '10.88.0.2' }, { type: 'OPT' }]);
+    bed.server.withdraw(pod);
+    expect((await bed.ask({ name: pod, type: 'SRV', dnssecOk: true })).rcode).toBe('NOERROR');
+    expect((await bed.ask({ name: pod, type: 'SRV' })).rcode).toBe('NXDOMAIN');
+  });
+
   it('follows publications and withdrawals when nothing is cached', async () => {
     await using bed = await nameserverWith();
     expect((await bed.ask({ name: pod })).rcode).toBe('NXDOMAIN');

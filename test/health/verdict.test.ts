@@ -29,13 +29,20 @@ const rows: readonly Row[] = [
       phase: 'await-parent',
       state: 'none',
       change: (seen) => {
-        seen.obstacle = { waitingFor: 'name', seen: 'NXDOMAIN' };
+        seen.obstacle = {
+          waitingFor: 'name',
+          seen: 'no such name',
+          since: now,
+          addresses: [],
+          questions: 1,
+          connections: 0,
+        };
       },
     },
     true,
     true,
     false,
-    /waiting for the parent's name: NXDOMAIN/,
+    /waiting for the parent's name: no such name/,
   ],
   ['a broker whose socket is not there yet', {}, false, true, false, /not said its state/],
   ['a leader in rc1', { state: 'init' }, true, true, false, /state init/],

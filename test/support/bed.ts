@@ -10,8 +10,8 @@ import { fqdnOf, type PodFile, type PodIdentity } from './pod-files.ts';
 import { swallowTcp, toolPath } from './pod-sandbox.ts';
 
 export interface BedOptions {
-  /** Seconds for which the nameserver keeps denials and answers; it keeps neither unless told. */
-  dns?: { negativeTtl?: number; positiveTtl?: number };
+  /** Seconds for which the nameserver keeps denials and answers, neither unless told; the Service's port, if it has one. */
+  dns?: { negativeTtl?: number; positiveTtl?: number; servicePort?: number };
   /** Pods have an IPv6 address only. */
   ipv6Only?: boolean;
   /** The cluster domain, default `cluster.local`. */

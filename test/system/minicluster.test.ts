@@ -184,7 +184,7 @@ describe.skipIf(unavailable).each(everyFlux())(
       }) as [Pod, Pod];
       expect(await follower.exited, follower.stderr).toEqual({ code: 69 });
       expect(follower.stderr).toMatch(
-        /alone-0\S* could not be reached within 0\.7 s \(waiting for its name: NXDOMAIN\)/,
+        /alone-0\S* could not be reached within 0\.7 s \(waiting for its name: no such name\)/,
       );
       expect(follower.terminationLog()).toContain('(exit 69)');
       await leader.remove();

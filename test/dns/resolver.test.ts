@@ -4,7 +4,9 @@ import { createServer, type Socket } from 'node:net';
 import { type DecodedPacket, decode, encode, type Packet, streamEncode } from 'dns-packet';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ask, type Question } from '../../agent/dns/query.ts';
+import type { HostPort } from '../../agent/config/kinds.ts';
+import { type Question, reverseName } from '../../agent/dns/message.ts';
+import { createResolver } from '../../agent/dns/resolver.ts';
 import { type NameserverOptions, startNameserver } from '../../entrypoint/demo/nameserver.ts';
 
 const service = 'flux-service.default.svc.cluster.local';
@@ -12,6 +14,12 @@ const name = `mc-0.${service}`;
 const address = '10.88.0.2';
 const aQuestion = { name, type: 'A' };
 const never = new AbortController().signal;
+
+/** What most tests look at, from a resolver that knows nothing yet. */
+async function ask(question: Question, servers: readonly HostPort[], signal: AbortSignal) {
+  const reply = await createResolver(servers).ask(question, signal);
+  return reply && { rcode: reply.rcode, addresses: reply.addresses };
+}
 
 async function nameserver(options: Partial<NameserverOptions> = {}) {
   const server = await startNameserver({ address: '127.0.0.1', ...options });
@@ -200,6 +208,149 @@ describe('a server that does not answer', () => {
 
   it('is all there is where there is none', async () => {
     expect(await ask(aQuestion, [], never)).toBeUndefined();
+  });
+});
+
+describe('several servers', () => {
+  it('of which the first is dead: its time is paid once, then the one that answers is asked first', async () => {
+    const asked: string[] = [];
+    const dead = await serveUdp(() => asked.push('dead'));
+    const live = await serveUdp((query, reply) => {
+      asked.push('live');
+      reply(encode(answerTo(query)));
+    });
+    const resolver = createResolver([dead, live]);
+    for (let count = 0; count < 3; count++) expect(await resolver.ask(aQuestion, never)).toMatchObject(right);
+    expect(asked).toEqual(['dead', 'live', 'live', 'live']);
+  });
+
+  it.each([
+    ['SERVFAIL', 2],
+    ['NOTIMP', 4],
+    ['REFUSED', 5],
+  ])('of which the first says %s: the next is asked at once', async (_, code) => {
+    const unwilling = await serveUdp((query, reply) =>
+      reply(encode({ ...answerTo(query), flags: code, answers: [] })),
+    );
+    const live = await nameserver();
+    expect(await ask(aQuestion, [unwilling, server_(live)], never)).toEqual(right);
+  });
+
+  it('that all cannot help: the last word counts', async () => {
+    const saying = (flags: number) =>
+      serveUdp((query, reply) => reply(encode({ ...answerTo(query), flags, answers: [] })));
+    const reply = await ask(aQuestion, [await saying(2), await saying(5)], never);
+    expect(reply).toEqual({ rcode: 'REFUSED', addresses: [] });
+  });
+
+  it('of which the first is late: its answer still counts', async () => {
+    let late = () => {};
+    const slow = await serveUdp((query, reply) => {
+      late = () => reply(encode(answerTo(query)));
+    });
+    const silent = await serveUdp(() => late());
+    expect(await ask(aQuestion, [slow, silent], never)).toEqual(right);
+  });
+});
+
+describe('a datagram that is lost', () => {
+  it.each([1, 3])('%i times, is sent again within a second, with the same id', async (lost) => {
+    const ids: unknown[] = [];
+    const server = await serveUdp((query, reply) => {
+      if (ids.push(query.id) > lost) reply(encode(answerTo(query)));
+    });
+    const startedAt = performance.now();
+    expect(await ask(aQuestion, [server], never)).toEqual(right);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+    expect(ids).toEqual(Array(lost + 1).fill(ids[0]));
+  });
+});
+
+describe('the DO bit', () => {
+  const dnssecOk = { ...aQuestion, dnssecOk: true };
+
+  it('travels with a question, and so does CD', async () => {
+    const server = await nameserver();
+    const { ask } = createResolver([server_(server)]);
+    expect(await ask({ ...dnssecOk, checkingDisabled: true }, never)).toMatchObject(right);
+    expect(server.queries).toMatchObject([{ dnssecOk: true, checkingDisabled: true }]);
+  });
+
+  it.each<[string, (query: DecodedPacket) => Packet]>([
+    ['FORMERR', (query) => ({ ...answerTo(query), flags: 1, answers: [] })],
+    ['NOTIMP', (query) => ({ ...answerTo(query), flags: 4, answers: [] })],
+    [
+      'FORMERR without the question',
+      (query) => ({ ...answerTo(query), flags: 1, answers: [], questions: [] }),
+    ],
+  ])('is never sent again to a server that says %s to it', async (_, refuse) => {
+    const asked: boolean[] = [];
+    const server = await serveUdp((query, reply) => {
+      const edns = (query.additionals ?? []).length > 0;
+      asked.push(edns);
+      reply(encode(edns ? refuse(query) : answerTo(query)));
+    });
+    const { ask } = createResolver([server]);
+    for (let count = 0; count < 2; count++)
+      expect(await ask(dnssecOk, never)).toMatchObject({ ...right, dnssecOkRefused: true });
+    expect(asked).toEqual([true, false, false]);
+  });
+});
+
+describe('what else is read off an answer', () => {
+  it('for how long a denial may be kept: the lesser of the SOA record TTL and its minimum (RFC 2308)', async () => {
+    const soa = (ttl: number, minimum: number) => ({
+      type: 'SOA' as const,
+      name: service,
+      ttl,
+      data: { mname: 'ns', rname: 'me', serial: 1, refresh: 1, retry: 1, expire: 1, minimum },
+    });
+    const seconds: unknown[] = [];
+    for (const [ttl, minimum] of [
+      [30, 5],
+      [3, 30],
+    ] as const) {
+      const server = await serveUdp((query, reply) =>
+        reply(encode({ ...answerTo(query), flags: 3, answers: [], authorities: [soa(ttl, minimum)] })),
+      );
+      seconds.push((await createResolver([server]).ask(aQuestion, never))?.keptSeconds);
+    }
+    expect(seconds).toEqual([5, 3]);
+    const server = await serveUdp((query, reply) =>
+      reply(encode({ ...answerTo(query), flags: 3, answers: [] })),
+    );
+    expect(await createResolver([server]).ask(aQuestion, never)).not.toHaveProperty('keptSeconds');
+  });
+
+  it('the addresses that come along with an SRV record, and names that a PTR record says', async () => {
+    const server = await serveUdp((query, reply) => {
+      const type = query.questions?.[0]?.type;
+      const packet = { ...answerTo(query), answers: [] };
+      const srv = { type: 'SRV' as const, name, data: { target: name, port: 8050 } };
+      const ptr = { type: 'PTR' as const, name: 'x', data: `MC-0.${service}` };
+      const a = { type: 'A' as const, name: name.toUpperCase(), data: address };
+      reply(
+        encode(
+          type === 'SRV' ? { ...packet, answers: [srv], additionals: [a] } : { ...packet, answers: [ptr] },
+        ),
+      );
+    });
+    const { ask } = createResolver([server]);
+    expect(await ask({ name, type: 'SRV' }, never)).toMatchObject({
+      addresses: [],
+      additional: [{ name, address }],
+    });
+    expect(await ask({ name: reverseName(address), type: 'PTR' }, never)).toMatchObject({ pointers: [name] });
+  });
+
+  it.each([
+    ['10.88.0.2', '2.0.88.10.in-addr.arpa'],
+    ['::1', `${'1.'}${'0.'.repeat(31)}ip6.arpa`],
+    ['fd88::2', `2.${'0.'.repeat(27)}8.8.d.f.ip6.arpa`],
+    ['1:2:3:4:5:6:7:8', '8.0.0.0.7.0.0.0.6.0.0.0.5.0.0.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.ip6.arpa'],
+    ['fd88::', `${'0.'.repeat(28)}8.8.d.f.ip6.arpa`],
+  ])('the name that says whose address %s is', (each, reverse) => {
+    expect(reverseName(each)).toBe(reverse);
   });
 });
 

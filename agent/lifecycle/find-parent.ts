@@ -1,0 +1,95 @@
+/** Finds where this pod's parent listens, as long as it takes or as long as FLUX_POD_PEER_TIMEOUT says. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { HostPort } from '../config/kinds.ts';
+import type { AwaitOptions, Found } from '../dns/await-parent.ts';
+import { ExitCode, PodError } from '../errors.ts';
+import type { Observations } from '../health/observations.ts';
+import type { Log } from '../log.ts';
+import type { Membership, Parent } from '../pod/membership.ts';
+
+export interface Search {
+  readonly parent: Parent;
+  readonly membership: Membership;
+  readonly observations: Observations;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
+
+/**
+ * Resolves to the address and port that took a connection. Throws a PodError (exit 69) when the time is up, and the signal's reason
+ * when it came first.
+ */
+export async function findParent(search: Search): Promise<Found> {
+  const { parent, membership, observations, environment, signal, log } = search;
+  const { peerTimeout, address, nameservers } = observations.configuration;
+  const [{ awaitParent }, { createObstacleLog, describeObstacle }] = await Promise.all([
+    import('../dns/await-parent.ts'),
+    import('../dns/obstacle.ts'),
+  ]);
+  const timeout = deadline(peerTimeout);
+  const obstacles = createObstacleLog(parent.target.host, log);
+  try {
+    const found = await awaitParent(parent.target, {
+      nameservers: nameservers ?? systemNameservers(await import('../dns/resolv-conf.ts')),
+      family: address.includes(':') ? 6 : 4,
+      size: membership.size,
+      rank: membership.rank,
+      signal: AbortSignal.any([signal, timeout]),
+      onObstacle: (obstacle) => {
+        observations.obstacle = obstacle;
+        obstacles.met(obstacle);
+      },
+      endpointSlices: slicesReader(environment),
+    });
+    observations.dnsQueries += found.questions;
+    return found;
+  } catch (error) {
+    if (!timeout.aborted || signal.aborted) throw error;
+    const last = obstacles.last();
+    const seen = last ? describeObstacle(last) : 'nothing was seen';
+    throw new PodError(
+      ExitCode.peersUnavailable,
+      `The parent ${parent.target.host} could not be reached within ${peerTimeout} s (${seen})`,
+      {
+        hint: 'Is the leader running, does the headless Service select the pods, and does it publishNotReadyAddresses?',
+      },
+    );
+  } finally {
+    observations.obstacle = undefined;
+  }
+}
+
+/** Timers count milliseconds in 31 bits; longer than that is for ever. */
+function deadline(seconds: number | undefined): AbortSignal {
+  const milliseconds = (seconds ?? Number.POSITIVE_INFINITY) * 1000;
+  return milliseconds < 2 ** 31 ? AbortSignal.timeout(Math.ceil(milliseconds)) : new AbortController().signal;
+}
+
+function systemNameservers({ parseResolvConf }: typeof import('../dns/resolv-conf.ts')): HostPort[] {
+  const { nameservers } = parseResolvConf(readFileSync('/etc/resolv.conf', 'utf8'));
+  // resolv.conf(5): without a nameserver line it is the one on this machine.
+  return (nameservers.length > 0 ? nameservers : ['127.0.0.1']).map((host) => ({ host, port: 53 }));
+}
+
+/** Where the kubelet mounts what a pod's service account may show to the API server. */
+const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** Asks the API server for a pod's addresses, where there is a service account to ask with. Loaded only when it is used. */
+function slicesReader(environment: NodeJS.ProcessEnv): AwaitOptions['endpointSlices'] {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
+  if (!host || !existsSync(`${serviceAccount}/token`)) return undefined;
+  let barred = false;
+  return async (pod, signal) => {
+    if (barred) return undefined;
+    const { readEndpointSlices } = await import('../dns/endpoint-slices.ts');
+    const addresses = await readEndpointSlices(
+      pod,
+      { host, port: Number(port ?? 443) },
+      serviceAccount,
+      signal,
+    );
+    barred = addresses === undefined;
+    return addresses;
+  };
+}
