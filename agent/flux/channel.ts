@@ -123,7 +123,7 @@ export function createChannel(carrier: Carrier): Channel {
       begin(topic, payload, 0, nodeid, (response) =>
         settle(() => {
           try {
-            resolve(decodeJson(resultOf(response, topic)));
+            resolve(resultOf(response, topic));
           } catch (error) {
             reject(error);
           }
@@ -166,7 +166,7 @@ export function createChannel(carrier: Carrier): Channel {
           await promise;
         } else {
           if (isEnd(response)) return;
-          yield decodeJson(resultOf(response, topic));
+          yield resultOf(response, topic);
         }
       }
     } finally {
@@ -246,10 +246,14 @@ const isLast = (response: Response | FluxError): boolean =>
 const isEnd = (response: Response | FluxError): boolean =>
   !(response instanceof FluxError) && response.errnum === Errno.endOfStream;
 
-/** The payload of a response, or the error that it brings, with Flux's own words. */
-function resultOf(response: Response | FluxError, topic: string): Uint8Array | undefined {
+/** The JSON payload of a response, or the error that it brings, with Flux's own words. */
+function resultOf(response: Response | FluxError, topic: string): unknown {
   if (response instanceof FluxError) throw response;
   const { errnum, payload } = response;
   if (errnum !== 0) throw new FluxError(errnum, { topic, ...(payload && { text: decodeString(payload) }) });
-  return payload;
+  try {
+    return decodeJson(payload);
+  } catch (cause) {
+    throw new FluxError(Errno.protocol, { topic, text: (cause as Error).message, cause });
+  }
 }
