@@ -231,9 +231,16 @@ export function createChannel(carrier: Carrier): Channel {
   };
 
   function publish({ topic = '', payload }: Event): void {
-    for (const { prefix, listener } of listeners) {
-      if (topic.startsWith(prefix)) listener(topic, decodeJson(payload));
+    const concerned = [...listeners].filter(({ prefix }) => topic.startsWith(prefix));
+    if (concerned.length === 0) return;
+    let content: unknown;
+    try {
+      content = decodeJson(payload);
+    } catch {
+      // Events may carry bytes of any kind (RFC 3); those that are no JSON are for others.
+      return;
     }
+    for (const { listener } of concerned) listener(topic, content);
   }
 }
 
