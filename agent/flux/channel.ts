@@ -185,7 +185,7 @@ export function createChannel(carrier: Carrier): Channel {
       request(cancellation, payload, Flag.noResponse, noMatchtag, nodeid);
     if (cancelTopic !== undefined) silently(cancelTopic, { matchtag: tag });
     else if (![...waiting.values()].some((other) => other.service === service)) {
-      silently(`${service}.disconnect`);
+      silently(service === '' ? 'disconnect' : `${service}.disconnect`);
       // The service does not answer what it forgets.
       waiting.delete(tag);
     }
@@ -244,7 +244,8 @@ export function createChannel(carrier: Carrier): Channel {
   }
 }
 
-const serviceOf = (topic: string): string => topic.slice(0, topic.lastIndexOf('.'));
+/** What stands before the method; nothing where the topic is a bare word (flux-core src/common/librouter/disconnect.c). */
+const serviceOf = (topic: string): string => topic.slice(0, Math.max(0, topic.lastIndexOf('.')));
 
 /** A response with an error number ends its stream (RFC 6, "Streaming Responses"). */
 const isLast = (response: Response | FluxError): boolean =>
