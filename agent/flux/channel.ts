@@ -66,6 +66,9 @@ export function createChannel(carrier: Carrier): Channel {
     readonly listener: (topic: string, payload: unknown) => void;
   }>();
   const full = new Set<object>();
+  /** RPCs whose callers wait. */
+  let asked = 0;
+  let paused = false;
   let matchtag: number = noMatchtag;
   let failure: FluxError | undefined;
 
@@ -112,7 +115,12 @@ export function createChannel(carrier: Carrier): Channel {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
+      let settled = false;
       const settle = (act: () => void) => {
+        if (settled) return;
+        settled = true;
+        asked--;
+        regulate();
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);
         act();
@@ -129,6 +137,8 @@ export function createChannel(carrier: Carrier): Channel {
           }
         }),
       );
+      asked++;
+      regulate();
       signal?.addEventListener('abort', abort, { once: true });
       if (timeoutMs !== undefined) {
         const late = () =>
@@ -192,11 +202,19 @@ export function createChannel(carrier: Carrier): Channel {
   };
 
   const hold = (queue: object) => {
-    if (full.size === 0) carrier.pause();
     full.add(queue);
+    regulate();
   };
   const release = (queue: object) => {
-    if (full.delete(queue) && full.size === 0) carrier.resume();
+    if (full.delete(queue)) regulate();
+  };
+  /** While an RPC is under way messages keep coming: the slow reader may be waiting for that very answer. */
+  const regulate = () => {
+    const pause = full.size > 0 && asked === 0;
+    if (pause === paused) return;
+    paused = pause;
+    if (pause) carrier.pause();
+    else carrier.resume();
   };
 
   return {
