@@ -59,7 +59,7 @@ const lastMatchtag = 0xffff_ffff;
 export function createChannel(carrier: Carrier): Channel {
   const waiting = new Map<
     number,
-    { readonly service: string; readonly take: (response: Response | FluxError) => void }
+    { readonly service: string | undefined; readonly take: (response: Response | FluxError) => void }
   >();
   const listeners = new Set<{
     readonly prefix: string;
@@ -190,7 +190,7 @@ export function createChannel(carrier: Carrier): Channel {
   const cancel = (topic: string, tag: number, nodeid: number, cancelTopic: string | undefined) => {
     const service = serviceOf(topic);
     // What still comes on this stream meets nobody.
-    waiting.set(tag, { service: '', take: () => undefined });
+    waiting.set(tag, { service: undefined, take: () => undefined });
     const silently = (cancellation: string, payload?: JsonObject) =>
       request(cancellation, payload, Flag.noResponse, noMatchtag, nodeid);
     if (cancelTopic !== undefined) silently(cancelTopic, { matchtag: tag });
