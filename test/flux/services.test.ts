@@ -378,4 +378,30 @@ describe('state-machine.monitor', () => {
     });
     expect(await collect(watchState(client))).toEqual(['init', 'quorum', 'exit']);
   });
+
+  it('is asked again while the broker puts it off, because it is not online yet', async () => {
+    let asked = 0;
+    const states = ['join', 'join', 'config-sync'].map(named);
+    const client = {
+      rpc: async () => states.shift(),
+      async *stream() {
+        if (++asked <= 3) throw new FluxError(Errno.tryAgain);
+        states.push(named('init'));
+        yield* [{ state: 3 }, { state: 4 }];
+      },
+    } as unknown as FluxClient;
+    expect(await collect(watchState(client))).toEqual(['join', 'config-sync', 'init', 'quorum']);
+  });
+
+  it('that is put off ends with the reason when it is aborted', async () => {
+    const controller = new AbortController();
+    const { client } = clientThatAnswers({
+      [monitor]: [new FluxError(Errno.tryAgain)],
+      [get]: [named('join')],
+    });
+    const states = watchState(client, { signal: controller.signal });
+    await states.next();
+    setTimeout(() => controller.abort(new Error('enough')), 5);
+    await expect(states.next()).rejects.toThrow('enough');
+  });
 });

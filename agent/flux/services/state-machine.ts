@@ -1,6 +1,8 @@
 /** The broker's states (flux-core src/broker/state_machine.c). */
+import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { CallOptions, RpcOptions } from '../channel.ts';
+import { Errno, FluxError } from '../errors.ts';
 import { type FluxClient, readAnswer } from './answer.ts';
 
 /** In their order; their places are the numbers that state-machine.monitor says (state_machine.h, broker_state_t). */
@@ -32,14 +34,38 @@ export async function getState(
   return readAnswer(stateAnswer, topic, await client.rpc(topic, {}, options));
 }
 
+/** How often a broker that is not online is asked: nothing tells when it is, and a question costs 0.1 ms. */
+const offlineMs = 50;
+
 /**
- * The broker's state now and at every change, as it happens. The numbers differ between versions of Flux: where the first one is not
- * in its place, each state is asked for by its name.
+ * The broker's state now and at every change, as it happens. Before it is `init`, which a follower reaches when its parent has accepted
+ * it, a broker tells its state but not its changes (flux-core src/broker/modhash.c, allow_early_request): until then it is asked
+ * again and again.
  */
 export async function* watchState(
   client: FluxClient,
   options?: CallOptions,
 ): AsyncGenerator<BrokerState, void> {
+  for (let last: BrokerState | undefined; ; ) {
+    try {
+      for await (const state of monitorState(client, options)) {
+        if (state !== last) yield state;
+        last = state;
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof FluxError && error.errnum === Errno.tryAgain)) throw error;
+    }
+    const { state } = await getState(client, options);
+    if (state !== last) yield state;
+    last = state;
+    await delay(offlineMs, undefined, options?.signal && { signal: options.signal }).catch(() => undefined);
+    options?.signal?.throwIfAborted();
+  }
+}
+
+/** The numbers differ between versions of Flux: where the first one is not in its place, each state is asked for by its name. */
+async function* monitorState(client: FluxClient, options?: CallOptions): AsyncGenerator<BrokerState, void> {
   const topic = 'state-machine.monitor';
   let numbered: boolean | undefined;
   for await (const answer of client.stream(topic, {}, options)) {
