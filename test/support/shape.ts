@@ -9,12 +9,17 @@ import type { Exchange, Recording } from './recording.ts';
 export const shapesOf = (recordings: readonly Recording[]): string[] =>
   recordings
     .toSorted((one, other) => (one.topic < other.topic ? -1 : 1))
-    .flatMap(({ topic, exchanges }) => exchanges.flatMap((exchange) => shapesOfExchange(topic, exchange)));
+    .flatMap(({ topic, exchanges }) =>
+      // Those that are open together end in any order.
+      exchanges
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+        .flatMap((exchange) => shapesOfExchange(topic, exchange)),
+    );
 
 const shapesOfExchange = (topic: string, exchange: Exchange): string[] =>
   shapesOfResponses(topic, exchange).map((shape) => `${topic} ${exchange.name} @${exchange.rank}: ${shape}`);
 
-function shapesOfResponses(topic: string, { responses }: Exchange): string[] {
+function shapesOfResponses(topic: string, { requests, responses }: Exchange): string[] {
   const messages = responses.map((bytes) => decodeMessage(Buffer.from(bytes, 'base64')));
   const payloads = messages.filter(isResult).map(({ payload }) => decodeJson(payload));
   const others = messages.filter((message) => !isResult(message)).map(shapeOfOther);
@@ -26,6 +31,8 @@ function shapesOfResponses(topic: string, { responses }: Exchange): string[] {
     ];
   // Each change of a child is told, also those that change nothing for the whole.
   if (topic === 'overlay.health') return [...distinct(payloads.map(shapeOfHealth)), ...others];
+  // How much has come before the cancellation arrives is a matter of milliseconds too.
+  if (requests.length > 1) return [shapeOf(payloads[0]), ...others];
   if (topic === 'job-info.eventlog-watch')
     return [...shapesOfEntries(payloads as { event: string }[]), ...others];
   return [...payloads.map(shapeOf), ...others];
