@@ -322,6 +322,12 @@ describe('an event log', () => {
     });
   });
 
+  it('that a job writes as it runs is waited for', async () => {
+    const { client, asked } = clientThatAnswers({ 'job-info.eventlog-watch': [] });
+    await collect(watchEventlog(client, id, 'guest.output'));
+    expect(asked[0]?.payload).toEqual({ id, path: 'guest.output', flags: 1 });
+  });
+
   it('with a line that is no JSON fails with EPROTO', () => {
     expect(() => parseEventlog(`${line('submit')}{"timest`)).toThrow(
       expect.objectContaining({
