@@ -1,8 +1,8 @@
 /** Brokers of one instance on loopback addresses, started and ended one by one: without pods, agents or root. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -24,6 +24,7 @@ export interface BrokerProcess {
 }
 
 export interface FluxInstance extends AsyncDisposable {
+  /** Resolves when its local socket takes connections. */
   readonly start: (rank: number, ...program: string[]) => Promise<BrokerProcess>;
   /** What is in broker.toml from now on. */
   readonly configure: (text: string) => void;
@@ -85,7 +86,7 @@ export async function createFluxInstance(
     );
     const broker = watchBroker(child, socket);
     brokers.push(broker);
-    while (!existsSync(socket) && child.exitCode === null && child.signalCode === null) await delay(2);
+    while (child.exitCode === null && child.signalCode === null && !(await accepts(socket))) await delay(2);
     return broker;
   };
   return {
@@ -121,6 +122,17 @@ function watchBroker(child: ChildProcess, socket: string): BrokerProcess {
     },
   };
 }
+
+/** The socket's file is there a moment before the broker listens. */
+const accepts = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = createConnection({ path });
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 
 /** 127.0.0.2 and up: all of 127.0.0.0/8 is this machine. */
 const addressOf = (rank: number): string => `127.0.${(rank + 2) >> 8}.${(rank + 2) & 255}`;

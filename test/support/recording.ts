@@ -159,24 +159,27 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
     keep(topic, exchange);
   };
 
-  const follower = await instance.start(1);
+  const waiting = await instance.start(1);
   const early = async (topic: string, payload?: JsonObject, streaming = false) =>
     keep(
       topic,
-      await converse(follower, 1, {
+      await converse(waiting, 1, {
         name: 'of a follower that has no parent yet',
         topic,
         ...(payload && { payload }),
         streaming,
       }),
     );
-  await follower.says(/->join/);
+  await waiting.says(/->join/);
   await early('state-machine.get');
   await early('state-machine.monitor', undefined, true);
   await early('attr.get', { name: 'rank' });
   await early('overlay.health');
+  waiting.signal('SIGTERM');
+  await waiting.exited;
+
   const leader = await instance.start(0);
-  const lives = [life('the life of the leader', 0, leader), life('the life of a follower', 1, follower)];
+  const lives = [life('the life of the leader', 0, leader)];
   await leader.says(/->init/);
   const healths = begin(leader, 0, {
     name: 'a child comes late, is killed, comes back and leaves',
@@ -184,6 +187,16 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
     streaming: true,
     enough: (all) => statuses(all).join(' ').endsWith('degraded full partial'),
   });
+  const until = async (what: string, holds: () => boolean) => {
+    const end = Date.now() + 30_000;
+    while (!holds()) {
+      if (Date.now() > end) throw new Error(`Waited for ${what}\n${leader.log()}`);
+      await delay(10);
+    }
+  };
+  await until('its health', () => healths().length > 0);
+  const follower = await instance.start(1);
+  lives.push(life('the life of a follower', 1, follower));
   await follower.says(/->run/);
   await leader.says(/->run/);
 
@@ -198,13 +211,6 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
     const exchange = await converse(broker, rank, { name, topic, ...(payload && { payload }), ...more });
     keep(topic, exchange);
     return exchange.messages.map(contentOf);
-  };
-  const until = async (what: string, holds: () => boolean) => {
-    const end = Date.now() + 30_000;
-    while (!holds()) {
-      if (Date.now() > end) throw new Error(`Waited for ${what}\n${leader.log()}`);
-      await delay(10);
-    }
   };
   const health = (status: string) => until(status, () => statuses(healths()).at(-1) === status);
 
@@ -258,8 +264,18 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
   const command = ['sh', '-c', 'echo out; echo err >&2; printf "\\377"'];
   const [quick] = await ask('that runs', 'job-ingest.submit', submission(jobspec(command)));
   const { id } = quick as { id: number };
-  const watch = (name: string, path: string, of: number | bigint, more: Partial<Ask> = {}) =>
-    ask(name, 'job-info.eventlog-watch', { id: of, path, flags: 0 }, { streaming: true, ...more });
+  const watch = (
+    name: string,
+    path: string,
+    of: number | bigint,
+    more: Partial<Ask> & { flags?: number } = {},
+  ) =>
+    ask(
+      name,
+      'job-info.eventlog-watch',
+      { id: of, path, flags: more.flags ?? (path.startsWith('guest.') ? 1 : 0) },
+      { streaming: true, ...more },
+    );
   await watch('of a job, to its end', 'eventlog', id);
   await watch('output of a job', 'guest.output', id);
   await watch('execution of a job', 'guest.exec.eventlog', id);
@@ -281,6 +297,13 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
     submission(jobspec(['true'], 4)),
   );
   await watch('of a job that is too large', 'eventlog', (large as { id: number }).id);
+  await watch('output of a job that never runs', 'guest.output', (large as { id: number }).id);
+  await watch(
+    'output of a job that never runs, not waited for',
+    'guest.output',
+    (large as { id: number }).id,
+    { flags: 0 },
+  );
   const { attributes: _, ...incomplete } = jobspec(['true']);
   await ask('that is no jobspec', 'job-ingest.submit', submission(incomplete));
   await ask('unsigned', 'job-ingest.submit', { J: 'nonsense', urgency: 16, flags: 0 });

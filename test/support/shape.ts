@@ -61,15 +61,15 @@ const shapeOfHealth = (payload: unknown): string => {
   return `${rank} ${status} ${children.map((child) => `${child.rank} ${child.status} ${shapeOf(child)}`)} ${shapeOf(payload)}`;
 };
 
-/** Output comes in an order of its own from each stream, and in pieces of any size. */
+/** Output comes in an order of its own from each stream, and in pieces of any size; a shell is quicker than who says that it starts. */
 function shapesOfEntries(payloads: readonly { event: string }[]): string[] {
   const entries = payloads.flatMap(({ event }) => event.split('\n').filter((line) => line !== ''));
   const shapes = entries.map((line) => {
     const { name, ...rest } = JSON.parse(line);
     return `${name} ${shapeOf(rest)} ${rest.context?.stream ?? ''}`;
   });
-  const data = shapes.filter((shape) => shape.startsWith('data '));
-  return [...shapes.filter((shape) => !shape.startsWith('data ')), ...new Set(data.sort())];
+  const unordered = (shape: string) => /^(data|starting|shell\.)/.test(shape);
+  return [...shapes.filter((shape) => !unordered(shape)), ...new Set(shapes.filter(unordered).sort())];
 }
 
 /** Keys and types; strings that are JSON are looked into. */

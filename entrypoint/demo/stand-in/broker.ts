@@ -95,10 +95,10 @@ async function live(config: BrokerConfig): Promise<number> {
   post(alone ? 'children-none' : 'children-complete');
   post(online() ? 'rc3-success' : 'rc3-fail');
   await parent.leave();
-  post('goodbye');
   clearInterval(beat);
   local.close();
   children.close();
+  post('goodbye');
   post('builtins-done');
   hangUpGroup();
   return code;

@@ -1,5 +1,6 @@
 /** A connection that carries RFC 3 messages: a client on the local socket, the parent, a child. */
 import type { Socket } from 'node:net';
+import { FluxProtocolError } from '../../../agent/flux/errors.ts';
 import { createDeframer, frame } from '../../../agent/flux/framing.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../../agent/flux/message.ts';
 
@@ -23,16 +24,13 @@ export function openLink(
     send: (message) => void (socket.writable && socket.write(frame(encodeMessage(message)))),
     close: () => void socket.end(),
   };
-  const read = (bytes: Buffer): Message[] | undefined => {
-    try {
-      return deframe(bytes).map(decodeMessage);
-    } catch {
-      socket.destroy();
-      return undefined;
-    }
-  };
   socket.on('data', (bytes) => {
-    for (const message of read(bytes) ?? []) onMessage(message, link);
+    try {
+      for (const message of deframe(bytes)) onMessage(decodeMessage(message), link);
+    } catch (error) {
+      if (!(error instanceof FluxProtocolError)) throw error;
+      socket.destroy();
+    }
   });
   socket.on('error', () => undefined);
   socket.once('close', onClose);

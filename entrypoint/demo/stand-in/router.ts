@@ -42,7 +42,7 @@ export interface Router {
 }
 
 /** What a broker answers before it is online (flux-core src/broker/modhash.c). */
-const early = /^(state-machine\.(get|wait)|attr\.get)$/;
+const early = /^(state-machine|attr)\.get$/;
 
 export interface RouterOptions {
   readonly rank: number;
@@ -150,22 +150,27 @@ export function createRouter({ rank, size, tree, isOnline }: RouterOptions): Rou
         ENOSYS,
         serves(topic) ? `Unknown service method '${topic}'` : `No service matching ${topic} is registered`,
       );
-    const payload = decodeJson(request.payload) as Asked['payload'];
+    try {
+      service(askedBy(request, decodeJson(request.payload) as Asked['payload']));
+    } catch {
+      // Not what the service takes; Flux says no more either.
+      fail(request, EPROTO);
+    }
+  };
+
+  const askedBy = (request: Request, payload: Asked['payload']): Asked => {
     const asked: Asked = {
       payload,
       request,
       respond: (result) => answer(request, 0, result && encodeJson(result)),
       fail: (errnum, text) => fail(request, errnum, text),
       keep: () => {
-        if (request.flags & Flag.streaming) kept.set(keyOf(request), { topic, asked });
-        return (request.flags & Flag.streaming) !== 0;
+        const streaming = (request.flags & Flag.streaming) !== 0;
+        if (streaming) kept.set(keyOf(request), { topic: request.topic ?? '', asked });
+        return streaming;
       },
     };
-    try {
-      service(asked);
-    } catch (error) {
-      fail(request, EPROTO, error instanceof Error ? error.message : undefined);
-    }
+    return asked;
   };
 
   const forget = (which: (one: { topic: string; asked: Asked }) => boolean) => {
