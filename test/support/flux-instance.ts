@@ -35,11 +35,13 @@ export interface FluxInstanceOptions {
   readonly size: number;
   readonly quorum?: number;
   readonly topo?: string;
+  /** Attributes of all brokers, beside those that every test needs. */
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
 export async function createFluxInstance(
   flux: Flux,
-  { size, quorum = size, topo = 'kary:2' }: FluxInstanceOptions,
+  { size, quorum = size, topo = 'kary:2', attributes: more = {} }: FluxInstanceOptions,
 ): Promise<FluxInstance> {
   const directory = mkdtempSync(join(tmpdir(), 'flux-'));
   const path = (name: string) => join(directory, name);
@@ -73,6 +75,7 @@ export async function createFluxInstance(
       'log-stderr-level=6',
       ...(rank === 0 ? [`broker.quorum=${quorum}`] : []),
       ...(rank === 0 && program.length === 0 ? ['broker.rc2_none=1'] : []),
+      ...Object.entries(more).map(([name, value]) => `${name}=${value}`),
     ];
     const options = attributes.map((attribute) => `-S${attribute}`);
     const child = spawn(

@@ -1,7 +1,9 @@
 /** What an agent must know of a broker: the real one and the stand-in are held to the same sentences. */
+import { createConnection } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { connectFlux } from '../../agent/flux/client.ts';
+import { frame } from '../../agent/flux/framing.ts';
 import { watchEventlog } from '../../agent/flux/services/job-info.ts';
 import { submitJob } from '../../agent/flux/services/job-ingest.ts';
 import { getJob } from '../../agent/flux/services/job-list.ts';
@@ -9,7 +11,7 @@ import { cancelJob, killJob } from '../../agent/flux/services/job-manager.ts';
 import { getHealth, watchHealth } from '../../agent/flux/services/overlay.ts';
 import { getState, watchState } from '../../agent/flux/services/state-machine.ts';
 import { createFluxInstance } from '../support/flux-instance.ts';
-import { everyFlux } from '../support/flux-pod.ts';
+import { everyFlux, type Flux } from '../support/flux-pod.ts';
 
 const chain = { size: 3, topo: 'kary:1' };
 
@@ -94,6 +96,22 @@ describe.each(everyFlux())('a broker of $name', (flux) => {
     await expect(getHealth(client, { nodeid: 2 })).rejects.toMatchObject({ errno: 'EHOSTUNREACH' });
   });
 
+  it('closes the connection of a client that talks nonsense, and goes on', async () => {
+    await using instance = await createFluxInstance(flux, { size: 1 });
+    const broker = await instance.start(0);
+    await broker.says(/->run/);
+    for (const nonsense of ['GET / HTTP/1.1\r\n\r\n', frame(Buffer.from('no message'))]) {
+      const socket = createConnection({ path: broker.socket });
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.on('error', () => undefined).resume();
+      socket.write(nonsense);
+      await closed;
+    }
+    using client = await connectFlux(broker.socket);
+    await expect(client.rpc('attr.get', { name: 5 })).rejects.toMatchObject({ errno: 'EPROTO' });
+    expect(await getState(client)).toMatchObject({ state: 'run' });
+  });
+
   it('runs a job, shows its output as it comes, and ends it by a signal or by cancelling', async () => {
     await using instance = await createFluxInstance(flux, { size: 1 });
     const broker = await instance.start(0);
@@ -111,6 +129,40 @@ describe.each(everyFlux())('a broker of $name', (flux) => {
       expect(job).toMatchObject({ state: 'inactive', result: status === undefined ? 'canceled' : 'failed' });
       if (status !== undefined) expect(job.waitstatus).toBe(status << 8);
     }
+  });
+});
+
+describe('a broker of the stand-in', () => {
+  const [flux] = everyFlux() as [Flux];
+
+  it('hears the pulse of rank 0 as often as it was told, on every rank', async () => {
+    const attributes = { 'heartbeat-period': '50ms' };
+    await using instance = await createFluxInstance(flux, { ...chain, attributes });
+    const brokers = await Promise.all([0, 1, 2].map((rank) => instance.start(rank)));
+    await brokers[2]?.says(/->run/);
+    for (const { socket } of brokers) {
+      using client = await connectFlux(socket);
+      let pulses = 0;
+      client.subscribe('heartbeat.pulse', () => pulses++);
+      await delay(500);
+      expect(pulses).toBeGreaterThan(3);
+    }
+  });
+
+  it('waits with a job that asks for more nodes than are online', async () => {
+    await using instance = await createFluxInstance(flux, { size: 2, quorum: 1 });
+    const leader = await instance.start(0);
+    await leader.says(/->run/);
+    using client = await connectFlux(leader.socket);
+    const id = await submitJob(client, {
+      ...jobspec(['true']),
+      resources: [{ type: 'node', count: 2, with: jobspec([]).resources }],
+    });
+    expect(await getJob(client, id)).toMatchObject({ state: 'sched' });
+    await instance.start(1);
+    for await (const { name, context } of watchEventlog(client, id, 'eventlog'))
+      if (name === 'finish') expect(context).toEqual({ status: 0 });
+    expect(await getJob(client, id)).toMatchObject({ result: 'completed', ranks: '0-1' });
   });
 });
 

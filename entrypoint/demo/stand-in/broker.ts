@@ -12,7 +12,7 @@ import { createParent } from './parent.ts';
 import { hangUpGroup, startProgram } from './program.ts';
 import { serveResources } from './resources.ts';
 import { createRouter, type Router } from './router.ts';
-import { createStates, type States } from './states.ts';
+import { createStates } from './states.ts';
 import { serveTasks } from './tasks.ts';
 
 /** How long jobs may take to end when the instance does. */
@@ -31,21 +31,80 @@ export async function runBroker(args: readonly string[]): Promise<number> {
 }
 
 async function live(config: BrokerConfig): Promise<number> {
-  const { rank, tree } = config;
-  const leader = rank === 0;
-  const states = createStates(config);
-  const { post, until, current, log } = states;
-  const online = () => states.wasIn('init');
-  const uuid = randomUUID();
-  let code = 0;
+  const leader = config.rank === 0;
+  const broker = assemble(config);
+  const { states, parent, children, router } = broker;
+  const { post, until, current } = states;
   let hangUp: (() => void) | undefined;
-  const fail = (event: string) => {
-    code = 1;
+  onSignal((signal) => {
+    if (current() === 'exit') return;
+    states.log.info(`signal ${signal}`);
+    if (hangUp) hangUp();
+    else if (current() === 'join') broker.fail('parent-fail');
+    else post(current() === 'quorum' ? 'quorum-fail' : 'shutdown');
+  });
+
+  if (!(await children.listen())) return 1;
+  post('builtins-success');
+  if (leader) post('parent-none');
+  else void parent.join(children.status).then(() => followParent(broker));
+  await until('config-sync');
+  post(leader ? 'sync-none' : 'sync-success');
+  post('rc1-success');
+  const beat = leader ? setInterval(() => router.publish('heartbeat.pulse'), config.heartbeatMs) : undefined;
+  if (states.wasIn('init')) changeOnline(router, 'join', [config.rank]);
+  await until('run');
+  if (leader && current() === 'run' && !config.attributes.has('broker.rc2_none')) {
+    const program = startProgram(config);
+    hangUp = () => program.kill('SIGHUP');
+    const { code } = await program.ended;
+    hangUp = undefined;
+    if (code === 0) post('rc2-success');
+    else broker.fail('rc2-fail', code);
+  }
+  await until('cleanup');
+  await leave(broker, leader);
+  clearInterval(beat);
+  hangUpGroup();
+  return broker.code();
+}
+
+/** Ends jobs, lets the children go first, says goodbye. */
+async function leave(
+  { states, jobs, tasks, children, parent, local }: Broker,
+  leader: boolean,
+): Promise<void> {
+  const { post, wasIn } = states;
+  await jobs?.cancelAll(cleanupMs);
+  post(leader ? 'cleanup-success' : 'cleanup-none');
+  children.spurn();
+  const alone = children.online() === 0;
+  await children.gone();
+  tasks.signalAll('SIGTERM');
+  post(alone ? 'children-none' : 'children-complete');
+  post(wasIn('init') ? 'rc3-success' : 'rc3-fail');
+  await parent.leave();
+  local.close();
+  children.close();
+  post('goodbye');
+  post('builtins-done');
+}
+
+type Broker = ReturnType<typeof assemble>;
+
+/** The parts of a broker, each of which serves what it knows of. */
+function assemble(config: BrokerConfig) {
+  const { rank, tree } = config;
+  const uuid = randomUUID();
+  const states = createStates(config);
+  const { post, current, log } = states;
+  let code = 0;
+  const fail = (event: string, exitCode = 1) => {
+    code = exitCode;
     post(event);
   };
-
-  const router = createRouter({ ...config, isOnline: online });
-  const parent = createParent(config, router, log, () =>
+  const router = createRouter({ ...config, isOnline: () => states.wasIn('init') });
+  const parent = createParent(config, router, { uuid, log }, () =>
     fail(current() === 'quorum' ? 'quorum-fail' : 'parent-fail'),
   );
   const subtreeOf = (root: number): number[] => [root, ...tree.childrenOf(root).flatMap(subtreeOf)];
@@ -58,50 +117,9 @@ async function live(config: BrokerConfig): Promise<number> {
   states.serve(router);
   serveBroker(config, router);
   const tasks = serveTasks(config, router);
-  const jobs = leader ? serveInstance(config, router, post) : serveGroups(config, router);
+  const jobs = rank === 0 ? serveInstance(config, router, post) : serveGroups(config, router);
   const local = serveLocal(config, router);
-  onSignal((signal) => {
-    if (current() === 'exit') return;
-    log.info(`signal ${signal}`);
-    if (hangUp) hangUp();
-    else if (current() === 'join') fail('parent-fail');
-    else post(current() === 'quorum' ? 'quorum-fail' : 'shutdown');
-  });
-
-  if (!(await children.listen())) return 1;
-  post('builtins-success');
-  if (leader) post('parent-none');
-  else void parent.join({ uuid, status: children.status }).then(() => followParent(router, states, fail));
-  await until('config-sync');
-  post(leader ? 'sync-none' : 'sync-success');
-  post('rc1-success');
-  const beat = leader ? setInterval(() => router.publish('heartbeat.pulse'), config.heartbeatMs) : undefined;
-  if (online()) changeOnline(router, 'join', [rank]);
-  await until('run');
-  if (leader && current() === 'run' && !config.attributes.has('broker.rc2_none')) {
-    const program = startProgram(config);
-    hangUp = () => program.kill('SIGHUP');
-    code = (await program.ended).code;
-    hangUp = undefined;
-    post(code === 0 ? 'rc2-success' : 'rc2-fail');
-  }
-  await until('cleanup');
-  await jobs?.cancelAll(cleanupMs);
-  post(leader ? 'cleanup-success' : 'cleanup-none');
-  children.spurn();
-  const alone = children.online() === 0;
-  await children.gone();
-  tasks.signalAll('SIGTERM');
-  post(alone ? 'children-none' : 'children-complete');
-  post(online() ? 'rc3-success' : 'rc3-fail');
-  await parent.leave();
-  clearInterval(beat);
-  local.close();
-  children.close();
-  post('goodbye');
-  post('builtins-done');
-  hangUpGroup();
-  return code;
+  return { states, router, parent, children, tasks, jobs, local, fail, code: () => code };
 }
 
 /** What only rank 0 has: jobs, resources, and who is online. */
@@ -121,11 +139,7 @@ function serveInstance(config: BrokerConfig, router: Router, post: (event: strin
 }
 
 /** A follower goes where its parent goes (flux-core src/broker/state_machine.c, join_check_parent and its like). */
-async function followParent(
-  router: Router,
-  { post, until, current }: States,
-  fail: (event: string) => void,
-): Promise<void> {
+async function followParent({ router, states: { post, until, current }, fail }: Broker): Promise<void> {
   let parent: BrokerState = 'load-builtins';
   const parentReached = (state: BrokerState) => brokerStates.indexOf(parent) >= brokerStates.indexOf(state);
   const check = () => {

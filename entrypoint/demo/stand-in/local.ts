@@ -38,7 +38,7 @@ export function serveBroker({ attributes, readToml, rank }: BrokerConfig, router
   let toml = readToml() as JsonObject;
   router.serve('attr.get', ({ payload: { name }, respond, fail }) => {
     const value = attributes.get(String(name));
-    if (name === undefined) fail(EPROTO);
+    if (typeof name !== 'string') fail(EPROTO);
     else if (value === undefined) fail(ENOENT);
     else respond({ value, flags: 1 });
   });

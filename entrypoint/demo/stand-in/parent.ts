@@ -12,7 +12,7 @@ import type { Log } from './states.ts';
 
 export interface Parent {
   /** Connects, and says who this is. Tries for ever, as libzmq does; at once on the leader, which has no parent. */
-  readonly join: (self: { readonly uuid: string; readonly status: () => Status }) => Promise<void>;
+  readonly join: (status: () => Status) => Promise<void>;
   readonly tell: (status: Status) => void;
   /** Says goodbye and closes. */
   readonly leave: () => Promise<void>;
@@ -24,7 +24,12 @@ const retryMs = 100;
 const goodbyeMs = 500;
 
 /** `onFail` is called when the parent does not want this broker: it is not the one of before, or holds this one for lost. */
-export function createParent(config: BrokerConfig, router: Router, log: Log, onFail: () => void): Parent {
+export function createParent(
+  config: BrokerConfig,
+  router: Router,
+  { uuid, log }: { readonly uuid: string; readonly log: Log },
+  onFail: () => void,
+): Parent {
   const name = config.hosts[config.tree.parentOf(config.rank) ?? 0];
   let current: Link | undefined;
   let leaving = false;
@@ -76,7 +81,7 @@ export function createParent(config: BrokerConfig, router: Router, log: Log, onF
     });
 
   return {
-    join: ({ uuid, status }) => {
+    join: (status) => {
       const { rank, publicKey } = config;
       introduce = (again) => ({ rank, uuid, status: status(), again, publicKey });
       return connectAndGreet(false);
