@@ -70,6 +70,16 @@ describe('a frame', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
   });
 
+  it('that comes byte by byte takes little more memory than its length', () => {
+    const deframe = createDeframer();
+    const message = Buffer.alloc(2_000_000, 'x');
+    const before = process.memoryUsage();
+    for (const byte of frameRaw(message).subarray(0, -1)) deframe(Buffer.of(byte));
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    expect(heapUsed + arrayBuffers - before.heapUsed - before.arrayBuffers).toBeLessThan(100_000_000);
+    expect(deframe(Buffer.from('x'))[0]?.equals(message)).toBe(true);
+  });
+
   it('ends random bytes by a FluxProtocolError, or they wait for more', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 40 })), (chunks) => {
