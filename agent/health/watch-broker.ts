@@ -141,7 +141,6 @@ async function observe(client: FluxClient, broker: BrokerObservation, options: W
   const note = (state: BrokerState) => noteState(broker, state, now());
   for (let pauseMs = retryMs.least; !gone; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
     try {
-      await untilOnline(client, note);
       for await (const state of watchState(client)) {
         note(state);
         if (isOnline(state)) follow();
@@ -155,25 +154,6 @@ async function observe(client: FluxClient, broker: BrokerObservation, options: W
 }
 
 const isOnline = (state: BrokerState): boolean => brokerStates.indexOf(state) >= brokerStates.indexOf('init');
-
-/**
- * Before `init` a broker answers clients little more than its state and its log (flux-core src/broker/modhash.c,
- * allow_early_request). Every transition is a line in the log: whenever one comes, the state is asked for.
- */
-async function untilOnline(client: FluxClient, note: (state: BrokerState) => void): Promise<void> {
-  const lines = client.stream('log.dmesg', { follow: true, nobacklog: true }, { text: true });
-  let line = lines.next();
-  line.catch(() => undefined);
-  for (;;) {
-    const { state } = await getState(client);
-    note(state);
-    if (isOnline(state)) break;
-    await line;
-    line = lines.next();
-    line.catch(() => undefined);
-  }
-  void lines.return();
-}
 
 /** The broker process has ended. Its last states come when its socket has gone. */
 export function noteEnd(broker: BrokerObservation, at: number): void {
