@@ -186,16 +186,16 @@ const heartbeatStats = z.object({ period: z.number() });
 /** Flux's own default (flux-core src/modules/heartbeat). */
 const usualPeriodMs = 2000;
 
-/** Rank 0 publishes a heartbeat, which comes through the parent. */
+/** Rank 0 publishes a heartbeat, which comes through the parent. That the parent has accepted this broker counts as the first. */
 async function noteHeartbeat(
   client: FluxClient,
   broker: BrokerObservation,
   now: () => number,
 ): Promise<void> {
+  broker.heartbeat = { at: now(), periodMs: usualPeriodMs };
   client.subscribe('heartbeat.pulse', () => {
     broker.heartbeat = { at: now(), periodMs: broker.heartbeat?.periodMs ?? usualPeriodMs };
   });
   const stats = z.safeParse(heartbeatStats, await client.rpc('heartbeat.stats-get', {}));
-  if (stats.success)
-    broker.heartbeat = { at: broker.heartbeat?.at ?? now(), periodMs: stats.data.period * 1000 };
+  if (stats.success) broker.heartbeat = { ...broker.heartbeat, periodMs: stats.data.period * 1000 };
 }
