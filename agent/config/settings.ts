@@ -169,6 +169,12 @@ export const settings = {
     meaning:
       'what readiness means: `up`: the agent supervises a broker; `joined`: the broker has joined; `run`: the leader also runs its program',
   }),
+  grace: setting(duration, {
+    expected: 'an RFC 23 duration such as 25s',
+    default: '`25s`',
+    meaning:
+      'how long an orderly stop may take before the broker is killed; a little less than the terminationGracePeriodSeconds of the pod',
+  }),
   onFailure: setting(onFailure, {
     expected: 'exit, hold or hold:DURATION',
     default: '`exit`',

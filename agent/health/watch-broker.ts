@@ -31,6 +31,8 @@ export interface WatchOptions {
   /** The broker's life. */
   readonly signal: AbortSignal;
   readonly log: Log;
+  /** Called when the broker has entered a state, with the connection that told it. */
+  readonly onState?: (state: BrokerState, client: FluxClient) => void;
   readonly now?: () => number;
 }
 
@@ -122,7 +124,7 @@ async function somethingOrLater(change: EventTarget, pauseMs: number, signal: Ab
 }
 
 async function observe(client: FluxClient, broker: BrokerObservation, options: WatchOptions): Promise<void> {
-  const { now = Date.now, log, leads } = options;
+  const { now = Date.now, log, leads, onState = () => undefined } = options;
   let following = false;
   const follow = () => {
     if (following) return;
@@ -138,11 +140,11 @@ async function observe(client: FluxClient, broker: BrokerObservation, options: W
   void client.closed.then(() => {
     gone = true;
   });
-  const note = (state: BrokerState) => noteState(broker, state, now());
   for (let pauseMs = retryMs.least; !gone; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
     try {
       for await (const state of watchState(client)) {
-        note(state);
+        noteState(broker, state, now());
+        onState(state, client);
         if (isOnline(state)) follow();
       }
     } catch (error) {
