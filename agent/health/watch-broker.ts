@@ -2,6 +2,7 @@
  * Keeps one connection to the broker's local socket while the broker lives, and notes what it says: every state as it is
  * entered, the subtree below, the heartbeat that comes down from rank 0. Nothing is polled.
  */
+
 import { watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +11,7 @@ import { connectFlux, type FluxClient } from '../flux/client.ts';
 import { watchGroup } from '../flux/services/groups.ts';
 import { watchHealth } from '../flux/services/overlay.ts';
 import { type BrokerState, brokerStates, getState, watchState } from '../flux/services/state-machine.ts';
+import { instant } from '../instant.ts';
 import type { Log } from '../log.ts';
 import { type BrokerObservation, stateOf } from './observations.ts';
 
@@ -37,7 +39,7 @@ export interface WatchOptions {
 }
 
 export function watchBroker(broker: BrokerObservation, options: WatchOptions): BrokerWatch {
-  const { signal, socketPath, now = Date.now } = options;
+  const { signal, socketPath, now = instant } = options;
   let client: FluxClient | undefined;
   let question: Promise<void> | undefined;
 
@@ -124,7 +126,7 @@ async function somethingOrLater(change: EventTarget, pauseMs: number, signal: Ab
 }
 
 async function observe(client: FluxClient, broker: BrokerObservation, options: WatchOptions): Promise<void> {
-  const { now = Date.now, log, leads, onState = () => undefined } = options;
+  const { now = instant, log, leads, onState = () => undefined } = options;
   let following = false;
   const follow = () => {
     if (following) return;

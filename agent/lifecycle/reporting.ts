@@ -1,4 +1,5 @@
 /** What the agent tells of its pod while it lives: probes, status, metrics. All of it is loaded only once the broker is on its way. */
+
 import { setMaxListeners } from 'node:events';
 import type { BrokerProcess } from '../broker/process.ts';
 import type { FluxClient } from '../flux/client.ts';
@@ -6,6 +7,7 @@ import type { BrokerState } from '../flux/services/state-machine.ts';
 import { createBrokerObservation, type Observations } from '../health/observations.ts';
 import type { HealthServer } from '../health/server.ts';
 import type { BrokerWatch } from '../health/watch-broker.ts';
+import { instant } from '../instant.ts';
 import type { Seal } from '../lifeline/message.ts';
 import type { Lifelines } from '../lifeline/parent.ts';
 import type { Log } from '../log.ts';
@@ -63,7 +65,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
         lifelines = createLifelines(await seal());
         (await serving)?.extend(lifelines.extension);
       }
-      lifelines.begin(`${process.pid}-${Date.now()}`);
+      lifelines.begin(`${process.pid}-${instant()}`);
     },
     watch: (process, socketPath) => {
       const observation = createBrokerObservation(process.pid);
@@ -81,7 +83,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
         };
         watching = watchBroker(observation, { socketPath, leads, signal: life.signal, log, onState });
         await process.ended;
-        noteEnd(observation, Date.now());
+        noteEnd(observation, instant());
       });
     },
     watchMounts: async (pod, reread) => {

@@ -2,9 +2,11 @@
  * Watches over a follower's parent while the follower's broker runs. libzmq never tells that a parent has gone, it reconnects for ever to
  * the address it was given: so the agents hold on to each other, and when a lifeline breaks, the parent is looked for as at the start.
  */
+
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../config/kinds.ts';
 import { type Observations, parentSilentSince } from '../health/observations.ts';
+import { instant } from '../instant.ts';
 import { type Lifeline, openLifeline } from '../lifeline/child.ts';
 import type { LifelineMessage, Seal } from '../lifeline/message.ts';
 import type { Log } from '../log.ts';
@@ -60,7 +62,7 @@ export async function watchParent(watch: ParentWatch): Promise<HostPort | undefi
         continue;
       }
       const wasThere =
-        incarnation !== undefined || parentSilentSince(observations.broker, Date.now()) !== undefined;
+        incarnation !== undefined || parentSilentSince(observations.broker, instant()) !== undefined;
       if (wasThere) {
         search ??= find(until)
           .then((found) => {
