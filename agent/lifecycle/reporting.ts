@@ -41,7 +41,11 @@ export function createReporting(observations: Observations, log: Log): Reporting
   let unwatch: Promise<() => Promise<void>> | undefined;
 
   const begin = async (agentSocket: string): Promise<HealthServer> => {
-    const { serveHealth } = await import('../health/server.ts');
+    const [{ serveHealth }, { compileLittle }] = await Promise.all([
+      import('../health/server.ts'),
+      import('../health/compile-little.ts'),
+    ]);
+    compileLittle();
     return serveHealth({
       observations,
       http: observations.configuration.http,
