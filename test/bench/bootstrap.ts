@@ -62,7 +62,7 @@ const caches = { dns: { negativeTtl: 30, positiveTtl: 30 } };
 
 async function firstStart(way: Way, special?: Partial<PodSpec>): Promise<number> {
   await using bed = await createBed(caches);
-  return timeToRun(way(bed, special));
+  return await timeToRun(way(bed, special));
 }
 
 async function timeToRun(startPod: StartPod): Promise<number> {
