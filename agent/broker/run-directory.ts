@@ -56,12 +56,19 @@ export function runDirectoriesToTry(configured: string | undefined): RunDirector
   return paths.map(runDirectoryAt);
 }
 
-/** Writes a file that only this user can read, whole or not at all. */
+/** Writes a file that only this user can read, whole or not at all. Throws a PodError (exit 78) where it cannot. */
 export function writePrivate(path: string, content: string, mode = 0o600): void {
   const unfinished = `${path}.new`;
-  rmSync(unfinished, { force: true });
-  writeFileSync(unfinished, content, { mode, flag: 'wx' });
-  renameSync(unfinished, path);
+  try {
+    rmSync(unfinished, { force: true });
+    writeFileSync(unfinished, content, { mode, flag: 'wx' });
+    renameSync(unfinished, path);
+  } catch (error) {
+    throw new PodError(ExitCode.configuration, `Cannot write ${path}: ${messageOf(error)}`, {
+      hint: writableHint,
+      cause: error,
+    });
+  }
 }
 
 async function prepare(path: string): Promise<RunDirectory> {

@@ -24,6 +24,8 @@ export interface AwaitOptions {
   readonly size?: number;
   /** Of this pod: it tells the pods' shares apart. */
   readonly rank?: number;
+  /** Where the parent was before it went: connected to again, but an answer that only names it is not waited for. */
+  readonly known?: readonly string[] | undefined;
   /** Ends the wait; its reason is thrown. */
   readonly signal: AbortSignal;
   /** Told what stands in the way whenever something has been learnt, also when it is the same as before (see isSame). */
@@ -98,7 +100,7 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
   };
 
   const startedAt = clock.now();
-  let wait = beginWait(waitFor, target.host, startedAt, random());
+  let wait = beginWait(waitFor, parent ? (options.known ?? []) : [target.host], startedAt, random());
   const take = (event: Event) => {
     wait = after(wait, event, waitFor, clock.now(), random());
   };

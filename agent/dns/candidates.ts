@@ -15,6 +15,8 @@ export interface Candidate {
   readonly refusedSince: Instant | undefined;
   /** When an answer last had it. */
   readonly givenAt: Instant;
+  /** The parent listened here until it went. That it refuses now is no promise that it will listen again. */
+  readonly wasLeft: boolean;
 }
 
 export type Candidates = ReadonlyMap<string, Candidate>;
@@ -45,6 +47,7 @@ export function given(
       tries: 0,
       nextTryAt: at,
       refusedSince: undefined,
+      wasLeft: false,
     };
     // Found to be another pod, or not known whose: an answer that names it ends the doubt.
     const cleared = isParent && known?.isParent === false && known.trying === undefined;
@@ -58,6 +61,15 @@ export function given(
   return next;
 }
 
+/** Where the parent was until it went. */
+export const left = (addresses: readonly string[], at: Instant): Candidates =>
+  new Map(
+    [...given(new Map(), addresses, true, at, 0)].map(([address, candidate]) => [
+      address,
+      { ...candidate, wasLeft: true },
+    ]),
+  );
+
 export function tried(candidates: Candidates, address: string, at: Instant): Candidates {
   return changed(candidates, address, (candidate) => ({ trying: at, tries: candidate.tries + 1 }));
 }
@@ -69,10 +81,10 @@ export function failed(
   seen: string,
   { at, size, random }: { at: Instant; size: number; random: number },
 ): Candidates {
-  return changed(candidates, address, ({ isParent, tries, refusedSince }) => ({
+  return changed(candidates, address, ({ isParent, tries, refusedSince, wasLeft }) => ({
     seen,
     trying: undefined,
-    refusedSince: seen === 'refused' ? (refusedSince ?? at) : undefined,
+    refusedSince: seen === 'refused' && !wasLeft ? (refusedSince ?? at) : undefined,
     nextTryAt:
       at + (isParent ? reconnectMs(tries, size, random) : Math.max(1000, 16 * size) * (0.75 + random / 2)),
   }));

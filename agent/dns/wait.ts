@@ -1,5 +1,5 @@
 /** The state of a wait for the parent: what has been seen so far, and what can happen. */
-import { type Candidates, given } from './candidates.ts';
+import { type Candidates, given, left } from './candidates.ts';
 import type { Denials } from './denials.ts';
 import { type Freshness, untouched } from './freshness.ts';
 import { type Lookup, largestListed, type NameLookup, type ParentName } from './lookup.ts';
@@ -56,7 +56,8 @@ export const forgetMs = ({ size }: Pick<WaitFor, 'size'>): number => Math.max(60
 
 export function beginWait(
   { parent, size, rank }: WaitFor,
-  literal: string,
+  /** Addresses to connect to at once: the parent's own where it is given by that, else where it was before. */
+  addresses: readonly string[],
   at: Instant,
   random: number,
 ): Wait {
@@ -76,6 +77,6 @@ export function beginWait(
     serviceDenied: false,
     slicesAskedAt: undefined,
     freshness: untouched(size > largestListed || !parent?.service ? ['peers'] : []),
-    candidates: parent ? new Map() : given(new Map(), [literal], true, at, 0),
+    candidates: parent ? left(addresses, at) : given(new Map(), addresses, true, at, 0),
   };
 }

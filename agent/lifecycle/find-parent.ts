@@ -12,6 +12,8 @@ export interface Search {
   readonly membership: Membership;
   readonly observations: Observations;
   readonly environment: NodeJS.ProcessEnv;
+  /** Where the parent was before it went. */
+  readonly known?: readonly string[] | undefined;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -21,7 +23,7 @@ export interface Search {
  * when it came first.
  */
 export async function findParent(search: Search): Promise<Found> {
-  const { parent, membership, observations, environment, signal, log } = search;
+  const { parent, membership, observations, environment, known, signal, log } = search;
   const { peerTimeout, address, nameservers } = observations.configuration;
   const [{ awaitParent }, { createObstacleLog, describeObstacle }] = await Promise.all([
     import('../dns/await-parent.ts'),
@@ -35,6 +37,7 @@ export async function findParent(search: Search): Promise<Found> {
       family: address.includes(':') ? 6 : 4,
       size: membership.size,
       rank: membership.rank,
+      known,
       signal: AbortSignal.any([signal, timeout]),
       onObstacle: (obstacle) => {
         observations.obstacle = obstacle;

@@ -10,6 +10,7 @@ import { followerOutcome, type Outcome, toldOutcome, unknownOutcome } from './ou
 import type { PreparedPod } from './prepare.ts';
 import type { Reporting } from './reporting.ts';
 import type { Signals } from './signals.ts';
+import type { FindParent } from './watch-parent.ts';
 
 /** A broker that has been started: what became of it in the end is told by `ended`. */
 export interface StartedBroker {
@@ -43,8 +44,8 @@ export async function followParent(following: Following): Promise<Outcome> {
   const { membership, environment } = pod;
   const { parent } = membership;
   if (!parent) throw new Error('rank 0 follows nobody');
-  const find = (signal: AbortSignal) =>
-    findParent({ parent, membership, observations, environment, signal, log });
+  const find: FindParent = (signal, known) =>
+    findParent({ parent, membership, observations, environment, known, signal, log });
   const { pauseMs } = await import('../dns/pace.ts');
   let known: HostPort | undefined;
   for (let attempt = 0; ; attempt++) {
@@ -77,7 +78,7 @@ interface Life {
 /** One broker's life under a parent at this address. */
 async function liveUnder(
   address: HostPort,
-  find: (signal: AbortSignal) => Promise<HostPort>,
+  find: FindParent,
   { pod, start, signals, observations, reporting, log }: Following,
 ): Promise<Life> {
   observations.parentAddress = address;

@@ -2,7 +2,6 @@
  * Watches over a follower's parent while the follower's broker runs. libzmq never tells that a parent has gone, it reconnects for ever to
  * the address it was given: so the agents hold on to each other, and when a lifeline breaks, the parent is looked for as at the start.
  */
-
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../config/kinds.ts';
 import { type Observations, parentSilentSince } from '../health/observations.ts';
@@ -11,6 +10,9 @@ import { type Lifeline, openLifeline } from '../lifeline/child.ts';
 import type { LifelineMessage, Seal } from '../lifeline/message.ts';
 import type { Log } from '../log.ts';
 
+/** Finds the parent anew; `known` is where it was. See findParent. */
+export type FindParent = (signal: AbortSignal, known?: readonly string[]) => Promise<HostPort>;
+
 export interface ParentWatch {
   /** Where the parent was found to listen before the broker was started. */
   readonly address: HostPort;
@@ -18,8 +20,7 @@ export interface ParentWatch {
   readonly seal: Seal;
   /** The broker's life. */
   readonly signal: AbortSignal;
-  /** Finds the parent anew; see findParent. */
-  readonly find: (signal: AbortSignal) => Promise<HostPort>;
+  readonly find: FindParent;
   /** What the parent announces. */
   readonly onMessage: (message: LifelineMessage) => void;
   readonly log: Log;
@@ -33,68 +34,88 @@ const retryMs = { least: 50, most: 1000 };
  * undefined when `signal` ends the watch.
  */
 export async function watchParent(watch: ParentWatch): Promise<HostPort | undefined> {
-  const { observations, signal, find, log } = watch;
-  const port = agentPort(observations);
-  let address = watch.address;
+  const { address, signal, log } = watch;
   let incarnation: string | undefined;
-  let pauseMs = retryMs.least;
-  let search: Promise<void> | undefined;
+  while (!signal.aborted) {
+    const seen = await contact(watch, incarnation !== undefined);
+    if (!seen) return undefined;
+    if (seen.elsewhere) return seen.elsewhere;
+    const { line } = seen;
+    if (incarnation !== undefined && line.incarnation !== incarnation) {
+      line.release();
+      return address;
+    }
+    if (incarnation !== undefined) log('info', 'The parent is there again');
+    incarnation = line.incarnation;
+    signal.addEventListener('abort', line.release, { once: true });
+    await line.broken;
+    signal.removeEventListener('abort', line.release);
+    if (signal.aborted) return undefined;
+    log('warn', 'The lifeline to the parent has broken: looking for the parent', { parent: address.host });
+  }
+  return undefined;
+}
+
+type Contact = { readonly line: Lifeline; readonly elsewhere?: never } | { readonly elsewhere: HostPort };
+
+/**
+ * A lifeline to the parent where it was, or the address at which its name is found now: whichever comes first. A parent that was there is
+ * looked for at once, one whose agent has never answered only when its heartbeat does not come. Undefined when the watch ends.
+ */
+async function contact(watch: ParentWatch, wasThere: boolean): Promise<Contact | undefined> {
+  const { address, signal, find, observations } = watch;
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
+  const isLost = () => wasThere || parentSilentSince(observations.broker, instant()) !== undefined;
 
-  try {
-    while (!signal.aborted) {
-      const line =
-        port === undefined ? undefined : await tryLifeline(watch, { host: address.host, port }, until);
-      if (line) {
-        if (incarnation !== undefined && line.incarnation !== incarnation) {
-          line.release();
-          return address;
-        }
-        if (pauseMs > retryMs.least) log('info', 'The parent is there again');
-        incarnation = line.incarnation;
-        pauseMs = retryMs.least;
-        await line.broken;
-        if (signal.aborted) return undefined;
-        log('warn', 'The lifeline to the parent has broken: looking for the parent', {
-          parent: address.host,
-        });
-        continue;
-      }
-      const wasThere =
-        incarnation !== undefined || parentSilentSince(observations.broker, instant()) !== undefined;
-      if (wasThere) {
-        search ??= find(until)
-          .then((found) => {
-            search = undefined;
-            if (found.host !== address.host) address = found;
-          })
-          .catch(() => undefined);
-        if (moved(address, watch.address) && incarnation === undefined) return address;
-      }
-      await delay(pauseMs, undefined, { signal: until }).catch(() => undefined);
-      pauseMs = Math.min(retryMs.most, pauseMs * 2);
+  const again = async (): Promise<Contact | undefined> => {
+    for (let pauseMs = retryMs.least; !until.aborted; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
+      const line = await tryLifeline(watch, until);
+      if (line) return { line };
+      await pause(pauseMs, until);
     }
     return undefined;
+  };
+  const elsewhere = async (): Promise<Contact | undefined> => {
+    while (!until.aborted) {
+      if (isLost()) {
+        const found = await find(until, [address.host]).catch(() => undefined);
+        if (found && found.host !== address.host) return { elsewhere: found };
+      }
+      // It listens where it was: its agent will tell whether it is the same.
+      await pause(retryMs.most, until);
+    }
+    return undefined;
+  };
+  try {
+    return await Promise.race([again(), elsewhere()]);
   } finally {
     over.abort();
   }
 }
 
-const moved = (one: HostPort, other: HostPort): boolean => one.host !== other.host;
-
-/** All pods of an instance serve their agents at the same port; undefined where it is switched off. */
-const agentPort = ({ configuration: { http } }: Observations): number | undefined =>
-  http === 'off' ? undefined : http.port;
-
+/** Undefined where the parent's agent does not serve yet, or no more, or where all agents' ports are switched off. */
 async function tryLifeline(
-  { seal, onMessage }: ParentWatch,
-  where: HostPort,
-  signal: AbortSignal,
+  { address, observations, seal, onMessage }: ParentWatch,
+  until: AbortSignal,
 ): Promise<Lifeline | undefined> {
+  const { http } = observations.configuration;
+  if (http === 'off') return undefined;
+  // A lifeline is held beyond the attempt: it ends with the broker, not with the search.
+  const attempt = new AbortController();
+  const abort = () => attempt.abort();
+  until.addEventListener('abort', abort, { once: true });
   try {
-    return await openLifeline(where, { seal, signal, onMessage });
+    return await openLifeline(
+      { host: address.host, port: http.port },
+      { seal, signal: attempt.signal, onMessage },
+    );
   } catch {
-    return undefined; // its agent does not serve yet, or no more
+    return undefined;
+  } finally {
+    until.removeEventListener('abort', abort);
   }
 }
+
+const pause = (milliseconds: number, until: AbortSignal): Promise<void> =>
+  delay(milliseconds, undefined, { signal: until }).catch(() => undefined);

@@ -58,7 +58,8 @@ export async function bootstrap(): Promise<void> {
   );
 }
 
-const caches = { dns: { negativeTtl: 30, positiveTtl: 30 } };
+/** What CoreDNS does by itself, for a Service that has a named port, as the README's has. */
+const caches = { dns: { negativeTtl: 30, positiveTtl: 30, servicePort: 8050 } };
 
 async function firstStart(way: Way, special?: Partial<PodSpec>): Promise<number> {
   await using bed = await createBed(caches);

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fluxPod, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
-import { everyFlux, exitCodes, logsOf, type MiniClusterSpec, miniCluster } from '../support/flux-pod.ts';
+import {
+  everyFlux,
+  exitCodes,
+  installFluxPod,
+  logsOf,
+  type MiniClusterSpec,
+  miniCluster,
+} from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
 
 const unavailable = bedUnavailable();
@@ -238,6 +245,68 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
       }
     },
   );
+
+  it('a run-time directory on a full disk is said, with 78', async () => {
+    const run = join(installFluxPod(), 'flux-pod');
+    const fill =
+      'mkdir /tmp/full; mount -t tmpfs -o size=4k tmpfs /tmp/full; head -c 4096 /dev/zero >/tmp/full/x';
+    startPod = miniCluster(bed, {
+      flux,
+      size: 1,
+      command: [],
+      pod: () => ({
+        command: ['sh', '-c', `${fill}; exec ${run} run -- true`],
+        env: { FLUX_POD_DIR: '/tmp/full' },
+      }),
+    });
+    pods = [startPod(0)];
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([78]);
+    expect(leader().terminationLog()).toMatch(/Cannot .*\/tmp\/full.*ENOSPC/);
+  });
+
+  it('a certificate that comes later: the pod ends with 77 and a word, and joins when it is started again', async () => {
+    startPod = miniCluster(bed, { flux, size: 2, command: up });
+    pods = [startPod(0)];
+    const early = bed.startPod({
+      cluster: 'mc',
+      index: 1,
+      command: [join(installFluxPod(), 'flux-pod'), 'run', '--', ...up],
+      env: { FLUX_POD_SIZE: '2', FLUX_POD_FLUX: flux.path },
+    });
+    expect(await early.exited, early.stderr).toEqual({ code: 77 });
+    expect(early.terminationLog()).toMatch(/curve\.cert/);
+    await early.remove();
+    pods.push(startPod(1));
+    await leader().waitForOutput(/^up$/m, 30_000);
+  });
+
+  it('a broker that is killed again and again is started again and again, and the agent holds no more than before', async () => {
+    await start({ size: 2 });
+    const follower = pods[1] as Pod;
+    const agent = follower
+      .processes()
+      .find(({ command, pid }) => pid > 1 && /^(MainThread|node)/.test(command));
+    const files = async () =>
+      Number((await follower.exec(['sh', '-c', `ls /proc/${agent?.pid}/fd | wc -l`])).stdout);
+    await ready(follower);
+    const before = await files();
+    const startedAt = performance.now();
+    for (let restarts = 1; restarts <= 10; restarts++) {
+      const { broker } = await statusOf(follower);
+      await follower.exec(['kill', '-KILL', String(broker?.pid)]);
+      await until(
+        () => statusOf(follower),
+        (now) => now.broker?.restarts === restarts && now.broker.state === 'run',
+      );
+    }
+    record(
+      flux.name,
+      'a follower’s broker killed ten times in a row: it runs for the tenth time',
+      since(startedAt),
+    );
+    await until(files, (now) => now <= before);
+    expect((await statusOf(leader())).broker?.restarts).toBe(0);
+  });
 
   it('two pods of one index: the second never becomes ready, and the instance goes on', async () => {
     await start({ size: 2 });
