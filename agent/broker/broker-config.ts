@@ -36,6 +36,7 @@ export function brokerConfig(
         : undefined,
     hostsAreHostnames: membership.hostIsHostname,
     offered: offeredResources(configuration),
+    keepsState: rank === 0 && configuration.stateDir !== undefined,
   });
   return formatToml(
     configuration.brokerConfig === undefined ? ours : withUserTable(ours, configuration.brokerConfig),

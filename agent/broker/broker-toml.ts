@@ -20,6 +20,8 @@ export interface BrokerTomlInput {
    */
   readonly parent: { readonly host: string; readonly address: string; readonly port: number } | undefined;
   readonly offered: OfferedResources;
+  /** The leader keeps its state in a directory, and must not lose it when it is killed. */
+  readonly keepsState: boolean;
   /** False where the hosts of the list are not what gethostname(2) says in the pods. */
   readonly hostsAreHostnames: boolean;
 }
@@ -32,6 +34,8 @@ export type OfferedResources =
 
 /** A SYN that is lost while a pod's route is not programmed yet must not cost libzmq's 30 s. */
 const connectTimeout = '5s';
+/** Of the job queue no more than this is lost with a leader that is killed. */
+const checkpointPeriod = '5s';
 
 export function brokerTable(input: BrokerTomlInput): TomlTable {
   const { hostlist, dnsSuffix, address, port, parent } = input;
@@ -55,6 +59,8 @@ export function brokerTable(input: BrokerTomlInput): TomlTable {
       connect_timeout: connectTimeout,
       ...(input.zmqIoThreads !== undefined && { zmq_io_threads: input.zmqIoThreads }),
     },
+    // Without checkpoints the job queue is saved by an orderly end only (flux-config-kvs(5)).
+    ...(input.keepsState && { kvs: { 'checkpoint-period': checkpointPeriod } }),
     ...(input.offered && {
       resource: {
         ...resourceTable(input.offered, hostlist),

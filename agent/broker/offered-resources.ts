@@ -4,10 +4,11 @@ import { offeredCores, readCpuAllowance } from '../pod/cpus.ts';
 import type { OfferedResources } from './broker-toml.ts';
 
 /**
- * What each host offers to jobs: the leader's broker schedules on it, a follower's verifies it. Undefined leaves it to hwloc, which finds
- * GPUs and unlike nodes but knows no CPU limit and no host that is not there yet: with either, the number is written down.
+ * What each host offers to jobs: the leader's broker schedules on it, a follower's verifies it. Undefined leaves it to hwloc, which knows
+ * no CPU limit, no host that is not there yet, and none that comes back: Flux takes a lost node of discovered resources out for good
+ * (flux-core src/modules/resource/acquire.c). So with more than one host the pods count as alike, and the number is written down.
  */
-export function offeredResources({ resources, size, maxSize, hosts }: Configuration): OfferedResources {
+export function offeredResources({ resources, maxSize, hosts }: Configuration): OfferedResources {
   switch (resources.from) {
     case 'discovery':
       return undefined;
@@ -17,8 +18,8 @@ export function offeredResources({ resources, size, maxSize, hosts }: Configurat
       return { cores: resources.cores, gpus: resources.gpus };
     case 'auto': {
       const allowance = readCpuAllowance();
-      const allOnline = maxSize === size && hosts === undefined;
-      if (allowance.limit === undefined && allOnline) return undefined;
+      const alone = maxSize === 1 && hosts === undefined;
+      if (allowance.limit === undefined && alone) return undefined;
       return { cores: offeredCores(allowance), gpus: countGpus() };
     }
   }

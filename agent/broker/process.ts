@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
+import { killSession } from './session.ts';
 
 /** How a process ended. `code` is what a shell would say: 128+N where signal N ended it. */
 export interface Ending {
@@ -17,6 +18,8 @@ export interface BrokerProcess {
   readonly ended: Promise<Ending>;
   /** Sends a signal; nothing happens when the process is gone. */
   readonly signal: (signal: NodeJS.Signals) => void;
+  /** Kills the broker and all that it has started and left. */
+  readonly kill: () => void;
 }
 
 /**
@@ -40,7 +43,11 @@ export function startBroker(
     });
     child.once('error', reject);
     child.once('spawn', () => {
-      resolve({ pid: child.pid ?? 0, ended, signal: (signal) => void child.kill(signal) });
+      const pid = child.pid ?? 0;
+      const signal = (name: NodeJS.Signals) => void child.kill(name);
+      // In a terminal it shares its session with whoever started the agent.
+      const kill = () => (terminal ? signal('SIGKILL') : killSession(pid));
+      resolve({ pid, ended, signal, kill });
     });
   }).catch((error: unknown) => {
     // Some errors are emitted, others (E2BIG, ENOTDIR) thrown by spawn itself.

@@ -10,6 +10,17 @@ export interface Program {
 }
 
 /**
+ * The program behind a shell that writes down its process id in `pidPath` and then is the program: the way to send it a signal, which
+ * the broker does not pass on.
+ */
+export function withPidFile(argv: readonly string[], pidPath: string): string[] {
+  const [first = ''] = argv;
+  if (argv.length === 0) return [];
+  const shell = argv.length === 1 && /\s/.test(first) ? ['/bin/sh', '-c', first] : argv;
+  return ['/bin/sh', '-c', 'echo $$ >"$0"; exec "$@"', pidPath, ...shell];
+}
+
+/**
  * Turns COMMAND into the initial program of the mode. `scriptPath` is where `batch` puts its script.
  * Throws a PodError (exit 64) where COMMAND is missing, or given without need.
  */

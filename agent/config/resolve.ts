@@ -44,6 +44,8 @@ export interface Configuration {
   readonly hooks: string;
   readonly http: HostPort | 'off';
   readonly ready: 'up' | 'joined' | 'run';
+  /** Seconds. */
+  readonly grace: number;
   readonly onFailure: OnFailure;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly logFormat: 'json' | 'text';
@@ -234,6 +236,7 @@ function withDefaults(values: SettingValues, facts: PodFacts, terminal: boolean)
     hooks: values.hooks ?? '/etc/flux-pod/hooks.d',
     http: values.http ?? { host: values.address?.includes(':') ? '::' : '0.0.0.0', port: 8051 },
     ready: values.ready ?? 'run',
+    grace: values.grace ?? 25,
     onFailure: values.onFailure ?? { hold: false },
     logLevel: values.logLevel ?? 'info',
     logFormat: values.logFormat ?? (terminal ? 'text' : 'json'),

@@ -116,8 +116,8 @@ export const settings = {
     expected: 'auto, discover, cores=N, "cores=N gpus=M", or the absolute path of an RFC 20 R file',
     default: '`auto`',
     meaning:
-      'what each pod offers to jobs. `auto`: what hwloc finds, but no more cores than the CPU limit of the pod; ' +
-      '`discover`: what hwloc finds; `cores=N gpus=M`: that many; a path: an R (RFC 20) for all hosts',
+      'what each pod offers to jobs. `auto`: the cores and GPUs of the leader’s pod, as its cpuset and CPU limit allow, in every pod; ' +
+      '`discover`: what hwloc finds in each (a pod that is replaced then offers nothing any more); `cores=N gpus=M`: that many; a path: an R (RFC 20) for all hosts',
   }),
   hosts: setting(text, {
     expected: 'an RFC 29 hostlist',
@@ -168,6 +168,12 @@ export const settings = {
     default: '`run`',
     meaning:
       'what readiness means: `up`: the agent supervises a broker; `joined`: the broker has joined; `run`: the leader also runs its program',
+  }),
+  grace: setting(duration, {
+    expected: 'an RFC 23 duration such as 25s',
+    default: '`25s`',
+    meaning:
+      'how long an orderly stop may take before the broker is killed; a little less than the terminationGracePeriodSeconds of the pod',
   }),
   onFailure: setting(onFailure, {
     expected: 'exit, hold or hold:DURATION',

@@ -1,7 +1,8 @@
 /** What stands between this pod and its parent, as a value that a log line or a status page can show. */
 
-/** Milliseconds since 1970, by a clock that never jumps. */
-export type Instant = number;
+import { type Instant, instant } from '../instant.ts';
+
+export type { Instant } from '../instant.ts';
 
 export interface Obstacle {
   readonly waitingFor: 'name server' | 'name' | 'address' | 'connection';
@@ -56,7 +57,7 @@ export function createObstacleLog(parent: string, log: Log) {
   return {
     last: () => last,
     met: (obstacle: Obstacle): void => {
-      const now = performance.timeOrigin + performance.now();
+      const now = instant();
       const isNew = !isSame(obstacle, last);
       last = obstacle;
       if (!isNew && now - toldAt < remindMs) return;

@@ -61,13 +61,16 @@ const lastMatchtag = 0xffff_ffff;
 export function createChannel(carrier: Carrier): Channel {
   const waiting = new Map<
     number,
-    { readonly service: string; readonly take: (response: Response | FluxError) => void }
+    { readonly service: string | undefined; readonly take: (response: Response | FluxError) => void }
   >();
   const listeners = new Set<{
     readonly prefix: string;
     readonly listener: (topic: string, payload: unknown) => void;
   }>();
   const full = new Set<object>();
+  /** RPCs whose callers wait. */
+  let asked = 0;
+  let paused = false;
   let matchtag: number = noMatchtag;
   let failure: FluxError | undefined;
 
@@ -114,7 +117,12 @@ export function createChannel(carrier: Carrier): Channel {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
+      let settled = false;
       const settle = (act: () => void) => {
+        if (settled) return;
+        settled = true;
+        asked--;
+        regulate();
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);
         act();
@@ -125,12 +133,14 @@ export function createChannel(carrier: Carrier): Channel {
       begin(topic, payload, 0, nodeid, (response) =>
         settle(() => {
           try {
-            resolve(decodeJson(resultOf(response, topic)));
+            resolve(resultOf(response, topic));
           } catch (error) {
             reject(error);
           }
         }),
       );
+      asked++;
+      regulate();
       signal?.addEventListener('abort', abort, { once: true });
       if (timeoutMs !== undefined) {
         const late = () =>
@@ -168,8 +178,7 @@ export function createChannel(carrier: Carrier): Channel {
           await promise;
         } else {
           if (isEnd(response)) return;
-          const payload = resultOf(response, topic);
-          yield text ? decodeString(payload ?? new Uint8Array()) : decodeJson(payload);
+          yield resultOf(response, topic, text);
         }
       }
     } finally {
@@ -183,23 +192,31 @@ export function createChannel(carrier: Carrier): Channel {
   const cancel = (topic: string, tag: number, nodeid: number, cancelTopic: string | undefined) => {
     const service = serviceOf(topic);
     // What still comes on this stream meets nobody.
-    waiting.set(tag, { service: '', take: () => undefined });
+    waiting.set(tag, { service: undefined, take: () => undefined });
     const silently = (cancellation: string, payload?: JsonObject) =>
       request(cancellation, payload, Flag.noResponse, noMatchtag, nodeid);
     if (cancelTopic !== undefined) silently(cancelTopic, { matchtag: tag });
     else if (![...waiting.values()].some((other) => other.service === service)) {
-      silently(`${service}.disconnect`);
+      silently(service === '' ? 'disconnect' : `${service}.disconnect`);
       // The service does not answer what it forgets.
       waiting.delete(tag);
     }
   };
 
   const hold = (queue: object) => {
-    if (full.size === 0) carrier.pause();
     full.add(queue);
+    regulate();
   };
   const release = (queue: object) => {
-    if (full.delete(queue) && full.size === 0) carrier.resume();
+    if (full.delete(queue)) regulate();
+  };
+  /** While an RPC is under way messages keep coming: the slow reader may be waiting for that very answer. */
+  const regulate = () => {
+    const pause = full.size > 0 && asked === 0;
+    if (pause === paused) return;
+    paused = pause;
+    if (pause) carrier.pause();
+    else carrier.resume();
   };
 
   return {
@@ -234,13 +251,21 @@ export function createChannel(carrier: Carrier): Channel {
   };
 
   function publish({ topic = '', payload }: Event): void {
-    for (const { prefix, listener } of listeners) {
-      if (topic.startsWith(prefix)) listener(topic, decodeJson(payload));
+    const concerned = [...listeners].filter(({ prefix }) => topic.startsWith(prefix));
+    if (concerned.length === 0) return;
+    let content: unknown;
+    try {
+      content = decodeJson(payload);
+    } catch {
+      // Events may carry bytes of any kind (RFC 3); those that are no JSON are for others.
+      return;
     }
+    for (const { listener } of concerned) listener(topic, content);
   }
 }
 
-const serviceOf = (topic: string): string => topic.slice(0, topic.lastIndexOf('.'));
+/** What stands before the method; nothing where the topic is a bare word (flux-core src/common/librouter/disconnect.c). */
+const serviceOf = (topic: string): string => topic.slice(0, Math.max(0, topic.lastIndexOf('.')));
 
 /** A response with an error number ends its stream (RFC 6, "Streaming Responses"). */
 const isLast = (response: Response | FluxError): boolean =>
@@ -249,10 +274,15 @@ const isLast = (response: Response | FluxError): boolean =>
 const isEnd = (response: Response | FluxError): boolean =>
   !(response instanceof FluxError) && response.errnum === Errno.endOfStream;
 
-/** The payload of a response, or the error that it brings, with Flux's own words. */
-function resultOf(response: Response | FluxError, topic: string): Uint8Array | undefined {
+/** The payload of a response, JSON unless it is text, or the error that it brings, with Flux's own words. */
+function resultOf(response: Response | FluxError, topic: string, text = false): unknown {
   if (response instanceof FluxError) throw response;
   const { errnum, payload } = response;
   if (errnum !== 0) throw new FluxError(errnum, { topic, ...(payload && { text: decodeString(payload) }) });
-  return payload;
+  if (text) return payload ? decodeString(payload) : '';
+  try {
+    return decodeJson(payload);
+  } catch (cause) {
+    throw new FluxError(Errno.protocol, { topic, text: (cause as Error).message, cause });
+  }
 }

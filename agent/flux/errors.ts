@@ -7,6 +7,8 @@ export const Errno = {
   permission: constants.errno.EPERM,
   invalid: constants.errno.EINVAL,
   noService: constants.errno.ENOSYS,
+  /** What a broker answers to all but a few requests while it is not online: before its state is `init`. */
+  tryAgain: constants.errno.EAGAIN,
   /** The orderly end of a stream of responses. */
   endOfStream: constants.errno.ENODATA,
   protocol: constants.errno.EPROTO,

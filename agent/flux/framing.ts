@@ -7,6 +7,7 @@ import { FluxProtocolError } from './errors.ts';
 
 const magic = Buffer.from(endianness() === 'LE' ? [0x12, 0x00, 0xee, 0xff] : [0xff, 0xee, 0x00, 0x12]);
 const headerBytes = 8;
+const smallSlice = 16 * 1024;
 
 /** Flux has no limit of its own; a length beyond this is taken for garbage rather than for a reason to wait for it. */
 export const longestMessage = 256 * 1024 * 1024;
@@ -31,9 +32,16 @@ export function createDeframer(longest: number = longestMessage): (chunk: Buffer
     const [only = Buffer.alloc(0)] = held;
     return held.length === 1 ? only : Buffer.concat(held, heldBytes);
   };
+  /** Small slices are joined as they come: a long message in slices of a byte would take a hundred times its size. */
+  const hold = (chunk: Buffer): void => {
+    const before = held.at(-1);
+    if (!before || before.length >= smallSlice || before.length > chunk.length) return void held.push(chunk);
+    held.pop();
+    hold(Buffer.concat([before, chunk]));
+  };
   return (chunk) => {
     const messages: Buffer[] = [];
-    held.push(chunk);
+    hold(chunk);
     heldBytes += chunk.length;
     // Slices are joined once there are enough of them, so that a long message in many slices is copied once.
     while (heldBytes >= wanted) {

@@ -13,10 +13,11 @@ export function formatJobId(id: JobId): string {
   return `f${text}`;
 }
 
-/** Reads F58, decimal or hexadecimal (0x...); undefined where it is none of them. */
+/** Reads F58, decimal or hexadecimal (0x...); undefined where it is none of them. RFC 19 has white space around it ignored. */
 export function parseJobId(text: string): JobId | undefined {
-  const f58 = /^[fƒ]([1-9A-HJ-NP-Za-km-z]{1,12})$/.exec(text)?.[1];
-  const id = f58 === undefined ? parseNumber(text) : parseF58(f58);
+  const word = text.trim();
+  const f58 = /^[fƒ]([1-9A-HJ-NP-Za-km-z]{1,12})$/.exec(word)?.[1];
+  const id = f58 === undefined ? parseNumber(word) : parseF58(f58);
   return id !== undefined && id <= most ? id : undefined;
 }
 

@@ -7,7 +7,7 @@ import { Flag, MessageType, proto } from './constants.ts';
 import { FluxProtocolError } from './errors.ts';
 
 interface Parts {
-  /** Ids of the hops that the message took, the first hop first; absent where the message has no route delimiter. */
+  /** Ids of the hops that a request took, the last hop first and its sender last; absent where there is no route delimiter. */
   readonly routes?: readonly string[];
   readonly topic?: string;
   readonly payload?: Uint8Array;

@@ -1,9 +1,11 @@
 /** What the agent knows about its pod: set as things happen, read by whoever asks. A probe does no work of its own. */
+
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
 import type { Obstacle } from '../dns/obstacle.ts';
 import type { OverlayHealth } from '../flux/services/overlay.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
+import { instant } from '../instant.ts';
 import type { Membership } from '../pod/membership.ts';
 import type { PhaseRecord } from '../pod/phase.ts';
 
@@ -57,7 +59,7 @@ export interface Observations {
 export function createObservations(
   configuration: Configuration,
   phases: readonly PhaseRecord[],
-  now: number = Date.now(),
+  now: number = instant(),
 ): Observations {
   return {
     configuration,
@@ -77,7 +79,7 @@ export function createObservations(
   };
 }
 
-export const createBrokerObservation = (pid: number, now: number = Date.now()): BrokerObservation => ({
+export const createBrokerObservation = (pid: number, now: number = instant()): BrokerObservation => ({
   pid,
   startedAt: now,
   connected: false,

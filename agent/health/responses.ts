@@ -8,8 +8,6 @@ export interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
-  /** What is to happen once the answer is on its way. */
-  readonly onSent?: () => void;
 }
 
 export interface Sources {

@@ -84,13 +84,13 @@ function httpServer(
       request.resume();
       respond(request)
         .catch((error: unknown): Answer => json(500, { error: String(error) }))
-        .then(({ status, type, body, onSent = () => undefined }) => {
+        .then(({ status, type, body }) => {
           response.writeHead(status, {
             'content-type': type,
             'content-length': Buffer.byteLength(body),
             'cache-control': 'no-store',
           });
-          response.end(request.method === 'HEAD' ? undefined : body, onSent);
+          response.end(request.method === 'HEAD' ? undefined : body);
         });
     },
   );
@@ -98,6 +98,9 @@ function httpServer(
   server.maxHeadersCount = limits.headers;
   return server;
 }
+
+/** How long a client may hold the connection by which it has released the pod. */
+const lastWordsMs = 2000;
 
 const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] ?? '/';
 
@@ -111,5 +114,11 @@ async function getAnswer(request: IncomingMessage, sources: Sources): Promise<An
 async function localAnswer(request: IncomingMessage, options: ServeOptions): Promise<Answer> {
   if (request.method !== 'POST' || pathOf(request) !== '/release') return getAnswer(request, options);
   if (!options.observations.held) return json(409, { error: 'this pod is not held' });
-  return { ...json(200, { released: true }), onSent: options.onRelease };
+  // The pod's end also ends the process that asked: it is to have read the answer, and told it, before.
+  const gone = setTimeout(options.onRelease, lastWordsMs);
+  request.socket.once('close', () => {
+    clearTimeout(gone);
+    options.onRelease();
+  });
+  return json(200, { released: true });
 }

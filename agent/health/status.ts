@@ -1,11 +1,13 @@
 /** `/status`: all that the agent knows, as JSON. Nothing in it is a secret. */
+
 import { formatHostlist } from '../cluster/hostlist.ts';
+import { instant } from '../instant.ts';
 import { type Observations, parentSilentSince, phaseOf, stateOf } from './observations.ts';
 import { judge, probes } from './verdict.ts';
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
-export function statusOf(observations: Observations, now: number = Date.now()) {
+export function statusOf(observations: Observations, now: number = instant()) {
   const { configuration, membership, broker, obstacle, parentAddress } = observations;
   const phase = phaseOf(observations);
   const state = stateOf(broker);

@@ -1,5 +1,7 @@
 /** What the probes answer: pure judgements of what is known. Each says why. */
+
 import { brokerStates } from '../flux/services/state-machine.ts';
+import { instant } from '../instant.ts';
 import { type Observations, parentSilentSince, phaseOf, stateOf } from './observations.ts';
 
 export const probes = ['startup', 'live', 'ready'] as const;
@@ -17,7 +19,7 @@ const no = (why: string): Verdict => ({ ok: false, why });
 /** A broker that owes an answer for longer is hung: the pod is to be restarted. A busy one may take seconds. */
 export const hungAfterMs = 10_000;
 
-export function judge(probe: Probe, observations: Observations, now: number = Date.now()): Verdict {
+export function judge(probe: Probe, observations: Observations, now: number = instant()): Verdict {
   if (observations.held) {
     const held = 'the pod has failed and is held for a person: `flux-pod release` ends it';
     return probe === 'ready' ? no(held) : yes(held);

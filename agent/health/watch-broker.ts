@@ -2,6 +2,7 @@
  * Keeps one connection to the broker's local socket while the broker lives, and notes what it says: every state as it is
  * entered, the subtree below, the heartbeat that comes down from rank 0. Nothing is polled.
  */
+
 import { watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +11,7 @@ import { connectFlux, type FluxClient } from '../flux/client.ts';
 import { watchGroup } from '../flux/services/groups.ts';
 import { watchHealth } from '../flux/services/overlay.ts';
 import { type BrokerState, brokerStates, getState, watchState } from '../flux/services/state-machine.ts';
+import { instant } from '../instant.ts';
 import type { Log } from '../log.ts';
 import { type BrokerObservation, stateOf } from './observations.ts';
 
@@ -31,11 +33,13 @@ export interface WatchOptions {
   /** The broker's life. */
   readonly signal: AbortSignal;
   readonly log: Log;
+  /** Called when the broker has entered a state, with the connection that told it. */
+  readonly onState?: (state: BrokerState, client: FluxClient) => void;
   readonly now?: () => number;
 }
 
 export function watchBroker(broker: BrokerObservation, options: WatchOptions): BrokerWatch {
-  const { signal, socketPath, now = Date.now } = options;
+  const { signal, socketPath, now = instant } = options;
   let client: FluxClient | undefined;
   let question: Promise<void> | undefined;
 
@@ -122,7 +126,7 @@ async function somethingOrLater(change: EventTarget, pauseMs: number, signal: Ab
 }
 
 async function observe(client: FluxClient, broker: BrokerObservation, options: WatchOptions): Promise<void> {
-  const { now = Date.now, log, leads } = options;
+  const { now = instant, log, leads, onState = () => undefined } = options;
   let following = false;
   const follow = () => {
     if (following) return;
@@ -138,12 +142,11 @@ async function observe(client: FluxClient, broker: BrokerObservation, options: W
   void client.closed.then(() => {
     gone = true;
   });
-  const note = (state: BrokerState) => noteState(broker, state, now());
   for (let pauseMs = retryMs.least; !gone; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
     try {
-      await untilOnline(client, note);
       for await (const state of watchState(client)) {
-        note(state);
+        noteState(broker, state, now());
+        onState(state, client);
         if (isOnline(state)) follow();
       }
     } catch (error) {
@@ -155,25 +158,6 @@ async function observe(client: FluxClient, broker: BrokerObservation, options: W
 }
 
 const isOnline = (state: BrokerState): boolean => brokerStates.indexOf(state) >= brokerStates.indexOf('init');
-
-/**
- * Before `init` a broker answers clients little more than its state and its log (flux-core src/broker/modhash.c,
- * allow_early_request). Every transition is a line in the log: whenever one comes, the state is asked for.
- */
-async function untilOnline(client: FluxClient, note: (state: BrokerState) => void): Promise<void> {
-  const lines = client.stream('log.dmesg', { follow: true, nobacklog: true }, { text: true });
-  let line = lines.next();
-  line.catch(() => undefined);
-  for (;;) {
-    const { state } = await getState(client);
-    note(state);
-    if (isOnline(state)) break;
-    await line;
-    line = lines.next();
-    line.catch(() => undefined);
-  }
-  void lines.return();
-}
 
 /** The broker process has ended. Its last states come when its socket has gone. */
 export function noteEnd(broker: BrokerObservation, at: number): void {
@@ -206,16 +190,16 @@ const heartbeatStats = z.object({ period: z.number() });
 /** Flux's own default (flux-core src/modules/heartbeat). */
 const usualPeriodMs = 2000;
 
-/** Rank 0 publishes a heartbeat, which comes through the parent. */
+/** Rank 0 publishes a heartbeat, which comes through the parent. That the parent has accepted this broker counts as the first. */
 async function noteHeartbeat(
   client: FluxClient,
   broker: BrokerObservation,
   now: () => number,
 ): Promise<void> {
+  broker.heartbeat = { at: now(), periodMs: usualPeriodMs };
   client.subscribe('heartbeat.pulse', () => {
     broker.heartbeat = { at: now(), periodMs: broker.heartbeat?.periodMs ?? usualPeriodMs };
   });
   const stats = z.safeParse(heartbeatStats, await client.rpc('heartbeat.stats-get', {}));
-  if (stats.success)
-    broker.heartbeat = { at: broker.heartbeat?.at ?? now(), periodMs: stats.data.period * 1000 };
+  if (stats.success) broker.heartbeat = { ...broker.heartbeat, periodMs: stats.data.period * 1000 };
 }

@@ -17,11 +17,25 @@ export function leaderOutcome(ending: Ending, stoppedBy: NodeJS.Signals | undefi
   return { code: ending.code, sentence: `The program has ended with ${ending.code}${explain(ending.code)}` };
 }
 
-/** A follower's broker ends with 0 when the instance has ended; any other end is a lost parent or a broken broker. */
+/**
+ * A follower's broker ends with 0 when the instance has ended; how that ended, its parent tells. Any other end is a lost parent
+ * or a broken broker.
+ */
 export function followerOutcome(ending: Ending, stoppedBy: NodeJS.Signals | undefined): Outcome | undefined {
   if (stoppedBy) return stoppedOutcome(stoppedBy);
   return ending.code === 0 ? { code: 0, sentence: 'The instance has ended' } : undefined;
 }
+
+/** All pods of an instance end with the outcome of its leader, so that a Job retries or completes as a whole. */
+export const toldOutcome = ({ code, sentence }: Outcome): Outcome => ({
+  code,
+  sentence: `The instance has ended. Its leader: ${sentence}`,
+});
+
+export const unknownOutcome = (why: string, code: number = ExitCode.peersUnavailable): Outcome => ({
+  code,
+  sentence: `The instance has ended; how, is not known: ${why}`,
+});
 
 /** An orderly stop ends with 128+N, so that 143 tells a deleted pod from a failed program. */
 export const stoppedOutcome = (signal: NodeJS.Signals): Outcome => ({

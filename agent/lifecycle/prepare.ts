@@ -3,10 +3,11 @@ import { brokerArguments } from '../broker/command-line.ts';
 import { formatCertificate } from '../broker/curve.ts';
 import { checkKeyPair, readMountedCertificate } from '../broker/curve-file.ts';
 import { environmentFor, findFlux } from '../broker/find-flux.ts';
-import { initialProgram } from '../broker/program.ts';
+import { initialProgram, withPidFile } from '../broker/program.ts';
 import { openRunDirectory, type RunDirectory, writePrivate } from '../broker/run-directory.ts';
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
+import type { Seal } from '../lifeline/message.ts';
 import { type Membership, membershipOf } from '../pod/membership.ts';
 
 /** All that is needed to start this pod's broker, again and again. */
@@ -18,6 +19,8 @@ export interface PreparedPod {
   readonly brokerArguments: readonly string[];
   /** Writes broker.toml, with the parent's verified address on a follower. */
   readonly writeBrokerToml: (parentAddress?: HostPort) => void;
+  /** What the agents of the instance know each other by, made from the certificate; of no use to a single broker. */
+  readonly seal: () => Promise<Seal>;
   /** The part of the certificate's check that need not hold up the broker. Throws a PodError (exit 77). */
   readonly checkKeyPair: () => Promise<void>;
 }
@@ -50,8 +53,14 @@ export async function preparePod(
     directory,
     flux,
     environment: environmentFor(flux, environment),
-    brokerArguments: brokerArguments(configuration, membership, directory, program.argv),
+    brokerArguments: brokerArguments(
+      configuration,
+      membership,
+      directory,
+      withPidFile(program.argv, directory.programPid),
+    ),
     writeBrokerToml,
+    seal: async () => (await import('../lifeline/message.ts')).createSeal(certificate?.secretKey ?? ''),
     checkKeyPair: async () => {
       if (certificate) await checkKeyPair(configuration.curveCert, certificate);
     },

@@ -1,17 +1,27 @@
 /** What the agent tells of its pod while it lives: probes, status, metrics. All of it is loaded only once the broker is on its way. */
+
 import { setMaxListeners } from 'node:events';
 import type { BrokerProcess } from '../broker/process.ts';
 import type { FluxClient } from '../flux/client.ts';
+import type { BrokerState } from '../flux/services/state-machine.ts';
 import { createBrokerObservation, type Observations } from '../health/observations.ts';
 import type { HealthServer } from '../health/server.ts';
 import type { BrokerWatch } from '../health/watch-broker.ts';
+import { instant } from '../instant.ts';
+import type { Seal } from '../lifeline/message.ts';
+import type { Lifelines } from '../lifeline/parent.ts';
 import type { Log } from '../log.ts';
+import { undrainSelf } from './drain.ts';
 import type { PreparedPod } from './prepare.ts';
 import type { Reread } from './watch-mounts.ts';
 
 export interface Reporting {
   /** Begins to serve; calls after the first do nothing. `agentSocket` is where `flux-pod status` asks. */
   readonly serve: (agentSocket: string) => Promise<void>;
+  /** The lifelines of the children's agents, once they are served. */
+  readonly lifelines: () => Lifelines | undefined;
+  /** Lets the children hold on to this broker. */
+  readonly holdChildren: (broker: BrokerProcess, seal: () => Promise<Seal>) => Promise<void>;
   /** Watches a broker for as long as it lives; `socketPath` is its local socket. */
   readonly watch: (broker: BrokerProcess, socketPath: string) => void;
   /** The connection to the broker, while there is one. */
@@ -27,6 +37,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   let serving: Promise<HealthServer> | undefined;
   let watching: BrokerWatch | undefined;
+  let lifelines: Lifelines | undefined;
   let unwatch: Promise<() => Promise<void>> | undefined;
 
   const begin = async (agentSocket: string): Promise<HealthServer> => {
@@ -47,6 +58,15 @@ export function createReporting(observations: Observations, log: Log): Reporting
       serving ??= begin(agentSocket);
       await serving.catch((error) => log('error', 'Cannot serve probes and status', { why: String(error) }));
     },
+    lifelines: () => lifelines,
+    holdChildren: async (process, seal) => {
+      if (!lifelines) {
+        const { createLifelines } = await import('../lifeline/parent.ts');
+        lifelines = createLifelines(await seal());
+        (await serving)?.extend(lifelines.extension);
+      }
+      lifelines.begin(`${process.pid}-${instant()}`);
+    },
     watch: (process, socketPath) => {
       const observation = createBrokerObservation(process.pid);
       observations.broker = observation;
@@ -58,9 +78,12 @@ export function createReporting(observations: Observations, log: Log): Reporting
       });
       const leads = observations.membership?.rank === 0;
       void import('../health/watch-broker.ts').then(async ({ noteEnd, watchBroker }) => {
-        watching = watchBroker(observation, { socketPath, leads, signal: life.signal, log });
+        const onState = (state: BrokerState, client: FluxClient) => {
+          if (state === 'run') void undrainSelf(client, observations, log);
+        };
+        watching = watchBroker(observation, { socketPath, leads, signal: life.signal, log, onState });
         await process.ended;
-        noteEnd(observation, Date.now());
+        noteEnd(observation, instant());
       });
     },
     watchMounts: async (pod, reread) => {

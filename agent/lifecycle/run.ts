@@ -1,4 +1,5 @@
 /** The life of a pod, from its configuration to its outcome. */
+import { rmSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { type BrokerProcess, startBroker } from '../broker/process.ts';
 import type { Configuration } from '../config/resolve.ts';
@@ -6,13 +7,14 @@ import { createObservations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import { createLifecycle } from '../pod/phase.ts';
 import { explainEnding } from './explain-ending.ts';
-import { followParent } from './follow.ts';
+import { followParent, type StartedBroker } from './follow.ts';
 import { holdFailed } from './hold.ts';
 import { findHooks, runHooks, type Stage } from './hooks.ts';
 import { failedOutcome, leaderOutcome, type Outcome, stoppedOutcome } from './outcome.ts';
 import { preparePod } from './prepare.ts';
 import { createReporting } from './reporting.ts';
 import { handleSignals } from './signals.ts';
+import { followerTarget, leaderTarget } from './stop.ts';
 import type { Reread } from './watch-mounts.ts';
 
 /** Runs this pod's part of the Flux instance until it has ended. COMMAND is run by the leader as the mode says. */
@@ -41,18 +43,29 @@ export async function runPod(
     await hook('pre');
     await hook(leads ? 'leader-pre' : 'follower-pre');
 
-    const start = async () => {
+    const start = async (parentStops = new Promise<void>(() => undefined)): Promise<StartedBroker> => {
       signals.stop.throwIfAborted();
+      rmSync(pod.directory.programPid, { force: true });
       const broker = await startBroker(pod.flux, pod.brokerArguments, pod.environment, terminal);
       lifecycle.enter('broker', { pid: broker.pid, flux: pod.flux });
-      signals.forwardTo(broker);
+      const { programPid } = pod.directory;
+      const { client, lifelines } = reporting;
+      const stopping = { broker, observations, programPid, lifelines, client, parentStops, log };
+      signals.forwardTo(leads ? leaderTarget(stopping) : followerTarget(stopping));
       reporting.watch(broker, pod.directory.socket);
       await pod.checkKeyPair().catch(endWith(broker));
+      const ended = attend(broker);
+      ended.catch(() => undefined);
+      return { process: broker, ended };
+    };
+    const attend = async (broker: BrokerProcess) => {
       await log.open();
       await reporting.serve(pod.directory.agentSocket);
+      if (pod.membership.size > 1) await reporting.holdChildren(broker, pod.seal);
       await reporting.watchMounts(pod, reread);
       const ending = await broker.ended;
       signals.forwardTo(undefined);
+      broker.kill();
       if (!signals.stop.aborted) await explainEnding(ending, configuration, pod.membership);
       log('info', 'The broker has ended', {
         code: ending.code,
@@ -61,10 +74,18 @@ export async function runPod(
       return ending;
     };
     const outcome = leads
-      ? leaderOutcome(await start(), signals.stoppedBy())
+      ? leaderOutcome(await (await start()).ended, signals.stoppedBy())
       : await followParent({ pod, start, signals, lifecycle, observations, reporting, log });
+    await tellChildren(outcome);
     await hook('post', never);
     return outcome;
+  };
+
+  const tellChildren = async ({ code, sentence }: Outcome) => {
+    const lifelines = reporting.lifelines();
+    // A follower that leaves alone says nothing of the instance.
+    if (observations.membership?.rank === 0) lifelines?.announce({ kind: 'outcome', code, sentence });
+    await lifelines?.settled(childrenHearMs);
   };
 
   const outcome = await live().catch((error: unknown): Outcome => {
@@ -86,9 +107,12 @@ export async function runPod(
   return outcome;
 }
 
+/** Children have this long to hear the outcome. */
+const childrenHearMs = 2000;
+
 /** The broker ends, and then the error is thrown. */
 const endWith = (broker: BrokerProcess) => async (error: unknown) => {
-  broker.signal('SIGKILL');
+  broker.kill();
   await broker.ended;
   throw error;
 };

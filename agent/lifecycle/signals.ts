@@ -1,19 +1,28 @@
-/** The signals that a pod is sent, and where they go: to the broker while there is one, else they end the wait. */
-import type { BrokerProcess } from '../broker/process.ts';
+/** The signals that a pod is sent, and where they go. */
 import type { Observations } from '../health/observations.ts';
 
-/** Those that ask for an end; the first one that comes decides the exit code. */
-const ending = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
-/** Those that are the program's own business. */
-const passing = ['SIGUSR1', 'SIGUSR2'] as const;
+/** What takes signals while a broker runs. */
+export interface Target {
+  /** The process id of the leader's program, while it runs. */
+  readonly program: () => number | undefined;
+  /** Ends the broker in an orderly way; called again for each further signal that asks for an end. */
+  readonly stop: (signal: NodeJS.Signals, first: boolean) => void;
+  /** To the broker itself: what it makes of it is its own business. */
+  readonly pass: (signal: NodeJS.Signals) => void;
+}
+
+/** They go to the program, which may have a use for them; where there is none, they ask for an end. */
+const forTheProgram = ['SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
+/** They go to the program, or to nobody. */
+const users = ['SIGUSR1', 'SIGUSR2'] as const;
 
 export interface Signals {
   /** Aborted by the first signal that asks for an end. */
   readonly stop: AbortSignal;
-  /** That signal. */
+  /** That signal. It decides the exit code. */
   readonly stoppedBy: () => NodeJS.Signals | undefined;
-  /** From now on signals go to this broker; one that asked for an end before is delivered at once. */
-  readonly forwardTo: (broker: BrokerProcess | undefined) => void;
+  /** From now on signals go there; an end that was asked for before is asked for at once. */
+  readonly forwardTo: (target: Target | undefined) => void;
 }
 
 /**
@@ -22,23 +31,43 @@ export interface Signals {
  */
 export function handleSignals(terminal: boolean, observations: Pick<Observations, 'stoppedBy'>): Signals {
   const controller = new AbortController();
-  let broker: BrokerProcess | undefined;
-  const fromTerminal = (signal: NodeJS.Signals) => terminal && (signal === 'SIGINT' || signal === 'SIGQUIT');
-  for (const signal of ending) {
+  let target: Target | undefined;
+
+  const end = (signal: NodeJS.Signals) => {
+    const first = observations.stoppedBy === undefined;
+    observations.stoppedBy ??= signal;
+    target?.stop(signal, first);
+    controller.abort(new Error(`stopped by ${signal}`));
+  };
+  process.on('SIGTERM', () => end('SIGTERM'));
+  for (const signal of forTheProgram) {
     process.on(signal, () => {
-      if (broker && fromTerminal(signal)) return;
-      observations.stoppedBy ??= signal;
-      broker?.signal(signal);
-      controller.abort(new Error(`stopped by ${signal}`));
+      if (target && terminal && signal !== 'SIGHUP') return;
+      if (!tell(target?.program(), signal)) end(signal);
     });
   }
-  for (const signal of passing) process.on(signal, () => broker?.signal(signal));
+  for (const signal of users) {
+    process.on(signal, () => {
+      if (!tell(target?.program(), signal)) target?.pass(signal);
+    });
+  }
   return {
     stop: controller.signal,
     stoppedBy: () => observations.stoppedBy,
-    forwardTo: (target) => {
-      broker = target;
-      if (observations.stoppedBy) broker?.signal(observations.stoppedBy);
+    forwardTo: (next) => {
+      target = next;
+      if (observations.stoppedBy) target?.stop(observations.stoppedBy, true);
     },
   };
+}
+
+/** Whether there was a process to tell. */
+function tell(pid: number | undefined, signal: NodeJS.Signals): boolean {
+  if (pid === undefined) return false;
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
 }

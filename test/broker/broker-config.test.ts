@@ -156,4 +156,13 @@ describe('FLUX_POD_BROKER_CONFIG', () => {
       }),
     );
   });
+
+  it('a leader with a state directory checkpoints it, so that little is lost when it is killed', () => {
+    const text = (index: number) => {
+      const configuration = configurationOf({ size: 2, index, stateDir: '/state' });
+      return brokerConfig(configuration, membershipOf(configuration), '/run/flux-pod/curve.cert');
+    };
+    expect(text(0)).toMatch(/\[kvs\]\s+checkpoint-period = "5s"/);
+    expect(text(1)).not.toContain('[kvs]');
+  });
 });

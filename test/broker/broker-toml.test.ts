@@ -18,6 +18,7 @@ const input: BrokerTomlInput = {
   zmqIoThreads: undefined,
   parent: undefined,
   offered: undefined,
+  keepsState: false,
   hostsAreHostnames: true,
 };
 

@@ -42,6 +42,7 @@ describe('openRunDirectory', () => {
       brokerToml: join(path, 'broker.toml'),
       curveCert: join(path, 'curve.cert'),
       batchScript: join(path, 'batch.sh'),
+      programPid: join(path, 'program.pid'),
       agentSocket: join(path, 'agent.sock'),
       runDirectory: join(path, 'run'),
       socket: join(path, 'run/local'),

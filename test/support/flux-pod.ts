@@ -79,13 +79,19 @@ export interface MiniClusterSpec {
 export const certificateMount = '/etc/flux-pod/curve/curve.cert';
 
 /** Starts the pods of a MiniCluster as the Job controller would: only the size is set, and a Secret is mounted. */
-export function startMiniCluster(
+export function startMiniCluster(bed: Bed, spec: MiniClusterSpec): Pod[] {
+  const startPod = miniCluster(bed, spec);
+  return Array.from({ length: spec.size }, (_, index) => startPod(index));
+}
+
+/** What starts a pod of a MiniCluster, also another one in the place of one that has gone. */
+export function miniCluster(
   bed: Bed,
   { size, command, flux, cluster = 'mc', env = {}, pod }: MiniClusterSpec,
-): Pod[] {
+): (index: number) => Pod {
   const fluxPod = join(installFluxPod(), 'flux-pod');
   const certificate = formatCertificate(createCertificate({ name: cluster }));
-  return Array.from({ length: size }, (_, index) => {
+  return (index) => {
     const special = pod?.(index) ?? {};
     return bed.startPod({
       cluster,
@@ -101,7 +107,7 @@ export function startMiniCluster(
       },
       mounts: { [certificateMount]: { content: certificate, mode: 0o400 }, ...special.mounts },
     });
-  });
+  };
 }
 
 /** What all pods wrote, for the message of a failing test. */

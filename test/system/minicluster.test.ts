@@ -126,7 +126,7 @@ describe.skipIf(unavailable).each(everyFlux())(
       ]);
       expect(inside).toMatchObject({ code: 0, stdout: '2\n' });
       await leader.signal('SIGTERM');
-      expect(await exitCodes(pods), logsOf(pods)).toEqual([143, 0]);
+      expect(await exitCodes(pods), logsOf(pods)).toEqual([143, 143]);
     });
 
     it('hooks run at their stages, in all pods, on the leader and on followers', async () => {
@@ -152,10 +152,10 @@ describe.skipIf(unavailable).each(everyFlux())(
       ['sh -c "kill -9 $$"', 137, /ended with 137: signal 9 ended it/],
       ['no-such-program', 127, /it was not found/],
       ['/etc/hosts', 126, /it is not executable/],
-    ])('the leader of `%s` ends with %i', async (program, code, said) => {
+    ])('all pods of `%s` end with %i', async (program, code, said) => {
       const command = program.startsWith('sh -c') ? ['sh', '-c', program.slice(7, -1)] : [program];
       const { codes, leader, logs } = await run(bed, { size: 2, command });
-      expect(codes, logs).toEqual([code, 0]);
+      expect(codes, logs).toEqual([code, code]);
       expect(leader.terminationLog()).toMatch(said);
     });
 

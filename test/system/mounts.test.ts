@@ -55,14 +55,14 @@ describe.skipIf(unavailable).each(everyFlux())('files that change while $name ru
     (await fluxPod(pod, 'shell', '--', 'flux', 'config', 'get', 'archive.period')).stdout.trim();
 
   it('what Flux can reload is reloaded', async () => {
-    expect(await inUse()).toBe('1m');
+    if (flux.real) expect(await inUse()).toBe('1m');
     await swap(pod, 'v2', '[archive]\nperiod = "2m"');
     const { answer } = await until(
       () => remarks(pod),
       (said) => said.length > 0,
     );
     expect(answer).toEqual(['The broker has reloaded archive']);
-    expect(await inUse()).toBe('2m');
+    if (flux.real) expect(await inUse()).toBe('2m');
   });
 
   it.each([
@@ -76,7 +76,7 @@ describe.skipIf(unavailable).each(everyFlux())('files that change while $name ru
       (all) => all.length > before,
     );
     expect(answer.at(-1)).toMatch(said);
-    expect(await inUse()).toBe('2m');
+    if (flux.real) expect(await inUse()).toBe('2m');
   });
 
   it('another certificate is for the next start of all pods, a broken one for none', async () => {

@@ -57,7 +57,7 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
 
   it('passes on each of the 256 exit codes', async () => {
     const loop = `cp ${directory}/flux-pod ${directory}/flux-pod.cjs /tmp
-      printf '#!/bin/sh\\nexit "$2"\\n' >/tmp/node; chmod +x /tmp/node
+      printf '#!/bin/sh\\nexit "$3"\\n' >/tmp/node; chmod +x /tmp/node
       code=0
       while [ $code -le 255 ]; do
         unshare --pid --fork --mount-proc /tmp/flux-pod $code
@@ -76,24 +76,36 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
     expect(pod.terminationLog()).toContain(`(exit ${code})`);
   });
 
+  it('SIGTERM reaches the broker, and the pod ends with 143', async () => {
+    const pod = start(['sh', '-c', "trap 'echo got it; exit 0' TERM; echo up; while :; do sleep 0.01; done"]);
+    await pod.waitForOutput(/^up$/m);
+    await pod.signal('SIGTERM');
+    expect(await pod.exited, pod.stderr).toEqual({ code: 143 });
+    expect(pod.stdout).toContain('got it');
+  });
+
   it.each([
-    ['SIGTERM', 143],
     ['SIGINT', 130],
     ['SIGHUP', 129],
     ['SIGQUIT', 131],
-  ] as const)('%s reaches the broker, and the pod ends with %i', async (signal, code) => {
-    const pod = start([
-      'sh',
-      '-c',
-      `trap 'echo got ${signal}; exit 0' ${signal.slice(3)}; echo up; while :; do sleep 0.01; done`,
-    ]);
-    await pod.waitForOutput(/^up$/m);
-    await pod.signal(signal);
-    expect(await pod.exited, pod.stderr).toEqual({ code });
-    expect(pod.stdout).toContain(`got ${signal}`);
-  });
+  ] as const)(
+    '%s reaches the program, which may go on, end as it likes, or of it with %i',
+    async (signal, code) => {
+      const say = `trap 'echo got ${signal}' ${signal.slice(3)}; trap 'exit 9' USR1; echo up; while :; do sleep 0.01; done`;
+      const pod = start(['sh', '-c', say]);
+      await pod.waitForOutput(/^up$/m);
+      await pod.signal(signal);
+      await pod.waitForOutput(new RegExp(`got ${signal}`));
+      await pod.signal('SIGUSR1');
+      expect(await pod.exited, pod.stderr).toEqual({ code: 9 });
+      const other = start(['sh', '-c', 'echo up; exec sleep 1000']);
+      await other.waitForOutput(/^up$/m);
+      await other.signal(signal);
+      expect(await other.exited, other.stderr).toEqual({ code });
+    },
+  );
 
-  it.each(['SIGUSR1', 'SIGUSR2'] as const)('%s reaches the broker, which goes on', async (signal) => {
+  it.each(['SIGUSR1', 'SIGUSR2'] as const)('%s reaches the program, which goes on', async (signal) => {
     const pod = start([
       'sh',
       '-c',

@@ -1,5 +1,5 @@
-import type { z } from 'zod/mini';
-import * as core from 'zod/mini';
+import * as z from 'zod/mini';
+import { parseIdset } from '../../cluster/idset.ts';
 import { Errno, FluxError } from '../errors.ts';
 
 /** What the services need of a client. */
@@ -11,7 +11,7 @@ export function readAnswer<Schema extends z.ZodMiniType>(
   topic: string,
   answer: unknown,
 ): z.output<Schema> {
-  const result = core.safeParse(schema, answer);
+  const result = z.safeParse(schema, answer);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue?.path.join('.') || 'the answer';
@@ -20,3 +20,16 @@ export function readAnswer<Schema extends z.ZodMiniType>(
     text: `${where} is not what was expected: ${issue?.message}`,
   });
 }
+
+/** RFC 22. */
+export const idset = z.pipe(
+  z.string(),
+  z.transform((text: string, context): number[] => {
+    try {
+      return parseIdset(text);
+    } catch (error) {
+      context.issues.push({ code: 'custom', message: (error as Error).message, input: text });
+      return z.NEVER;
+    }
+  }),
+);

@@ -1,17 +1,15 @@
 /** Groups of brokers, such as those that are online (flux-core src/broker/groups.c). They are kept on rank 0. */
 import * as z from 'zod/mini';
-import { parseIdset } from '../../cluster/idset.ts';
 import type { CallOptions } from '../channel.ts';
-import { type FluxClient, readAnswer } from './answer.ts';
+import { type FluxClient, idset, readAnswer } from './answer.ts';
 
-const groupAnswer = z.object({ members: z.string() });
+const groupAnswer = z.object({ members: idset });
 const topic = 'groups.get';
 
 /** The ranks that are in a group (`broker.online`, ...) now. */
 export async function getGroup(client: FluxClient, name: string, options?: CallOptions): Promise<number[]> {
-  return parseIdset(
-    readAnswer(groupAnswer, topic, await client.rpc(topic, { name }, { ...options, nodeid: 0 })).members,
-  );
+  const answer = await client.rpc(topic, { name }, { ...options, nodeid: 0 });
+  return readAnswer(groupAnswer, topic, answer).members;
 }
 
 /** The same now and at every change. Only rank 0 answers. */
@@ -21,5 +19,5 @@ export async function* watchGroup(
   options?: CallOptions,
 ): AsyncGenerator<number[], void> {
   for await (const answer of client.stream(topic, { name }, { ...options, nodeid: 0 }))
-    yield parseIdset(readAnswer(groupAnswer, topic, answer).members);
+    yield readAnswer(groupAnswer, topic, answer).members;
 }

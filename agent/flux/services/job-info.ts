@@ -14,6 +14,9 @@ const eventlogEntry = z.object({
 });
 export type EventlogEntry = z.output<typeof eventlogEntry>;
 
+/** flux-core src/common/libjob/job.h, FLUX_JOB_EVENT_WATCH_WAITCREATE. */
+const waitForCreation = 1;
+
 const watchAnswer = z.object({ event: z.string() });
 
 /**
@@ -27,7 +30,9 @@ export async function* watchEventlog(
   options?: CallOptions,
 ): AsyncGenerator<EventlogEntry, void> {
   const topic = 'job-info.eventlog-watch';
-  const stream = client.stream(topic, { id, path, flags: 0 }, { ...options, cancelTopic: `${topic}-cancel` });
+  // What a job's shell writes is not there before the job runs: it is waited for, until the job has ended without it.
+  const flags = path.startsWith('guest.') ? waitForCreation : 0;
+  const stream = client.stream(topic, { id, path, flags }, { ...options, cancelTopic: `${topic}-cancel` });
   for await (const answer of stream)
     yield* parseEventlog(readAnswer(watchAnswer, topic, answer).event, topic);
 }

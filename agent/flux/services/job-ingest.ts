@@ -10,7 +10,7 @@ const submitAnswer = z.object({ id: jobId });
 /** RFC 14: 0 holds the job, 16 is the default, 31 is the most urgent. */
 export const defaultUrgency = 16;
 
-/** Submits a jobspec (RFC 14, RFC 25) as the instance's owner. Throws a FluxError (EINVAL) that says what is wrong with it. */
+/** Submits a jobspec (RFC 14, RFC 25) as the instance's owner. Throws a FluxError that says what is wrong with it. */
 export async function submitJob(
   client: FluxClient,
   jobspec: JsonObject,

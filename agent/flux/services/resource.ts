@@ -1,13 +1,7 @@
 /** Resources of the instance (flux-core src/modules/resource). */
 import * as z from 'zod/mini';
-import { parseIdset } from '../../cluster/idset.ts';
 import type { RpcOptions } from '../channel.ts';
-import { type FluxClient, readAnswer } from './answer.ts';
-
-const idset = z.pipe(
-  z.string(),
-  z.transform((text: string) => parseIdset(text)),
-);
+import { type FluxClient, idset, readAnswer } from './answer.ts';
 
 /** RFC 20, version 1: of R_lite only what counts cores and GPUs. */
 const resourceSet = z.object({

@@ -1,6 +1,8 @@
 /** The broker's states (flux-core src/broker/state_machine.c). */
+import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { CallOptions, RpcOptions } from '../channel.ts';
+import { Errno, FluxError } from '../errors.ts';
 import { type FluxClient, readAnswer } from './answer.ts';
 
 /** In their order; their places are the numbers that state-machine.monitor says (state_machine.h, broker_state_t). */
@@ -33,13 +35,54 @@ export async function getState(
 }
 
 /**
- * The broker's state now and at every change, as it happens. The numbers differ between versions of Flux: where the first one is not
- * in its place, each state is asked for by its name.
+ * The broker's state now and at every change, as it happens. Before it is `init`, which a follower reaches when its parent has accepted
+ * it, a broker tells its state but not its changes (flux-core src/broker/modhash.c, allow_early_request): until then it is asked
+ * whenever its log has a new line, as it has for every change.
  */
 export async function* watchState(
   client: FluxClient,
   options?: CallOptions,
 ): AsyncGenerator<BrokerState, void> {
+  let last: BrokerState | undefined;
+  const isNew = (state: BrokerState) => {
+    const other = state !== last;
+    last = state;
+    return other;
+  };
+  for (;;) {
+    try {
+      for await (const state of monitorState(client, options)) if (isNew(state)) yield state;
+      return;
+    } catch (error) {
+      if (!(error instanceof FluxError && error.errnum === Errno.tryAgain)) throw error;
+    }
+    for await (const state of askUntilOnline(client, options)) if (isNew(state)) yield state;
+  }
+}
+
+/** How often a broker is asked that does not show its log. */
+const offlineMs = 50;
+
+async function* askUntilOnline(client: FluxClient, options?: CallOptions): AsyncGenerator<BrokerState, void> {
+  const log = { ...options, text: true };
+  const lines = client.stream('log.dmesg', { follow: true, nobacklog: true }, log);
+  const nextLine = async () => {
+    const end = await lines.next().catch(() => ({ done: true }));
+    if (end.done) await delay(offlineMs);
+  };
+  // The request goes out before the question for the state, so that no change falls between the two.
+  for (let line = nextLine(); ; line = nextLine()) {
+    const { state } = await getState(client, options);
+    yield state;
+    if (brokerStates.indexOf(state) >= brokerStates.indexOf('init')) break;
+    await line;
+    options?.signal?.throwIfAborted();
+  }
+  void lines.return();
+}
+
+/** The numbers differ between versions of Flux: where the first one is not in its place, each state is asked for by its name. */
+async function* monitorState(client: FluxClient, options?: CallOptions): AsyncGenerator<BrokerState, void> {
   const topic = 'state-machine.monitor';
   let numbered: boolean | undefined;
   for await (const answer of client.stream(topic, {}, options)) {

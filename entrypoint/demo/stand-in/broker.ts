@@ -1,14 +1,22 @@
 /** A stand-in broker: joins the tree of its instance, runs the initial program on rank 0, and leaves in order. */
-import { spawn } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:os';
-import { type Ending, endingOf } from '../../../agent/broker/process.ts';
+import { NodeId } from '../../../agent/flux/constants.ts';
+import { type BrokerState, brokerStates } from '../../../agent/flux/services/state-machine.ts';
+import { createChildren } from './children.ts';
 import { type BrokerConfig, readBrokerConfig } from './config.ts';
-import { createJobs } from './jobs.ts';
-import { createOverlay } from './overlay.ts';
-import { createTasks } from './tasks.ts';
-import { type Link, type Message, openLink } from './wire.ts';
+import { changeOnline, serveGroups } from './groups.ts';
+import { type Jobs, serveJobs } from './jobs.ts';
+import { serveBroker, serveLocal } from './local.ts';
+import { createParent } from './parent.ts';
+import { hangUpGroup, startProgram } from './program.ts';
+import { serveResources } from './resources.ts';
+import { createRouter, type Router } from './router.ts';
+import { createStates } from './states.ts';
+import { serveTasks } from './tasks.ts';
+
+/** How long jobs may take to end when the instance does. */
+const cleanupMs = 2000;
 
 /** `flux broker ARGS...` */
 export async function runBroker(args: readonly string[]): Promise<number> {
@@ -19,148 +27,141 @@ export async function runBroker(args: readonly string[]): Promise<number> {
     process.stderr.write(`flux-broker: ${error instanceof Error ? error.message : error}\n`);
     return 1;
   }
-  const log = createLog(config);
-  const online = new Set<number>();
-  const stop = Promise.withResolvers<'parent-fail' | 'shutdown' | 'signal'>();
-  const running = Promise.withResolvers<void>();
-  const quorum = Number(config.attributes.get('broker.quorum') ?? config.size);
+  return live(config);
+}
+
+async function live(config: BrokerConfig): Promise<number> {
   const leader = config.rank === 0;
+  const broker = assemble(config);
+  const { states, parent, children, router } = broker;
+  const { post, until, current } = states;
+  let hangUp: (() => void) | undefined;
+  onSignal((signal) => {
+    if (current() === 'exit') return;
+    states.log.info(`signal ${signal}`);
+    if (hangUp) hangUp();
+    else if (current() === 'join') broker.fail('parent-fail');
+    else post(current() === 'quorum' ? 'quorum-fail' : 'shutdown');
+  });
 
-  const handle = (message: Message): void => {
-    if (message.type === 'online') online.add(message.rank);
-    if (message.type === 'offline') online.delete(message.rank);
-    if (message.type === 'run' || (leader && online.size >= quorum)) running.resolve();
-    if (message.type === 'shutdown') stop.resolve('shutdown');
-    if (message.type === 'task') tasks.start(message);
-    if (message.type === 'output' || message.type === 'exit') jobs.report(message);
-  };
-  const tasks = createTasks(config, (message) => (leader ? handle(message) : overlay.up(message)));
-  const jobs = createJobs(config, online, (task) =>
-    task.rank === config.rank ? tasks.start(task) : overlay.down({ type: 'task', ...task }),
-  );
-  const overlay = createOverlay(config, handle, () => stop.resolve('parent-fail'), log.fail);
-
-  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
-  let hangUp = () => stop.resolve('signal');
-  for (const signal of signals) {
-    process.on(signal, () => {
-      log.say(`signal ${constants.signals[signal]}`);
-      hangUp();
-    });
-  }
-
-  const clients = serveClients(config, jobs);
-  if (!(await overlay.listen())) return 1;
-  log.enter('builtins-success', 'join');
-  const joined = await Promise.race([overlay.join(), stop.promise]);
-  if (joined === 'signal') return leave(1);
-  log.enter(leader ? 'parent-none' : 'parent-ready', 'init');
-  if (joined === 'parent-fail') return leave(1);
-  log.enter('rc1-success', 'quorum');
-  if (leader) handle({ type: 'online', rank: 0 });
-  else overlay.up({ type: 'online', rank: config.rank });
-  const reached = await Promise.race([running.promise, stop.promise]);
-  if (reached === 'parent-fail' || reached === 'signal')
-    return leave(reached === 'signal' && !leader ? 0 : 1);
-  if (reached !== 'shutdown') {
-    log.enter('quorum-full', 'run');
-    overlay.broadcast({ type: 'run' });
-  }
-  if (!leader) {
-    const why = await stop.promise;
-    log.enter(why === 'signal' ? 'shutdown-abort' : why, 'cleanup');
-    return leave(why === 'parent-fail' ? 1 : 0);
-  }
-  const code = config.attributes.has('broker.rc2_none') ? await waitForEnd() : await runProgram();
-  log.enter(code === 0 ? 'rc2-success' : 'rc2-fail', 'cleanup');
-  return leave(code);
-
-  async function waitForEnd(): Promise<number> {
-    await stop.promise;
-    return 0;
-  }
-
-  async function runProgram(): Promise<number> {
+  if (!(await children.listen())) return 1;
+  post('builtins-success');
+  if (leader) post('parent-none');
+  else void parent.join(children.status).then(() => followParent(broker));
+  await until('config-sync');
+  post(leader ? 'sync-none' : 'sync-success');
+  post('rc1-success');
+  const beat = leader ? setInterval(() => router.publish('heartbeat.pulse'), config.heartbeatMs) : undefined;
+  if (states.wasIn('init')) changeOnline(router, 'join', [config.rank]);
+  await until('run');
+  if (leader && current() === 'run' && !config.attributes.has('broker.rc2_none')) {
     const program = startProgram(config);
     hangUp = () => program.kill('SIGHUP');
-    return (await program.ended).code;
+    const { code } = await program.ended;
+    hangUp = undefined;
+    if (code === 0) post('rc2-success');
+    else broker.fail('rc2-fail', code);
   }
-
-  /** Children first, then the tasks, then this broker. */
-  async function leave(code: number): Promise<number> {
-    hangUp = () => undefined;
-    log.enter('cleanup-success', 'shutdown');
-    overlay.broadcast({ type: 'shutdown' });
-    await overlay.childrenGone();
-    tasks.signalAll('SIGTERM');
-    log.enter('children-complete', 'finalize');
-    overlay.close();
-    clients.close();
-    rmSync(socketPath(config), { force: true });
-    hangUpGroup();
-    log.enter('rc3-success', 'goodbye');
-    log.enter('goodbye', 'exit');
-    return code;
-  }
+  await until('cleanup');
+  await leave(broker, leader);
+  clearInterval(beat);
+  hangUpGroup();
+  return broker.code();
 }
 
-/** The log lines of flux-core's state machine, as they look when stderr is no terminal. */
-function createLog({ rank, attributes }: BrokerConfig) {
-  const level = Number(attributes.get('log-stderr-level') ?? 3);
-  let state = 'load-builtins';
-  const write = (severity: number, name: string, text: string) => {
-    if (severity <= level) process.stderr.write(`<${severity}>broker.${name}[${rank}]: ${text}\n`);
-  };
-  return {
-    enter: (event: string, next: string) => {
-      write(6, 'info', `${event}: ${state}->${next} 0ms`);
-      state = next;
-    },
-    say: (text: string) => write(6, 'info', text),
-    fail: (text: string) => write(3, 'err', text),
-  };
+/** Ends jobs, lets the children go first, says goodbye. */
+async function leave(
+  { states, jobs, tasks, children, parent, local }: Broker,
+  leader: boolean,
+): Promise<void> {
+  const { post, wasIn } = states;
+  await jobs?.cancelAll(cleanupMs);
+  post(leader ? 'cleanup-success' : 'cleanup-none');
+  children.spurn();
+  const alone = children.online() === 0;
+  await children.gone();
+  tasks.signalAll('SIGTERM');
+  post(alone ? 'children-none' : 'children-complete');
+  post(wasIn('init') ? 'rc3-success' : 'rc3-fail');
+  await parent.leave();
+  local.close();
+  children.close();
+  post('goodbye');
+  post('builtins-done');
 }
 
-/** flux-core src/broker/broker.c: a lone word is a shell's, several are executed as they are. */
-function startProgram({ program, attributes }: BrokerConfig) {
-  const [first = '/bin/sh', ...rest] = program.length === 1 ? ['/bin/sh', '-c', ...program] : program;
-  const env = { ...process.env, FLUX_URI: attributes.get('local-uri') ?? '' };
-  const child = spawn(first, rest, { stdio: 'inherit', env });
-  const ended = new Promise<Ending>((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) =>
-      resolve({ code: error.code === 'ENOENT' ? 127 : 126, signal: undefined }),
-    );
-    child.once('exit', (code, signal) => resolve(endingOf(code, signal)));
+type Broker = ReturnType<typeof assemble>;
+
+/** The parts of a broker, each of which serves what it knows of. */
+function assemble(config: BrokerConfig) {
+  const { rank, tree } = config;
+  const uuid = randomUUID();
+  const states = createStates(config);
+  const { post, current, log } = states;
+  let code = 0;
+  const fail = (event: string, exitCode = 1) => {
+    code = exitCode;
+    post(event);
+  };
+  const router = createRouter({ ...config, isOnline: () => states.wasIn('init') });
+  const parent = createParent(config, router, { uuid, log }, () =>
+    fail(current() === 'quorum' ? 'quorum-fail' : 'parent-fail'),
+  );
+  const subtreeOf = (root: number): number[] => [root, ...tree.childrenOf(root).flatMap(subtreeOf)];
+  const children = createChildren(config, router, {
+    uuid,
+    log,
+    onStatus: parent.tell,
+    onLoss: (child) => changeOnline(router, 'leave', subtreeOf(child)),
   });
-  return { ended, kill: (signal: NodeJS.Signals) => void child.kill(signal) };
+  states.serve(router);
+  serveBroker(config, router);
+  const tasks = serveTasks(config, router);
+  const jobs = rank === 0 ? serveInstance(config, router, post) : serveGroups(config, router);
+  const local = serveLocal(config, router);
+  return { states, router, parent, children, tasks, jobs, local, fail, code: () => code };
 }
 
-const socketPath = ({ attributes }: BrokerConfig): string =>
-  (attributes.get('local-uri') ?? '').replace(/^local:\/\//, '');
+/** What only rank 0 has: jobs, resources, and who is online. */
+function serveInstance(config: BrokerConfig, router: Router, post: (event: string) => void): Jobs {
+  const quorum = Number(config.attributes.get('broker.quorum') ?? config.size);
+  const online = new Set<number>();
+  const jobs = serveJobs(config, router, online);
+  serveResources(config, router, online, jobs.allocated);
+  serveGroups(config, router, {
+    online,
+    onChange: () => {
+      if (online.size >= quorum) post('quorum-full');
+      jobs.schedule();
+    },
+  });
+  return jobs;
+}
 
-function serveClients(config: BrokerConfig, jobs: ReturnType<typeof createJobs>): Server {
-  const answer = (message: Message, link: Link): void => {
-    if (message.type === 'getattr') {
-      const value = config.attributes.get(message.name);
-      link.send(
-        value === undefined
-          ? { type: 'error', error: 'No such file or directory' }
-          : { type: 'value', value },
-      );
-    } else if (config.rank !== 0)
-      link.send({ type: 'error', error: "flux-pod's stand-in runs jobs on the leader only" });
-    else if (message.type === 'resources') link.send({ type: 'value', value: jobs.resourceTable() });
-    else if (message.type === 'submit') jobs.submit(message, link);
-    else if (message.type === 'attach') jobs.attach(message.job, link);
+/** A follower goes where its parent goes (flux-core src/broker/state_machine.c, join_check_parent and its like). */
+async function followParent({ router, states: { post, until, current }, fail }: Broker): Promise<void> {
+  let parent: BrokerState = 'load-builtins';
+  const parentReached = (state: BrokerState) => brokerStates.indexOf(parent) >= brokerStates.indexOf(state);
+  const check = () => {
+    const state = current();
+    if (state === 'join' && parentReached('cleanup')) fail('parent-fail');
+    else if (state === 'join' && parentReached('quorum')) post('parent-ready');
+    else if (state === 'quorum' && parentReached('cleanup')) post('quorum-fail');
+    else if (state === 'quorum' && parent === 'run') post('quorum-full');
+    else if (state === 'run' && parent === 'shutdown') post('shutdown');
+    else if (state === 'run' && parentReached('finalize')) fail('parent-fail');
   };
-  const server = createServer((socket) => void openLink(socket, answer, () => undefined));
-  rmSync(socketPath(config), { force: true });
-  if (socketPath(config) !== '') server.listen(socketPath(config));
-  return server;
+  void until('quorum').then(check);
+  void until('run').then(check);
+  const stream = router.channel.stream('state-machine.monitor', undefined, { nodeid: NodeId.upstream });
+  for await (const answer of stream) {
+    parent = brokerStates[(answer as { state: number }).state] ?? 'exit';
+    check();
+  }
 }
 
-/** flux-core src/broker/broker.c: a broker that leads its process group hangs up what the program left behind. */
-function hangUpGroup(): void {
-  const group = Number(readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ')[2]);
-  if (group === process.pid) process.kill(0, 'SIGHUP');
+/** Signals end the program, and a broker that has none, wherever it is on its way. */
+function onSignal(act: (signum: number) => void): void {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)
+    process.on(signal, () => act(constants.signals[signal]));
 }

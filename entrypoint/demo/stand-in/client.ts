@@ -1,94 +1,139 @@
-import { createConnection } from 'node:net';
-import { type Link, type Message, openLink } from './wire.ts';
+/** The commands that talk to the broker of FLUX_URI. */
+import { parseArgs } from 'node:util';
+import { formatHostlist, parseHostlist } from '../../../agent/cluster/hostlist.ts';
+import { connectFlux, type FluxClient } from '../../../agent/flux/client.ts';
+import { FluxError } from '../../../agent/flux/errors.ts';
+import { formatJobId, type JobId, parseJobId } from '../../../agent/flux/job-id.ts';
+import { getAttr } from '../../../agent/flux/services/attr.ts';
+import { watchEventlog } from '../../../agent/flux/services/job-info.ts';
+import { submitJob } from '../../../agent/flux/services/job-ingest.ts';
+import {
+  countResources,
+  getScheduledResources,
+  type ResourceSet,
+} from '../../../agent/flux/services/resource.ts';
+import { makeJobspec } from './jobspec.ts';
 
 export type ClientCommand = (args: readonly string[]) => Promise<number>;
 
-/** The commands that talk to the broker of FLUX_URI. */
-export const clientCommands: Readonly<Record<string, ClientCommand>> = {
-  run: async (args) => {
-    const id = await submit(args);
-    return id === undefined ? 1 : attach(id);
+type Act = (client: FluxClient, args: readonly string[]) => Promise<number>;
+
+const commands: Readonly<Record<string, Act>> = {
+  run: async (client, args) => attach(client, await submit(client, args)),
+  submit: async (client, args) => {
+    print(`${formatJobId(await submit(client, args))}\n`);
+    return 0;
   },
-  submit: async (args) => {
-    const id = await submit(args);
-    if (id !== undefined) process.stdout.write(`${id}\n`);
-    return id === undefined ? 1 : 0;
+  job: async (client, [verb, text = '']) => {
+    const id = parseJobId(text);
+    if (verb !== 'attach') return unknown(`job ${verb}`);
+    return id === undefined ? complain(`${text} is no job id`) : attach(client, id);
   },
-  job: async ([verb, id]) => {
-    if (verb === 'attach' && id !== undefined) return attach(id);
-    process.stderr.write(`flux: flux-pod's stand-in knows no "flux job ${verb}": install Flux\n`);
-    return 1;
+  getattr: async (client, [name = '']) => {
+    const value = await getAttr(client, name);
+    if (value === undefined) return complain(`${name}: No such file or directory`);
+    print(`${value}\n`);
+    return 0;
   },
-  getattr: async ([name = '']) => print(await ask({ type: 'getattr', name }), '\n'),
-  resource: async ([verb]) => {
-    if (verb === 'list') return print(await ask({ type: 'resources' }), '');
-    process.stderr.write(`flux: flux-pod's stand-in knows no "flux resource ${verb}": install Flux\n`);
-    return 1;
+  resource: async (client, [verb]) => {
+    if (verb !== 'list') return unknown(`resource ${verb}`);
+    const { all, down, allocated } = await getScheduledResources(client);
+    print('     STATE NNODES NCORES NGPUS NODELIST\n');
+    print(row('free', without(without(all, down), allocated)));
+    print(row('allocated', allocated));
+    print(row('down', down));
+    return 0;
   },
 };
 
-/** The job id, or undefined when the job was refused and that was said. */
-async function submit(args: readonly string[]): Promise<string | undefined> {
-  let nodes: number | undefined;
-  let tasks: number | undefined;
-  let next = 0;
-  for (; args[next]?.startsWith('-'); next++) {
-    if (args[next] === '--') {
-      next++;
-      break;
-    }
-    const match = /^(-N|--nodes|-n|--ntasks)=?(.*)$/.exec(args[next] ?? '');
-    if (!match) continue;
-    const count = Number(match[2] || args[++next]);
-    if (match[1] === '-N' || match[1] === '--nodes') nodes = count;
-    else tasks = count;
+export const clientCommands: Readonly<Record<string, ClientCommand>> = Object.fromEntries(
+  Object.entries(commands).map(([name, act]) => [name, (args: readonly string[]) => talk(act, args)]),
+);
+
+async function talk(act: Act, args: readonly string[]): Promise<number> {
+  const path = (process.env.FLUX_URI ?? '').replace(/^local:\/\//, '');
+  try {
+    using client = await connectFlux(path);
+    return await act(client, args);
+  } catch (error) {
+    if (!(error instanceof FluxError)) throw error;
+    return complain(error.message);
   }
-  const environment = Object.entries(process.env).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
+}
+
+function submit(client: FluxClient, args: readonly string[]): Promise<JobId> {
+  const { nodes, tasks, argv } = readOptions(args);
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
-  const env = Object.fromEntries(environment);
-  const answer = await ask({ type: 'submit', nodes, tasks, argv: args.slice(next), cwd: process.cwd(), env });
-  if (answer.type === 'value') return answer.value;
-  print(answer, '');
-  return undefined;
+  return submitJob(client, makeJobspec({ nodes, tasks }, argv, env));
 }
 
-/** Shows a job's output until it ends. */
-function attach(id: string): Promise<number> {
-  return converse({ type: 'attach', job: Number(id.replace(/^f/, '')) }, (message, finish) => {
-    if (message.type === 'output') process[message.stream].write(Buffer.from(message.data, 'base64'));
-    else if (message.type === 'done') finish(message.code);
-    else finish(print(message, ''));
-  });
+/** Options stand before the command; those that are not known are passed over. */
+function readOptions(args: readonly string[]) {
+  const options = { nodes: { type: 'string', short: 'N' }, ntasks: { type: 'string', short: 'n' } } as const;
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  const command = tokens.find(({ kind }) => kind !== 'option');
+  const own = tokens.filter((token) => token.kind === 'option' && (!command || token.index < command.index));
+  const numberOf = (name: string) => {
+    const found = own.find((token) => token.kind === 'option' && token.name === name);
+    return found?.kind === 'option' && found.value !== undefined ? Number(found.value) : undefined;
+  };
+  const start = command ? command.index + (command.kind === 'option-terminator' ? 1 : 0) : args.length;
+  return { nodes: numberOf('nodes'), tasks: numberOf('ntasks'), argv: args.slice(start) };
 }
 
-const ask = (question: Message): Promise<Message> => converse(question, (message, finish) => finish(message));
-
-function print(answer: Message, end: string): number {
-  if (answer.type === 'value') process.stdout.write(`${answer.value}${end}`);
-  else process.stderr.write(`flux: ERROR: ${answer.type === 'error' ? answer.error : answer.type}\n`);
-  return answer.type === 'value' ? 0 : 1;
+/** Shows a job's output until it ends; resolves to its exit code. */
+async function attach(client: FluxClient, id: JobId): Promise<number> {
+  const output = showOutput(client, id);
+  let code = 1;
+  for await (const { name, context } of watchEventlog(client, id, 'eventlog')) {
+    if (name === 'exception') complain(`${formatJobId(id)}: exception: ${context?.type}: ${context?.note}`);
+    if (name === 'finish') code = Number(context?.status) >> 8;
+  }
+  await output;
+  return code;
 }
 
-function converse<Result>(
-  question: Message,
-  onMessage: (message: Message, finish: (result: Result) => void) => void,
-): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const path = (process.env.FLUX_URI ?? '').replace(/^local:\/\//, '');
-    const socket = createConnection(path);
-    socket.once('error', (error) =>
-      reject(new Error(`flux: cannot reach the broker at ${path}: ${error.message}`)),
+async function showOutput(client: FluxClient, id: JobId): Promise<void> {
+  for await (const { name, context } of watchEventlog(client, id, 'guest.output')) {
+    const { stream, data, encoding } = (context ?? {}) as Record<string, string>;
+    if (name !== 'data' || data === undefined) continue;
+    process[stream === 'stderr' ? 'stderr' : 'stdout'].write(
+      Buffer.from(data, encoding === 'base64' ? 'base64' : 'utf8'),
     );
-    const link: Link = openLink(
-      socket,
-      (message) =>
-        onMessage(message, (result) => {
-          link.close();
-          resolve(result);
-        }),
-      () => reject(new Error('flux: the broker has closed the connection')),
-    );
-    socket.once('connect', () => link.send(question));
-  });
+  }
+}
+
+function row(state: string, set: ResourceSet): string {
+  const { nodes, cores } = countResources(set);
+  const cells = [state.padStart(10), String(nodes).padStart(6), String(cores).padStart(6)];
+  return `${cells.join(' ')}     0 ${formatHostlist(hostsOf(set))}\n`;
+}
+
+const hostsOf = ({ execution }: ResourceSet): string[] =>
+  execution.nodelist.filter((list) => list !== '').flatMap(parseHostlist);
+
+/** The nodes of a set that are not in the other. */
+function without(set: ResourceSet, other: ResourceSet): ResourceSet {
+  const gone = new Set(other.execution.R_lite.flatMap(({ rank }) => rank));
+  const R_lite = set.execution.R_lite.map(({ rank, children }) => ({
+    rank: rank.filter((one) => !gone.has(one)),
+    children,
+  }));
+  const goneHosts = new Set(hostsOf(other));
+  const nodelist = [formatHostlist(hostsOf(set).filter((host) => !goneHosts.has(host)))];
+  return { execution: { R_lite, nodelist } };
+}
+
+const print = (text: string): void => void process.stdout.write(text);
+
+function complain(text: string): number {
+  process.stderr.write(`flux: ERROR: ${text}\n`);
+  return 1;
+}
+
+function unknown(command: string): number {
+  process.stderr.write(`flux: flux-pod's stand-in knows no "flux ${command}": install Flux\n`);
+  return 1;
 }

@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism, hostname, networkInterfaces } from 'node:os';
-import { parse } from 'smol-toml';
+import { parse, TomlError, type TomlTable } from 'smol-toml';
 import { parseCertificate } from '../../../agent/broker/curve.ts';
-import { parseHostlist } from '../../../agent/cluster/hostlist.ts';
+import { formatHostlist, parseHostlist } from '../../../agent/cluster/hostlist.ts';
 import { parseIdset } from '../../../agent/cluster/idset.ts';
 import { createTopology, parseTopology, type Tree } from '../../../agent/cluster/topology.ts';
 import { type HostPort, parseDuration, parseHostPort } from '../../../agent/config/kinds.ts';
@@ -20,7 +20,10 @@ export interface BrokerConfig {
   readonly publicKey: string;
   readonly connectTimeoutMs: number;
   readonly cores: number;
+  readonly heartbeatMs: number;
   readonly program: readonly string[];
+  /** What is in broker.toml now. Throws an Error with Flux's words around its parser's. */
+  readonly readToml: () => TomlTable;
 }
 
 interface HostEntry {
@@ -32,8 +35,8 @@ interface HostEntry {
 /** Reads `flux broker`'s arguments as flux-broker(1) and flux-config-bootstrap(5) say. Throws an Error with the real one's gist. */
 export function readBrokerConfig(args: readonly string[]): BrokerConfig {
   const { attributes, configPath, program } = readArguments(args);
-  const toml =
-    configPath === undefined ? {} : (parse(readFileSync(configPath, 'utf8')) as Record<string, never>);
+  const readToml = () => (configPath === undefined ? {} : readTomlFile(configPath));
+  const toml = readToml() as Record<string, never>;
   const bootstrap: Record<string, unknown> = toml.bootstrap ?? {};
   const tbon: Record<string, unknown> = toml.tbon ?? {};
   const host = attributes.get('hostname') ?? hostname();
@@ -51,7 +54,18 @@ export function readBrokerConfig(args: readonly string[]): BrokerConfig {
     return endpoint(String(template ?? ''), name, String(bootstrap.default_port ?? ''));
   };
   const parent = tree.parentOf(rank);
-  attributes.set('rank', String(rank)).set('size', String(hosts.length)).set('hostname', host);
+  const facts = {
+    rank,
+    size: hosts.length,
+    hostname: host,
+    hostlist: formatHostlist(hosts),
+    version: 'stand-in',
+    'broker.pid': process.pid,
+    'tbon.level': tree.levelOf(rank),
+    'tbon.descendants': tree.descendantCountOf(rank),
+    ...(parent !== undefined && { 'tbon.parent-endpoint': formatEndpoint(uriOf(parent, 'connect')) }),
+  };
+  for (const [name, value] of Object.entries(facts)) attributes.set(name, String(value));
   return {
     rank,
     size: hosts.length,
@@ -64,7 +78,9 @@ export function readBrokerConfig(args: readonly string[]): BrokerConfig {
     publicKey: hosts.length > 1 ? readPublicKey(bootstrap.curve_cert) : '',
     connectTimeoutMs: (parseDuration(String(tbon.connect_timeout ?? '30s')) ?? 30) * 1000,
     cores: coresIn(toml.resource),
+    heartbeatMs: (parseDuration(attributes.get('heartbeat-period') ?? '2s') ?? 2) * 1000,
     program,
+    readToml,
   };
 }
 
@@ -80,6 +96,15 @@ function readArguments(args: readonly string[]) {
     else attributes.set(value.split('=', 1)[0] ?? '', value.slice(value.indexOf('=') + 1));
   }
   return { attributes, configPath, program: args.slice(next) };
+}
+
+function readTomlFile(path: string): TomlTable {
+  try {
+    return parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw new Error(`Config file error: ${path}:${error.line}: ${error.message.split('\n', 1)[0]}`);
+  }
 }
 
 /** Later entries for a host that is known add what is missing (flux-core src/common/libfluxutil/conf_bootstrap.c). */
@@ -99,6 +124,9 @@ function endpoint(template: string, host: string, port: string): HostPort {
   const [held] = networkInterfaces()[parsed.host] ?? [];
   return { host: parsed.host === '*' ? '0.0.0.0' : (held?.address ?? parsed.host), port: parsed.port };
 }
+
+const formatEndpoint = ({ host, port }: HostPort): string =>
+  `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 function readPublicKey(path: unknown): string {
   if (typeof path !== 'string') throw new Error('curve_cert must be defined for size > 1');

@@ -1,89 +1,233 @@
-import { formatHostlist } from '../../../agent/cluster/hostlist.ts';
+/** The leader's queue: every job starts as soon as there are nodes enough, on the lowest ranks that are online. */
+import { constants } from 'node:os';
+import { FluxError } from '../../../agent/flux/errors.ts';
+import type { JsonObject } from '../../../agent/flux/payload.ts';
 import type { BrokerConfig } from './config.ts';
-import type { Link, Message, Task } from './wire.ts';
+import { type Job, record } from './job.ts';
+import { serveJobRecords } from './job-records.ts';
+import { readJobspec, unwrap } from './jobspec.ts';
+import { place } from './resources.ts';
+import type { Asked, Router } from './router.ts';
+import type { Task, Told } from './tasks.ts';
 
-interface Job {
-  readonly said: Message[];
-  readonly followers: Set<Link>;
-  open: number;
-  code: number;
-}
-
-/** The leader's queue: every job starts at once, on the lowest ranks that are online. */
 export interface Jobs {
-  readonly submit: (request: Extract<Message, { type: 'submit' }>, link: Link) => void;
-  readonly attach: (job: number, link: Link) => void;
-  /** A task's output or end. */
-  readonly report: (message: Extract<Message, { type: 'output' | 'exit' }>) => void;
-  readonly resourceTable: () => string;
+  /** Starts what has waited for nodes. */
+  readonly schedule: () => void;
+  readonly allocated: () => readonly number[];
+  /** Cancels what there is and waits until it has ended, `withinMs` at most. */
+  readonly cancelAll: (withinMs: number) => Promise<void>;
 }
 
-export function createJobs(
-  config: BrokerConfig,
-  online: ReadonlySet<number>,
-  send: (task: Task) => void,
-): Jobs {
-  const jobs = new Map<number, Job>();
-  const tell = (job: Job, message: Message) => {
-    for (const link of job.followers) link.send(message);
+const { EINVAL, ENOENT, EPERM, SIGTERM } = { ...constants.errno, ...constants.signals };
+
+export function serveJobs(config: BrokerConfig, router: Router, online: ReadonlySet<number>): Jobs {
+  const jobs = new Map<bigint, Job>();
+  const started = Date.now();
+  const running = () => [...jobs.values()].filter(({ state }) => state === 'run');
+  const isActive = ({ state }: Job) => state !== 'inactive';
+  let onEnd = () => undefined as unknown;
+
+  const note = (job: Job, path: string, name: string, context?: JsonObject) => {
+    const event = record(job, path, name, context);
+    for (const watcher of watchersOf(job)) if (watcher.payload.path === path) watcher.respond({ event });
   };
-  return {
-    submit: ({ nodes: asked, tasks: wanted, argv, cwd, env }, link) => {
-      const nodes = asked ?? Math.min(wanted ?? 1, online.size);
-      const size = wanted ?? nodes;
-      const ranks = [...online].sort((a, b) => a - b).slice(0, nodes);
-      if (ranks.length < nodes || size < nodes) {
-        const why = size < nodes ? 'node count must not be greater than task count' : 'unsatisfiable request';
-        return link.send({ type: 'error', error: why });
-      }
-      const id = jobs.size + 1;
-      jobs.set(id, { said: [], followers: new Set(), open: size, code: 0 });
-      link.send({ type: 'value', value: `f${id}` });
-      const each = Math.ceil(size / nodes);
-      for (let task = 0; task < size; task++) {
-        const rank = ranks[Math.floor(task / each)] ?? 0;
-        send({ job: id, task, localTask: task % each, rank, size, nodes, argv, cwd, env });
-      }
-    },
-    attach: (id, link) => {
-      const job = jobs.get(id);
-      if (!job) return link.send({ type: 'error', error: 'no such job' });
-      for (const message of job.said) link.send(message);
-      if (job.open === 0) link.send({ type: 'done', code: job.code });
-      else job.followers.add(link);
-    },
-    report: (message) => {
-      const job = jobs.get(message.job);
-      if (!job) return;
-      if (message.type === 'output') {
-        job.said.push(message);
-        return tell(job, message);
-      }
-      job.code = Math.max(job.code, message.code);
-      job.open--;
-      if (job.open === 0) tell(job, { type: 'done', code: job.code });
-    },
-    resourceTable: () => {
-      const row = (state: string, ranks: readonly number[]) => {
-        const hosts = formatHostlist(ranks.map((rank) => config.hosts[rank] ?? ''));
-        const cells = [
-          state.padStart(10),
-          String(ranks.length).padStart(6),
-          String(ranks.length * config.cores).padStart(6),
-        ];
-        return `${cells.join(' ')}     0 ${hosts}\n`;
+  const watchersOf = ({ id }: Job) =>
+    router.kept('job-info.eventlog-watch').filter(({ payload }) => BigInt(payload.id as number) === id);
+
+  const submit = ({ payload, respond, fail }: Asked) => {
+    const J = String(payload.J);
+    let given: object;
+    try {
+      given = unwrap(J);
+    } catch (error) {
+      return fail(EINVAL, (error as Error).message);
+    }
+    try {
+      // RFC 19: milliseconds, then a sequence number.
+      const id = (BigInt(Date.now() - started) << 24n) | BigInt(jobs.size);
+      const userid = process.getuid?.() ?? 0;
+      const urgency = Number(payload.urgency);
+      const job: Job = {
+        ...readJobspec(given),
+        id,
+        userid,
+        urgency,
+        J,
+        logs: new Map(),
+        times: {},
+        state: 'depend',
       };
-      const down = config.hosts.map((_, rank) => rank).filter((rank) => !online.has(rank));
-      const head = '     STATE NNODES NCORES NGPUS NODELIST\n';
-      return (
-        head +
-        row(
-          'free',
-          [...online].sort((a, b) => a - b),
-        ) +
-        row('allocated', []) +
-        row('down', down)
-      );
+      jobs.set(id, job);
+      respond({ id });
+      note(job, 'eventlog', 'submit', { userid, urgency, flags: 0, version: 1 });
+      note(job, 'eventlog', 'validate');
+      note(job, 'eventlog', 'depend');
+      note(job, 'eventlog', 'priority', { priority: urgency });
+      schedule();
+    } catch (error) {
+      fail(EPERM, (error as Error).message);
+    }
+  };
+
+  const schedule = () => {
+    for (const job of jobs.values()) if (job.state === 'sched') allocate(job);
+  };
+
+  const allocate = (job: Job) => {
+    const nodes = job.nodes ?? Math.min(job.tasks, online.size);
+    if (nodes > config.size || job.tasks < nodes) return raise(job, 'alloc', 0, 'unsatisfiable request');
+    const ranks = [...online].sort((a, b) => a - b).slice(0, nodes);
+    if (ranks.length < nodes || nodes === 0) return;
+    const placement = place(config, ranks, Math.ceil(job.tasks / nodes) * job.coresPerTask);
+    job.placement = placement;
+    note(job, 'eventlog', 'alloc', { annotations: { sched: { resource_summary: placement.summary } } });
+    void execute(job, ranks);
+  };
+
+  const execute = async (job: Job, ranks: readonly number[]) => {
+    const exec = (name: string, context?: JsonObject) => note(job, 'guest.exec.eventlog', name, context);
+    const each = Math.ceil(job.tasks / ranks.length);
+    exec('init');
+    exec('starting');
+    note(job, 'eventlog', 'start');
+    exec('shell.init', { service: `shell-${job.id}`, 'leader-rank': ranks[0] ?? 0, size: ranks.length });
+    note(job, 'guest.output', 'header', {
+      version: 1,
+      encoding: { stdout: 'UTF-8', stderr: 'UTF-8' },
+      count: { stdout: job.tasks, stderr: job.tasks },
+      options: {},
+    });
+    exec('shell.start', { taskmap: { version: 1, map: [[0, ranks.length, each, 1]] } });
+    const tasks = Array.from({ length: job.tasks }, (_, rank) =>
+      runTask(job, {
+        job: job.id,
+        rank,
+        localRank: rank % each,
+        size: job.tasks,
+        nodes: ranks.length,
+        argv: job.argv,
+        cwd: job.cwd,
+        env: job.env,
+        nodeid: ranks[Math.floor(rank / each)] ?? 0,
+      }),
+    );
+    job.status = Math.max(...(await Promise.all(tasks))) << 8;
+    for (const rank of ranks.keys()) exec('shell-exit', { rank, wait_status: job.status });
+    exec('complete', { status: job.status });
+    exec('done');
+    note(job, 'eventlog', 'finish', { status: job.status });
+    note(job, 'eventlog', 'release', { ranks: 'all', final: true });
+    note(job, 'eventlog', 'free');
+    finish(job);
+  };
+
+  /** Resolves to the task's exit code. */
+  const runTask = async (job: Job, { nodeid, ...task }: Task & { nodeid: number }): Promise<number> => {
+    const rank = String(task.rank);
+    const output = (context: JsonObject) => note(job, 'guest.output', 'data', context);
+    let code = 0;
+    try {
+      for await (const answer of router.channel.stream('rexec.exec', task, { nodeid })) {
+        const told = answer as Told;
+        if ('data' in told) {
+          for (const data of linesOf(told.data)) output({ stream: told.stream, rank, ...data });
+        } else {
+          code = told.code;
+          for (const stream of ['stdout', 'stderr']) output({ stream, rank, eof: true });
+          if (told.failure)
+            raise(job, 'exec', 0, `task ${rank}: start failed: ${job.argv[0]}: ${told.failure}`);
+          note(job, 'guest.exec.eventlog', 'shell.task-exit', describeExit(task, told));
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof FluxError)) throw error;
+      raise(job, 'node-failure', 0, `lost contact with the broker of rank ${nodeid}`);
+      code = 128 + constants.signals.SIGKILL;
+    }
+    return code;
+  };
+
+  const finish = (job: Job) => {
+    note(job, 'eventlog', 'clean');
+    for (const { fail } of watchersOf(job)) fail(constants.errno.ENODATA);
+    onEnd();
+  };
+
+  const raise = (job: Job, type: string, severity: number, text: string) => {
+    const { userid } = job;
+    const wasRunning = job.state === 'run';
+    if (severity === 0) job.exception ??= { type, severity, note: text };
+    note(job, 'eventlog', 'exception', { type, severity, note: text, userid });
+    if (severity !== 0) return;
+    if (wasRunning) signal(job, SIGTERM);
+    else if (!job.placement) finish(job);
+  };
+
+  const signal = (job: Job, signum: number) => {
+    for (const nodeid of job.placement?.ranks ?? [])
+      router.channel.rpc('rexec.kill', { job: job.id, signum }, { nodeid }).catch(() => undefined);
+  };
+
+  /** For a job that is active; the errnum for one that is not differs from service to service. */
+  const forActive = (errnum: number, act: (job: Job, asked: Asked) => void) => (asked: Asked) => {
+    const job = jobs.get(BigInt(asked.payload.id as number));
+    if (!job) return asked.fail(ENOENT, 'unknown job id');
+    if (!isActive(job)) return asked.fail(errnum, 'job is inactive');
+    act(job, asked);
+    asked.respond();
+  };
+
+  router.serve('job-ingest.submit', submit);
+  router.serve(
+    'job-manager.raise',
+    forActive(ENOENT, (job, { payload: { type, severity, note: text } }) =>
+      raise(job, String(type), Number(severity), String(text ?? '')),
+    ),
+  );
+  router.serve(
+    'job-manager.kill',
+    forActive(EINVAL, (job, { payload }) => signal(job, Number(payload.signum))),
+  );
+  router.serve('job-manager.queue-status', ({ respond }) => respond({ enable: true, start: true }));
+  serveJobRecords(router, jobs);
+  return {
+    schedule,
+    allocated: () => [...new Set(running().flatMap(({ placement }) => placement?.ranks ?? []))],
+    cancelAll: async (withinMs) => {
+      const ended = new Promise<void>((resolve) => {
+        onEnd = () => [...jobs.values()].some(isActive) || resolve();
+        onEnd();
+      });
+      for (const job of jobs.values()) if (isActive(job)) raise(job, 'cancel', 0, '');
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
     },
   };
 }
+
+/** RFC 24: line by line, as text where it is UTF-8, else in base64. Bytes are characters here until they are known to be text. */
+function linesOf(base64: string): JsonObject[] {
+  const lines =
+    Buffer.from(base64, 'base64')
+      .toString('latin1')
+      .match(/[^\n]*\n|[^\n]+/g) ?? [];
+  return lines.map((line) => {
+    const bytes = Buffer.from(line, 'latin1');
+    const data = bytes.toString();
+    return Buffer.from(data).equals(bytes)
+      ? { data }
+      : { encoding: 'base64', data: bytes.toString('base64') };
+  });
+}
+
+const describeExit = (
+  { rank, localRank }: Task,
+  { code, pid }: Extract<Told, { code: number }>,
+): JsonObject => ({
+  localid: localRank,
+  rank,
+  state: 'Exited',
+  pid,
+  wait_status: code << 8,
+  signaled: 0,
+  exitcode: code,
+});

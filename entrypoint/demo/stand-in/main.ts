@@ -1,7 +1,7 @@
 /**
- * A stand-in for the `flux` command on machines without Flux: seen from outside it does what a hello world and a bootstrap need,
- * and no more. Its brokers speak newline-delimited JSON over plain TCP among each other; nothing here is Flux's own protocol or
- * encryption.
+ * A stand-in for the `flux` command on machines without Flux: seen from outside it does what a hello world, a bootstrap and
+ * whoever asks a broker over its local socket need, and no more. Its brokers speak RFC 3 with clients and among each other, there
+ * over plain TCP: nothing here is encrypted.
  */
 import { type ClientCommand, clientCommands } from './client.ts';
 

@@ -1,50 +1,80 @@
+/** The tasks that this broker runs for the leader: `rexec.exec` is answered by what a task writes and how it ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { endingOf } from '../../../agent/broker/process.ts';
+import { formatJobId } from '../../../agent/flux/job-id.ts';
 import type { BrokerConfig } from './config.ts';
-import type { Message, Task } from './wire.ts';
+import type { Router } from './router.ts';
 
-/** The tasks that this broker runs. */
+export type Task = {
+  readonly job: bigint;
+  readonly rank: number;
+  readonly localRank: number;
+  readonly size: number;
+  readonly nodes: number;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+};
+
+/** What an `rexec.exec` is answered with. */
+export type Told =
+  | { readonly stream: 'stdout' | 'stderr' /** base64 */; readonly data: string }
+  | {
+      readonly code: number;
+      readonly pid: number /** Why it could not be started. */;
+      readonly failure?: string;
+    };
+
 export interface Tasks {
-  readonly start: (task: Task) => void;
   readonly signalAll: (signal: NodeJS.Signals) => void;
 }
 
-/** `report` gets each task's output and end. */
-export function createTasks(config: BrokerConfig, report: (message: Message) => void): Tasks {
-  const running = new Set<ChildProcess>();
-  const start = (task: Task) => {
-    const [program = '', ...args] = task.argv;
-    const child = spawn(program, args, {
-      cwd: task.cwd,
-      env: taskEnvironment(config, task),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const { job, task: number } = task;
-    let failure: number | undefined;
-    running.add(child);
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream].on('data', (data: Buffer) =>
-        report({ type: 'output', job, task: number, stream, data: data.toString('base64') }),
-      );
-    }
+export function serveTasks(config: BrokerConfig, router: Router): Tasks {
+  const running = new Map<ChildProcess, bigint>();
+  router.serve('rexec.exec', ({ payload, respond, fail, keep }) => {
+    const task = payload as unknown as Task;
+    keep();
+    const child = start(config, task);
+    const tell = (told: Told) => respond(told);
+    let failure: string | undefined;
+    running.set(child, BigInt(task.job));
+    for (const stream of ['stdout', 'stderr'] as const)
+      child[stream]?.on('data', (data: Buffer) => tell({ stream, data: data.toString('base64') }));
     child.once('error', (error: NodeJS.ErrnoException) => {
-      failure = error.code === 'ENOENT' ? 127 : 126;
-      const data = Buffer.from(`flux-shell[${number}]: ${program}: ${error.code}\n`).toString('base64');
-      report({ type: 'output', job, task: number, stream: 'stderr', data });
+      failure = error.code ?? 'unknown';
     });
     child.once('close', (code, signal) => {
       running.delete(child);
-      report({ type: 'exit', job, task: number, code: failure ?? endingOf(code, signal).code });
+      const missing = failure === 'ENOENT' ? 127 : 126;
+      const pid = child.pid ?? 0;
+      tell(
+        failure === undefined ? { code: endingOf(code, signal).code, pid } : { code: missing, pid, failure },
+      );
+      fail(constants.errno.ENODATA);
     });
-  };
+  });
+  router.serve('rexec.kill', ({ payload, respond }) => {
+    for (const [child, job] of running)
+      if (job === BigInt(payload.job as number)) child.kill(payload.signum as number);
+    respond();
+  });
   return {
-    start,
     signalAll: (signal) => {
-      for (const child of running) child.kill(signal);
+      for (const child of running.keys()) child.kill(signal);
     },
   };
+}
+
+function start(config: BrokerConfig, task: Task): ChildProcess {
+  const [program = '', ...args] = task.argv;
+  return spawn(program, args, {
+    cwd: task.cwd,
+    env: taskEnvironment(config, task),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 /**
@@ -60,10 +90,10 @@ function taskEnvironment({ attributes, host }: BrokerConfig, task: Task): Record
     PATH: [bin, task.env.PATH ?? '/usr/bin:/bin'].join(delimiter),
     HOSTNAME: host,
     FLUX_URI: attributes.get('local-uri') ?? '',
-    FLUX_JOB_ID: `f${task.job}`,
+    FLUX_JOB_ID: formatJobId(BigInt(task.job)),
     FLUX_JOB_SIZE: String(task.size),
     FLUX_JOB_NNODES: String(task.nodes),
-    FLUX_TASK_RANK: String(task.task),
-    FLUX_TASK_LOCAL_ID: String(task.localTask),
+    FLUX_TASK_RANK: String(task.rank),
+    FLUX_TASK_LOCAL_ID: String(task.localRank),
   };
 }

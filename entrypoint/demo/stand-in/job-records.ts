@@ -1,0 +1,79 @@
+/** What there is to read of jobs: the services job-list and job-info. */
+import { constants } from 'node:os';
+import type { JobState } from '../../../agent/flux/services/job-list.ts';
+import { describe, type Job, lookUp, succeeded } from './job.ts';
+import type { Asked, Router } from './router.ts';
+
+const { ENODATA, ENOENT } = constants.errno;
+
+/** What `states` of a constraint (RFC 43) may name beside the states themselves. */
+const virtualStates: Readonly<Record<string, readonly JobState[]>> = {
+  pending: ['depend', 'priority', 'sched'],
+  running: ['run', 'cleanup'],
+  active: ['depend', 'priority', 'sched', 'run', 'cleanup'],
+};
+
+export function serveJobRecords(router: Router, jobs: ReadonlyMap<bigint, Job>): void {
+  const find = ({ payload }: Asked) => jobs.get(BigInt(payload.id as number));
+  router.serve('job-list.list', ({ payload, respond }) => {
+    const { max_entries: most, since = 0, constraint } = payload as Listing;
+    const names = constraint?.states?.map((name) => name.toLowerCase());
+    const states = names?.flatMap((name): readonly string[] => virtualStates[name] ?? [name]);
+    const wanted = [...jobs.values()]
+      .filter(({ state }) => !states || states.includes(state))
+      .filter(({ times }) => times.inactive === undefined || times.inactive > since)
+      .reverse();
+    respond({ jobs: wanted.slice(0, most || wanted.length).map(describe) });
+  });
+  router.serve('job-list.list-id', (asked) => {
+    const job = find(asked);
+    if (job) asked.respond({ job: describe(job) });
+    else asked.fail(ENOENT);
+  });
+  router.serve('job-list.job-stats', ({ respond }) => {
+    const all = [...jobs.values()];
+    const inactive = all.filter(({ state }) => state === 'inactive');
+    const inState = (state: JobState) => all.filter((job) => job.state === state).length;
+    const canceled = inactive.filter(({ exception }) => exception?.type === 'cancel').length;
+    const successful = inactive.filter(succeeded).length;
+    respond({
+      job_states: {
+        depend: inState('depend'),
+        priority: inState('priority'),
+        sched: inState('sched'),
+        run: inState('run'),
+        cleanup: inState('cleanup'),
+        inactive: inactive.length,
+        total: all.length,
+      },
+      successful,
+      failed: inactive.length - successful - canceled,
+      canceled,
+      timeout: 0,
+      inactive_purged: 0,
+      queues: [],
+    });
+  });
+  router.serve('job-info.lookup', (asked) => {
+    const job = find(asked);
+    if (!job) return asked.fail(ENOENT, 'invalid job id');
+    const keys = asked.payload.keys as string[];
+    const missing = keys.find((key) => lookUp(job, key) === undefined);
+    if (missing !== undefined) return asked.fail(ENOENT, `${missing}: key not found`);
+    asked.respond({ id: job.id, ...Object.fromEntries(keys.map((key) => [key, lookUp(job, key) ?? ''])) });
+  });
+  router.serve('job-info.eventlog-watch', (asked) => {
+    const job = find(asked);
+    if (!job) return asked.fail(ENOENT);
+    for (const event of job.logs.get(String(asked.payload.path)) ?? []) asked.respond({ event });
+    if (job.state === 'inactive') asked.fail(ENODATA);
+    else asked.keep();
+  });
+  router.serve('job-info.eventlog-watch-cancel', router.cancel);
+}
+
+interface Listing {
+  readonly max_entries?: number;
+  readonly since?: number;
+  readonly constraint?: { readonly states?: readonly string[] };
+}

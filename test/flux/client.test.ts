@@ -1,0 +1,195 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { connectFlux } from '../../agent/flux/client.ts';
+import { Errno, FluxError } from '../../agent/flux/errors.ts';
+import { frame } from '../../agent/flux/framing.ts';
+import { encodeMessage, type Request } from '../../agent/flux/message.ts';
+import { decodeJson } from '../../agent/flux/payload.ts';
+import { type FakeConnection, responseTo, startFakeBroker } from '../support/fake-broker.ts';
+
+/** Answers each request with its own payload. */
+const echo = (request: Request, { respond }: FakeConnection) =>
+  respond(request, decodeJson(request.payload) as Record<string, never>);
+
+const failureOf = (promise: Promise<unknown>): Promise<FluxError> =>
+  promise.then(
+    () => new FluxError(0, { text: 'no failure' }),
+    (error) => error,
+  );
+
+describe('a connection', () => {
+  it('is admitted, asks and is answered', async () => {
+    await using broker = await startFakeBroker({ onRequest: echo });
+    using client = await connectFlux(broker.path);
+    expect(await client.rpc('a.echo', { n: 1 })).toEqual({ n: 1 });
+    expect(await Promise.all([1, 2, 3].map((n) => client.rpc('a.echo', { n })))).toEqual([
+      { n: 1 },
+      { n: 2 },
+      { n: 3 },
+    ]);
+  });
+
+  it('is refused by an errno', async () => {
+    await using broker = await startFakeBroker({ admission: 1 });
+    expect(await failureOf(connectFlux(broker.path))).toMatchObject({ name: 'FluxError', errno: 'EPERM' });
+  });
+
+  it.each([
+    ['there is no socket', '/no/such/socket', 'ENOENT'],
+    ['the path is no socket', '/etc/hosts', 'ECONNREFUSED'],
+    ['the path is longer than the system takes', `/tmp/${'x'.repeat(200)}`, 'EINVAL'],
+  ])("fails with the system's own error where %s", async (_, path, errno) => {
+    expect(await failureOf(connectFlux(path))).toMatchObject({ name: 'FluxError', errno });
+  });
+
+  it('fails when the broker closes without a word', async () => {
+    await using broker = await startFakeBroker({
+      admission: undefined,
+      onConnection: ({ socket }) => socket.end(),
+    });
+    expect(await failureOf(connectFlux(broker.path))).toMatchObject({ errno: 'ECONNRESET' });
+  });
+
+  it('to a broker that hangs is given up when that is asked for', async () => {
+    await using broker = await startFakeBroker({ admission: undefined });
+    const signal = AbortSignal.timeout(20);
+    expect(await failureOf(connectFlux(broker.path, { signal }))).toMatchObject({ name: 'TimeoutError' });
+    expect(await failureOf(connectFlux(broker.path, { signal }))).toMatchObject({ name: 'TimeoutError' });
+  });
+
+  it('takes a message in pieces, one of which came with the admission', async () => {
+    await using broker = await startFakeBroker({
+      admission: undefined,
+      onConnection: ({ socket }) => socket.write(Buffer.of(0, 0x12, 0)),
+      onRequest: async (request, { socket }) => {
+        const bytes = frame(encodeMessage(responseTo(request, { payload: { long: 'x'.repeat(300) } })));
+        for (let at = 2; at < bytes.length; at += 7) {
+          socket.write(bytes.subarray(at, at + 7));
+          await delay(0);
+        }
+      },
+    });
+    using client = await connectFlux(broker.path);
+    expect(await client.rpc('a.b')).toEqual({ long: 'x'.repeat(300) });
+  });
+
+  it('carries messages of megabytes both ways', async () => {
+    await using broker = await startFakeBroker({ onRequest: echo });
+    using client = await connectFlux(broker.path);
+    const payload = { long: 'x'.repeat(5_000_000) };
+    expect(await client.rpc('a.echo', payload)).toEqual(payload);
+  });
+
+  it('whose broker sends garbage is closed, and all who wait are told what was wrong', async () => {
+    await using broker = await startFakeBroker({
+      onRequest: (_, { socket }) => socket.write('HTTP/1.1 400 Bad Request\r\n'),
+    });
+    using client = await connectFlux(broker.path);
+    const failure = await failureOf(client.rpc('a.b'));
+    expect(failure).toMatchObject({ name: 'FluxError', errnum: Errno.protocol });
+    expect(failure.message).toBe('a frame does not begin with the magic word');
+    expect(await client.closed).toBe(failure);
+  });
+
+  it('whose broker says garbage right behind the admission is closed', async () => {
+    await using broker = await startFakeBroker({
+      admission: undefined,
+      onConnection: ({ socket }) => socket.write(Buffer.from('\0garbage, and no frame')),
+    });
+    using client = await connectFlux(broker.path);
+    expect(await client.closed).toMatchObject({ errnum: Errno.protocol });
+  });
+
+  it('whose frame holds no message is closed', async () => {
+    await using broker = await startFakeBroker({
+      onRequest: (_, { socket }) => socket.write(frame(Buffer.from('no message'))),
+    });
+    using client = await connectFlux(broker.path);
+    expect(await failureOf(client.rpc('a.b'))).toMatchObject({ errnum: Errno.protocol });
+  });
+
+  it('that ends in the middle of a message fails all who wait', async () => {
+    await using broker = await startFakeBroker({
+      onRequest: (request, { socket }) =>
+        socket.end(frame(encodeMessage(responseTo(request, { payload: {} }))).subarray(0, 20)),
+    });
+    using client = await connectFlux(broker.path);
+    const [rpc, stream] = [client.rpc('a.b'), client.stream('a.watch').next()].map(failureOf);
+    expect(await rpc).toMatchObject({ errno: 'ECONNRESET', message: 'the broker has closed the connection' });
+    expect(await stream).toBe(await rpc);
+    expect(await failureOf(client.rpc('a.b'))).toBe(await rpc);
+  });
+
+  it('that is closed here fails all who wait, and the broker sees it', async () => {
+    await using broker = await startFakeBroker();
+    const client = await connectFlux(broker.path);
+    const rpc = failureOf(client.rpc('a.b'));
+    await delay(10);
+    client.close();
+    expect(await rpc).toMatchObject({ errno: 'ECANCELED' });
+    expect(await client.closed).toMatchObject({ errno: 'ECANCELED' });
+    await delay(10);
+    expect(broker.connections[0]?.socket.destroyed).toBe(true);
+  });
+
+  it('that has gone is replaced by a new one, as often as need be', async () => {
+    await using broker = await startFakeBroker({ onRequest: echo });
+    for (let time = 0; time < 50; time++) {
+      using client = await connectFlux(broker.path);
+      expect(await client.rpc('a.echo', { time })).toEqual({ time });
+      broker.connections.at(-1)?.socket.destroy();
+      expect(await client.closed).toMatchObject({ errno: 'ECONNRESET' });
+    }
+  });
+
+  it('makes a broker wait that sends more than its reader takes', async () => {
+    const total = 200_000;
+    let written = 0;
+    await using broker = await startFakeBroker({
+      onRequest: (request, { socket }) => {
+        const bytes = frame(encodeMessage(responseTo(request, { payload: { text: 'x'.repeat(100) } })));
+        const last = frame(encodeMessage(responseTo(request, { errnum: Errno.endOfStream })));
+        const more = () => {
+          while (written < total) {
+            written++;
+            if (!socket.write(bytes)) return socket.once('drain', more);
+          }
+          return socket.write(last);
+        };
+        more();
+      },
+    });
+    using client = await connectFlux(broker.path);
+    const stream = client.stream('a.watch');
+    await stream.next();
+    await delay(200);
+    const ahead = written;
+    expect(ahead).toBeLessThan(total / 10);
+    let taken = 1;
+    for await (const _ of stream) taken++;
+    expect(taken).toBe(total);
+  });
+
+  it('hears events until it stops listening', async () => {
+    await using broker = await startFakeBroker({
+      onRequest: (request, connection) => {
+        connection.respond(request);
+        const common = { flags: 0, userid: 1, rolemask: 1, type: 4, sequence: 1 } as const;
+        connection.send({ ...common, topic: 'heartbeat.pulse' });
+      },
+    });
+    using client = await connectFlux(broker.path);
+    const heard: string[] = [];
+    const end = client.subscribe('heartbeat', (topic) => heard.push(topic));
+    await client.rpc('a.b');
+    end();
+    await client.rpc('a.b');
+    expect(heard.slice(0, 2)).toEqual(['heartbeat.pulse', 'heartbeat.pulse']);
+    expect(broker.connections[0]?.requests.map(({ topic }) => topic)).toEqual([
+      'event.subscribe',
+      'a.b',
+      'event.unsubscribe',
+      'a.b',
+    ]);
+  });
+});

@@ -1,0 +1,98 @@
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { Flag } from '../../agent/flux/constants.ts';
+import { createBrokerObservation } from '../../agent/health/observations.ts';
+import { noteEnd, watchBroker } from '../../agent/health/watch-broker.ts';
+import { type FakeBroker, type FakeConnection, startFakeBroker } from '../support/fake-broker.ts';
+import { recordedLog } from '../support/recorded-log.ts';
+
+const runs = 5;
+
+/** A broker in state `run`, which answers what the watch asks. `onMonitor` is called when its states are watched. */
+const brokerThatRuns = (onMonitor: (connection: FakeConnection) => void = () => undefined) =>
+  startFakeBroker({
+    onRequest: (request, connection) => {
+      if (request.topic === 'state-machine.get') connection.respond(request, { state: 'run', duration: 1 });
+      else if (request.topic === 'state-machine.monitor') {
+        connection.respond(request, { state: runs });
+        onMonitor(connection);
+      } else if ((request.flags & Flag.noResponse) === 0) connection.respond(request, undefined, 38);
+    },
+  });
+
+function watched({ path }: FakeBroker) {
+  const broker = createBrokerObservation(27);
+  const life = new AbortController();
+  const watch = watchBroker(broker, {
+    socketPath: path,
+    leads: true,
+    signal: life.signal,
+    log: recordedLog(),
+  });
+  return { broker, watch, end: () => life.abort() };
+}
+
+describe('the watch over a broker', () => {
+  it('notes the states that were passed before it came, and the last ones when the broker has ended', async () => {
+    await using fake = await brokerThatRuns();
+    const { broker, watch, end } = watched(fake);
+    await expect.poll(() => broker.states.length).toBe(6);
+    end();
+    await watch.ended;
+    broker.states.push({ state: 'goodbye', since: broker.startedAt });
+    noteEnd(broker, broker.startedAt);
+    expect(broker.states.map(({ state }) => state)).toEqual([
+      'load-builtins',
+      'join',
+      'config-sync',
+      'init',
+      'quorum',
+      'run',
+      'goodbye',
+      'unload-builtins',
+      'exit',
+    ]);
+  });
+
+  it('asks one question for any number of probes, and notes since when there is no answer', async () => {
+    let asked = 0;
+    let answers = true;
+    await using fake = await startFakeBroker({
+      onRequest: (request, connection) => {
+        if (request.topic === 'state-machine.monitor') connection.respond(request, { state: runs });
+        if (request.topic !== 'state-machine.get') return;
+        asked++;
+        if (answers) connection.respond(request, { state: 'run', duration: 1 });
+      },
+    });
+    const { broker, watch, end } = watched(fake);
+    await expect.poll(() => broker.states.length).toBe(6);
+    asked = 0;
+    await Promise.all(Array.from({ length: 1000 }, () => watch.pulse()));
+    expect({ asked, silent: broker.silentSince }).toEqual({ asked: 1, silent: undefined });
+    answers = false;
+    await Promise.all(Array.from({ length: 1000 }, () => watch.pulse()));
+    expect(asked).toBe(2);
+    expect(broker.silentSince).toBeGreaterThan(0);
+    end();
+    await watch.ended;
+  });
+
+  it('connects a thousand times anew, and holds no more files than before', async () => {
+    let connected = 0;
+    await using fake = await brokerThatRuns(({ socket }) => {
+      connected++;
+      if (connected < 1000) socket.end();
+    });
+    const files = () => readdirSync('/proc/self/fd').length;
+    const before = files();
+    const { broker, watch, end } = watched(fake);
+    await expect.poll(() => connected, { timeout: 30_000 }).toBe(1000);
+    await watch.pulse();
+    expect(broker.states).toHaveLength(6);
+    end();
+    await watch.ended;
+    for (const { socket } of fake.connections) socket.destroy();
+    await expect.poll(files).toBeLessThanOrEqual(before);
+  }, 60_000);
+});
