@@ -64,12 +64,13 @@ export async function watchParent(watch: ParentWatch): Promise<HostPort | undefi
       const wasThere =
         incarnation !== undefined || parentSilentSince(observations.broker, instant()) !== undefined;
       if (wasThere) {
-        search ??= find(until)
-          .then((found) => {
-            search = undefined;
-            if (found.host !== address.host) address = found;
-          })
-          .catch(() => undefined);
+        if (search === undefined)
+          search = find(until)
+            .then((found) => {
+              search = undefined;
+              if (found.host !== address.host) address = found;
+            })
+            .catch(() => undefined);
         if (moved(address, watch.address) && incarnation === undefined) return address;
       }
       await delay(pauseMs, undefined, { signal: until }).catch(() => undefined);
