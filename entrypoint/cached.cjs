@@ -5,6 +5,7 @@
  */
 'use strict';
 const { readFileSync, writeFileSync } = require('node:fs');
+const { setFlagsFromString } = require('node:v8');
 const { Script } = require('node:vm');
 
 const program = `${__dirname}/flux-pod.cjs`;
@@ -29,7 +30,11 @@ const source = Buffer.concat([
 const script = new Script(source, { filename: program, ...(cachedData && { cachedData }) });
 if (making) {
   delete process.env.FLUX_POD_MAKE_CACHE;
-  process.once('exit', () => writeFileSync(cache, script.createCachedData()));
+  process.once('exit', () => {
+    // V8 takes a cache only under the flags that it was made with: those of the start, which the agent changes later.
+    for (const flag of ['--opt', '--maglev']) setFlagsFromString(flag);
+    writeFileSync(cache, script.createCachedData());
+  });
 }
 // For `flux-pod install`, which must not pass on a cache that its Node.js refuses.
 exports.cacheAccepted = cachedData !== undefined && !script.cachedDataRejected;

@@ -22,13 +22,16 @@ node=$here/node
 }
 
 program=$here/flux-pod.cjs
-# (Node.js below is given a young generation of 2 MiB: what a burst of probes allocates is freed soon, not kept.)
 [ ! -f "$here/flux-pod.cache" ] || program=$here/cached.cjs
 
-[ "$$" -eq 1 ] || exec "$node" --max-semi-space-size=2 "$program" "$@"
+# With a young generation of 2 MiB, what a burst of probes allocates is freed soon rather than kept. (Flags that change how code is
+# compiled would cost Node.js its own code cache, and the start 7 ms: see compile-little.ts.)
+flags=--max-semi-space-size=2
+
+[ "$$" -eq 1 ] || exec "$node" $flags "$program" "$@"
 
 for init in "$(command -v tini)" /sbin/tini /usr/bin/tini /tini; do
-  [ ! -f "$init" ] || [ ! -x "$init" ] || exec "$init" -- "$node" --max-semi-space-size=2 "$program" "$@"
+  [ ! -f "$init" ] || [ ! -x "$init" ] || exec "$init" -- "$node" $flags "$program" "$@"
 done
 
 # No tini: this shell is PID 1. It passes signals on, and its wait reaps every orphan.
@@ -40,7 +43,7 @@ for signal in TERM INT HUP QUIT USR1 USR2; do
 done
 # A shell without job control gives a background job /dev/null for its stdin; the real one is kept aside for it.
 exec 3<&0
-"$node" --max-semi-space-size=2 "$program" "$@" <&3 3<&- &
+"$node" $flags "$program" "$@" <&3 3<&- &
 child=$!
 exec 3<&-
 for signal in $early; do kill -s "$signal" "$child"; done

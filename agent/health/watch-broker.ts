@@ -3,7 +3,7 @@
  * entered, the subtree below, the heartbeat that comes down from rank 0. Nothing is polled.
  */
 
-import { watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod/mini';
@@ -99,8 +99,7 @@ const retryMs = { least: 10, most: 500 };
 /** Connects as soon as the socket is there. Undefined when `signal` came first. */
 async function connectWhenThere(socketPath: string, signal: AbortSignal): Promise<FluxClient | undefined> {
   const change = new EventTarget();
-  const watcher = watch(dirname(socketPath), () => change.dispatchEvent(new Event('change')));
-  watcher.on('error', () => undefined);
+  const watcher = watchDirectory(dirname(socketPath), () => change.dispatchEvent(new Event('change')));
   try {
     for (let pauseMs = retryMs.least; ; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
       try {
@@ -111,7 +110,16 @@ async function connectWhenThere(socketPath: string, signal: AbortSignal): Promis
       }
     }
   } finally {
-    watcher.close();
+    watcher?.close();
+  }
+}
+
+/** Undefined where the kernel has no more watches to give (inotify(7): max_user_instances are of all pods of a user on a node). */
+function watchDirectory(directory: string, onChange: () => void): FSWatcher | undefined {
+  try {
+    return watch(directory, onChange).on('error', () => undefined);
+  } catch {
+    return undefined;
   }
 }
 

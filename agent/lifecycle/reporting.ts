@@ -41,7 +41,11 @@ export function createReporting(observations: Observations, log: Log): Reporting
   let unwatch: Promise<() => Promise<void>> | undefined;
 
   const begin = async (agentSocket: string): Promise<HealthServer> => {
-    const { serveHealth } = await import('../health/server.ts');
+    const [{ serveHealth }, { compileLittle }] = await Promise.all([
+      import('../health/server.ts'),
+      import('../health/compile-little.ts'),
+    ]);
+    compileLittle();
     return serveHealth({
       observations,
       http: observations.configuration.http,
@@ -77,14 +81,16 @@ export function createReporting(observations: Observations, log: Log): Reporting
         life.abort();
       });
       const leads = observations.membership?.rank === 0;
-      void import('../health/watch-broker.ts').then(async ({ noteEnd, watchBroker }) => {
-        const onState = (state: BrokerState, client: FluxClient) => {
-          if (state === 'run') void undrainSelf(client, observations, log);
-        };
-        watching = watchBroker(observation, { socketPath, leads, signal: life.signal, log, onState });
-        await process.ended;
-        noteEnd(observation, instant());
-      });
+      void import('../health/watch-broker.ts')
+        .then(async ({ noteEnd, watchBroker }) => {
+          const onState = (state: BrokerState, client: FluxClient) => {
+            if (state === 'run') void undrainSelf(client, observations, log);
+          };
+          watching = watchBroker(observation, { socketPath, leads, signal: life.signal, log, onState });
+          await Promise.all([process.ended, watching.ended]);
+          noteEnd(observation, instant());
+        })
+        .catch((error) => log('error', 'The broker is no longer watched', { why: String(error) }));
     },
     watchMounts: async (pod, reread) => {
       unwatch ??= import('./watch-mounts.ts').then(({ watchMounts }) =>

@@ -12,6 +12,7 @@ import { type Nameserver, startNameserver } from './nameserver.ts';
 export interface DemoPod {
   readonly name: string;
   readonly index: number;
+  readonly pid: number;
   /** Its exit code, 128+N for a signal. */
   readonly ended: Promise<number>;
   readonly signal: (signal: NodeJS.Signals) => void;
@@ -19,6 +20,7 @@ export interface DemoPod {
 
 export interface DemoCluster {
   readonly pods: readonly DemoPod[];
+  readonly nameserver: Nameserver;
   readonly close: () => Promise<void>;
 }
 
@@ -28,6 +30,10 @@ export interface DemoOptions {
   readonly command: readonly string[];
   /** A private directory for certificate and run-time files. */
   readonly directory: string;
+  /** The script that Node.js runs as each agent; this program itself unless given. */
+  readonly program?: string;
+  /** Milliseconds from a pod's start until its name is published. */
+  readonly publishAfterMs?: number;
   /** A whole line that a pod wrote. */
   readonly onLine: (pod: DemoPod, stream: 'stdout' | 'stderr', line: string) => void;
 }
@@ -37,7 +43,7 @@ const service = 'flux-service';
 const namespace = 'default';
 const domain = 'cluster.local';
 /** In a cluster the endpoints controller publishes a pod's name about a second after its start; here it is quicker. */
-const publishAfterMs = 200;
+const usualPublishMs = 200;
 
 /** Starts `size` agents on 127.0.0.2 and up, with a DNS server that answers as a headless Service does. */
 export async function startDemoCluster(options: DemoOptions): Promise<DemoCluster> {
@@ -50,12 +56,13 @@ export async function startDemoCluster(options: DemoOptions): Promise<DemoCluste
     negativeTtl: 30,
     positiveTtl: 30,
   });
-  const port = await freePort(addressOf(0));
+  const ports = { overlay: await freePort(addressOf(0)), http: await freePort(addressOf(0)) };
   const pods = Array.from({ length: options.size }, (_, index) =>
-    startPod(index, port, certificate, nameserver, options),
+    startPod(index, ports, certificate, nameserver, options),
   );
   return {
     pods,
+    nameserver,
     close: async () => {
       for (const pod of pods) pod.signal('SIGTERM');
       await Promise.all(pods.map((pod) => pod.ended));
@@ -66,13 +73,13 @@ export async function startDemoCluster(options: DemoOptions): Promise<DemoCluste
 
 function startPod(
   index: number,
-  port: number,
+  ports: { readonly overlay: number; readonly http: number },
   certificate: string,
   nameserver: Nameserver,
-  { size, flux, command, directory, onLine }: DemoOptions,
+  { size, flux, command, directory, onLine, ...options }: DemoOptions,
 ): DemoPod {
   const name = `${cluster}-${index}`;
-  const child = spawn(process.execPath, [process.argv[1] ?? '', 'run', '--', ...command], {
+  const child = spawn(process.execPath, [options.program ?? process.argv[1] ?? '', 'run', '--', ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // What the kubelet would tell a pod, and what this machine, being no pod, cannot.
     env: {
@@ -84,23 +91,24 @@ function startPod(
       FLUX_POD_NAMESPACE: namespace,
       FLUX_POD_DOMAIN: domain,
       FLUX_POD_ADDRESS: addressOf(index),
-      FLUX_POD_PORT: String(port),
+      FLUX_POD_PORT: String(ports.overlay),
       FLUX_POD_NAMESERVERS: `${nameserver.address}:${nameserver.port}`,
       FLUX_POD_CURVE_CERT: certificate,
       FLUX_POD_DIR: join(directory, name),
       FLUX_POD_FLUX: flux,
-      FLUX_POD_HTTP: 'off',
+      FLUX_POD_HTTP: `${addressOf(index)}:${ports.http}`,
       FLUX_POD_RESOURCES: 'cores=1',
       FLUX_POD_LOG_FORMAT: 'json',
     },
   });
   const published = setTimeout(
     () => nameserver.publish(`${name}.${service}.${namespace}.svc.${domain}`, addressOf(index)),
-    publishAfterMs,
+    options.publishAfterMs ?? usualPublishMs,
   );
   const pod: DemoPod = {
     name,
     index,
+    pid: child.pid ?? 0,
     ended: endOf(child).finally(() => clearTimeout(published)),
     signal: (signal) => void child.kill(signal),
   };

@@ -1,8 +1,10 @@
 /** `npm run bench [-- NAME]`: figures that the README and the budgets speak of, each beside another way to the same end. */
+import { bootstrap } from './bootstrap.ts';
 import { health } from './health.ts';
+import { scale } from './scale.ts';
 import { start } from './start.ts';
 
-const benchmarks: Readonly<Record<string, () => Promise<void>>> = { start, health };
+const benchmarks: Readonly<Record<string, () => Promise<void>>> = { start, bootstrap, scale, health };
 
 const wanted = process.argv[2];
 for (const [name, run] of Object.entries(benchmarks)) {
