@@ -36,4 +36,6 @@ if (making) {
     writeFileSync(cache, script.createCachedData());
   });
 }
-script.runInThisContext()(exports, require, module, program, __dirname);
+// For `flux-pod install`, which must not pass on a cache that its Node.js refuses.
+exports.cacheAccepted = cachedData !== undefined && !script.cachedDataRejected;
+script.runInThisContext()({}, require, module, program, __dirname);

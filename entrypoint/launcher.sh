@@ -9,9 +9,15 @@ esac
 [ ! -L "$self" ] || self=$(readlink -f -- "$self")
 here=${self%/*}
 
+# Node.js beside this file is linked against glibc. Where there is none, as in Alpine, the shell would say only "not found".
+glibc=
+for loader in /lib*/ld-linux*.so.*; do [ ! -e "$loader" ] || glibc=$loader; done
+
 node=$here/node
-[ -x "$node" ] || node=$(command -v node) || {
-  echo "flux-pod: cannot find Node.js: put it at $here/node or on PATH" >&2
+[ -x "$node" ] && [ -n "$glibc" ] || node=$(command -v node) || {
+  why="put it at $here/node or on PATH"
+  [ ! -x "$here/node" ] || why="$here/node needs glibc, which this image has not: install a Node.js 24 of its own"
+  echo "flux-pod: cannot find Node.js: $why" >&2
   exit 72
 }
 

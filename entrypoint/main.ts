@@ -11,6 +11,7 @@
  *     flux-pod config [--check] [FLAGS]          what is configured and where it came from; the broker.toml
  *     flux-pod keygen FILE | --secret NAME       a new CURVE certificate
  *     flux-pod render FILE [FLAGS]               Kubernetes manifests from a MiniCluster
+ *     flux-pod install DIR                       copies itself and its Node.js, for images that have none
  *     flux-pod demo [--size N] [-- COMMAND]      a MiniCluster on this machine, without Kubernetes or root
  *
  * This file maps a verb to its command, and is the only one that ends the process.
@@ -32,6 +33,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   config: async () => (await import('./commands/config.ts')).config,
   keygen: async () => (await import('./commands/keygen.ts')).keygen,
   render: async () => (await import('./commands/render.ts')).render,
+  install: async () => (await import('./commands/install.ts')).install,
   demo: async () => (await import('./commands/demo.ts')).demo,
   help: async () => (await import('./commands/help.ts')).help,
   version: async () => (await import('./commands/help.ts')).version,

@@ -14,6 +14,7 @@ const usage = `flux-pod ${packageJson.version}: turns the pods of an Indexed Job
   flux-pod keygen FILE                       a new CURVE certificate
   flux-pod keygen --secret NAME              the same as a Kubernetes Secret manifest
   flux-pod render FILE [FLAGS]               Kubernetes manifests from a MiniCluster
+  flux-pod install DIR                       copies itself and its Node.js, for images that have none
   flux-pod demo [--size N] [-- COMMAND]      a MiniCluster on this machine, without Kubernetes or root
 
 In a pod of an Indexed Job only the size must be given: FLUX_POD_SIZE=4 flux-pod run -- COMMAND

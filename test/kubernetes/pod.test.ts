@@ -146,6 +146,29 @@ describe('the container that runs Flux', () => {
   });
 });
 
+describe('the init container that installs flux-pod', () => {
+  const resourcesWith = (resources?: GivenSpec) =>
+    podOf(render({}, resources && { resources })).initContainers?.[0]?.resources;
+
+  it('is not slowed down by a limit', () => {
+    expect(resourcesWith()).toEqual({
+      requests: { cpu: '100m', memory: '128Mi' },
+      limits: { memory: '128Mi' },
+    });
+  });
+
+  it('asks for no more CPU than the program does, and keeps a Guaranteed pod Guaranteed', () => {
+    expect(resourcesWith({ limits: { cpu: 2, memory: '4Gi' } })).toEqual({
+      requests: { cpu: '2', memory: '128Mi' },
+      limits: { cpu: '2', memory: '128Mi' },
+    });
+    expect(resourcesWith({ limits: { cpu: 2 }, requests: { cpu: '500m' } })).toMatchObject({
+      requests: { cpu: '500m' },
+      limits: { cpu: '2' },
+    });
+  });
+});
+
 describe('volumes', () => {
   it.each<[string, GivenSpec, GivenSpec, GivenSpec]>([
     [

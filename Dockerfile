@@ -1,0 +1,73 @@
+# flux-pod as images, for podman, buildah and docker:
+#
+#     podman build --format docker -t flux-pod .                               flux-pod in an image that has Flux
+#     podman build --format docker --target installer -t flux-pod-installer .  only `flux-pod install DIR`, for an init container
+#
+# FLUX_IMAGE is the image that has Flux, such as your own with your program. (OCI's own format has no HEALTHCHECK.)
+ARG FLUX_IMAGE=docker.io/fluxrm/flux-core:bookworm-v0.88.0-amd64
+ARG NODE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
+# Old on purpose: libraries that were linked against its glibc 2.31 run wherever this Node.js does, which needs glibc 2.28.
+ARG LIBRARIES_IMAGE=docker.io/library/debian:bullseye-20250520-slim
+
+# The C++ libraries that Node.js needs and slim images lack.
+FROM ${LIBRARIES_IMAGE} AS libraries
+RUN mkdir -p /out/lib /out/licenses \
+ && for name in libstdc++.so.6 libgcc_s.so.1; do \
+      cp -L "$(ls -d /lib/*-linux-gnu*/$name /usr/lib/*-linux-gnu*/$name 2>/dev/null | head -n 1)" /out/lib/; \
+    done \
+ && cp -L /usr/share/doc/libstdc++6/copyright /out/licenses/libstdc++
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /src
+RUN apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends binutils patchelf
+COPY package.json package-lock.json ./
+# Scripts of packages would fetch another Node.js: the code cache must be made by the one that goes into the images.
+RUN npm ci --ignore-scripts
+COPY . .
+RUN npm run build
+COPY --from=libraries /out/ /out/
+# Node.js finds the C++ libraries beside itself, and nothing else does: brokers and programs inherit no LD_LIBRARY_PATH.
+RUN cd dist \
+ && cp -R flux-pod flux-pod.cjs flux-pod.cache cached.cjs licenses /out/ \
+ && cp /usr/local/LICENSE /out/licenses/node \
+ && strip -o /out/node "$(command -v node)" \
+ && patchelf --force-rpath --set-rpath '$ORIGIN/lib' /out/node \
+ && chmod -R a+rX /out \
+ && /out/flux-pod version
+# The installer has no shell and no libraries but these: Node.js is the interpreter of its flux-pod.
+RUN mkdir -p /installer/bin /installer/opt /installer/mnt/flux-pod \
+ && cp -R /out /installer/opt/flux-pod \
+ && ldd /out/node | awk '$(NF-1) ~ "^/lib" { print $(NF-1) }' | xargs -I{} cp -L --parents {} /installer \
+ && printf '%s\n' '#!/opt/flux-pod/node' 'process.argv[1] = "/opt/flux-pod/cached.cjs";' 'require(process.argv[1]);' \
+      >/installer/bin/flux-pod \
+ && chmod 755 /installer/bin/flux-pod \
+ && cp -L /usr/share/doc/libc6/copyright /installer/opt/flux-pod/licenses/glibc
+
+FROM scratch AS installer
+COPY --from=build /installer/ /
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="flux-pod-installer" \
+      org.opencontainers.image.description="Copies flux-pod and its Node.js into a volume, for images that have no Node.js" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV PATH=/bin
+USER 1000:1000
+ENTRYPOINT ["flux-pod"]
+CMD ["install", "/mnt/flux-pod"]
+
+FROM ${FLUX_IMAGE} AS flux-pod
+COPY --from=build /out/ /opt/flux-pod/
+ARG FLUX_IMAGE
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="flux-pod" \
+      org.opencontainers.image.description="The container entrypoint that turns the pods of an Indexed Job into one Flux instance" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="${FLUX_IMAGE}"
+# Last on PATH, so that a program's own Node.js comes first. flux looks for `flux pod` on FLUX_EXEC_PATH.
+ENV PATH="${PATH}:/opt/flux-pod" FLUX_EXEC_PATH=/opt/flux-pod
+USER 1000:1000
+ENTRYPOINT ["/opt/flux-pod/flux-pod"]
+CMD ["run"]
+HEALTHCHECK --interval=30s --timeout=3s --start-period=60s CMD ["/opt/flux-pod/flux-pod", "probe", "live"]

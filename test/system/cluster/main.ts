@@ -1,0 +1,59 @@
+/**
+ * `npm run test:cluster [-- SCENARIO...]`: MiniClusters on a real Kubernetes, rendered by `flux-pod render` and applied with kubectl, and a table of
+ * what came of them. Everything happens in a namespace of its own, which enforces the restricted Pod Security Standard and is deleted afterwards.
+ *
+ *     KUBECTL          the command that reaches the cluster (default: kubectl, with its KUBECONFIG)
+ *     FLUX_IMAGE       an image with Flux that the nodes have or can pull (default: the Dockerfile's)
+ *     INSTALLER_IMAGE  the Dockerfile's target `installer` (default: what `flux-pod render` takes)
+ */
+import { readFileSync } from 'node:fs';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { clusterUnavailable, kubectl } from './kubectl.ts';
+import { type Finding, scenarios } from './scenarios.ts';
+
+const defaultImage = /^ARG FLUX_IMAGE=(.+)$/m.exec(readFileSync('Dockerfile', 'utf8'))?.[1] ?? '';
+const place = {
+  namespace: `flux-pod-test-${process.pid}`,
+  image: process.env.FLUX_IMAGE ?? defaultImage,
+  installer: process.env.INSTALLER_IMAGE ?? `flux-pod-installer:${packageJson.version}`,
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !Object.hasOwn(scenarios, name));
+const unavailable = await clusterUnavailable();
+if (unknown.length > 0) {
+  console.error(
+    `There is no scenario ${unknown.join(', ')}: expected some of ${Object.keys(scenarios).join(', ')}`,
+  );
+  process.exitCode = 64;
+} else if (unavailable) {
+  console.warn(
+    `SKIPPED: no Kubernetes to run in: ${unavailable}. Set KUBECONFIG, and KUBECTL where kubectl is called otherwise.`,
+  );
+} else {
+  process.exitCode = (await runAll()) ? 0 : 1;
+}
+
+async function runAll(): Promise<boolean> {
+  await kubectl(['create', 'namespace', place.namespace]);
+  await kubectl(['label', 'namespace', place.namespace, 'pod-security.kubernetes.io/enforce=restricted']);
+  console.log(`namespace ${place.namespace}, image ${place.image}, installer ${place.installer}`);
+  const findings: Finding[] = [];
+  try {
+    for (const [name, scenario] of Object.entries(scenarios)) {
+      if (wanted.length > 0 && !wanted.includes(name)) continue;
+      const find = (claim: string, holds: boolean, seen: string) => {
+        findings.push({ claim, holds, seen });
+        console.log(`${holds ? 'yes' : 'NO '}  ${claim.padEnd(88)}  ${seen}`);
+      };
+      await scenario(place, find).catch((error: unknown) =>
+        find(`${name} can be carried out`, false, `${error}`),
+      );
+    }
+  } finally {
+    await kubectl(['delete', 'namespace', place.namespace, '--wait=false']);
+  }
+  const failed = findings.filter(({ holds }) => !holds).length;
+  console.log(`${findings.length - failed} passed, ${failed} failed`);
+  return failed === 0;
+}

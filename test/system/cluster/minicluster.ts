@@ -1,0 +1,119 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { execa } from 'execa';
+import { kubectl, type SeenJob, type SeenPod } from './kubectl.ts';
+
+export interface Place {
+  readonly namespace: string;
+  /** An image that has Flux. */
+  readonly image: string;
+  readonly installer: string;
+}
+
+/** What differs from four pods that run `hostname` and then a program given by the scenario. */
+export interface Wanted {
+  readonly name: string;
+  readonly program: string;
+  readonly size?: number;
+  readonly spec?: Readonly<Record<string, unknown>>;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface RunningMiniCluster {
+  readonly name: string;
+  /** performance.now() when the manifests were handed over. */
+  readonly appliedAt: number;
+  readonly job: () => Promise<SeenJob>;
+  readonly pods: () => Promise<SeenPod[]>;
+  /** What the pod's program and agent wrote; empty while there is nothing. */
+  readonly logs: (pod: string) => Promise<string>;
+  /** The pod of an index that is not on its way out. */
+  readonly podOf: (index: number) => Promise<SeenPod | undefined>;
+  /** Waits for the leader of the moment to say something; returns its log. */
+  readonly leaderSays: (pattern: RegExp, seconds?: number) => Promise<string>;
+  /** Waits for a condition of the Job; returns its reason, or undefined when the time is up. */
+  readonly jobCondition: (type: string, seconds?: number) => Promise<string | undefined>;
+  /** Deletes everything and waits until the pods are gone. */
+  readonly delete: () => Promise<void>;
+}
+
+/** Renders the MiniCluster with `flux-pod render` and applies it. */
+export async function applyMiniCluster(
+  { namespace, image, installer }: Place,
+  { name, program, size = 4, spec = {}, environment = {} }: Wanted,
+): Promise<RunningMiniCluster> {
+  const miniCluster = {
+    apiVersion: 'flux-framework.org/v1alpha2',
+    kind: 'MiniCluster',
+    metadata: { name, namespace },
+    spec: {
+      size,
+      flux: { container: { disable: true } },
+      ...spec,
+      containers: [{ image, launcher: true, command: `sh -c '${program}'`, environment }],
+    },
+  };
+  const rendered = await execa('dist/flux-pod', ['render', '-', '--image-installer', installer], {
+    input: JSON.stringify(miniCluster),
+  });
+  const manifests = rendered.stdout;
+  const appliedAt = performance.now();
+  await kubectl(['apply', '-f', '-'], manifests);
+
+  const get = async (kind: string, ...args: string[]) =>
+    JSON.parse(await kubectl(['get', kind, '-n', namespace, '-o', 'json', ...args]));
+  const pods = async (): Promise<SeenPod[]> => (await get('pods', '-l', `job-name=${name}`)).items;
+  const podOf = async (index: number) =>
+    (await pods()).find(
+      ({ metadata }) =>
+        metadata.labels['batch.kubernetes.io/job-completion-index'] === String(index) &&
+        metadata.deletionTimestamp === undefined,
+    );
+  const logs = (pod: string) =>
+    kubectl(['logs', '-n', namespace, pod, '-c', 'flux', '--tail=-1']).catch(() => '');
+  const job = (): Promise<SeenJob> => get('job', name);
+  return {
+    name,
+    appliedAt,
+    pods,
+    podOf,
+    logs,
+    job,
+    leaderSays: async (pattern, seconds = 60) => {
+      const log = await until(seconds, async () => {
+        const leader = await podOf(0);
+        const said = leader ? await logs(leader.metadata.name) : '';
+        return pattern.test(said) ? said : undefined;
+      });
+      if (log !== undefined) return log;
+      const leader = await podOf(0);
+      const tail = leader ? (await logs(leader.metadata.name)).split('\n').slice(-3).join(' | ') : 'no pod';
+      throw new Error(`the leader did not say ${pattern} within ${seconds} s; its last words: ${tail}`);
+    },
+    jobCondition: (type, seconds = 90) =>
+      until(seconds, async () => {
+        const found = (await job()).status.conditions?.find((each) => each.type === type);
+        return found?.status === 'True' ? (found.reason ?? '') : undefined;
+      }),
+    delete: async () => {
+      await kubectl(
+        ['delete', '--ignore-not-found', '--wait=true', '--cascade=foreground', '--timeout=120s', '-f', '-'],
+        manifests,
+      );
+      await until(90, async () => ((await pods()).length === 0 ? true : undefined));
+    },
+  };
+}
+
+/** Asks again until there is an answer or the time is up. */
+export async function until<Answer>(
+  seconds: number,
+  ask: () => Promise<Answer | undefined>,
+): Promise<Answer | undefined> {
+  const end = performance.now() + seconds * 1000;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (performance.now() > end) return undefined;
+    await delay(300);
+  }
+}

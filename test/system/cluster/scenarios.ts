@@ -1,0 +1,308 @@
+import { kubectl, type SeenPod } from './kubectl.ts';
+import { applyMiniCluster, type Place, type RunningMiniCluster, until } from './minicluster.ts';
+
+/** What a scenario found: one line a claim. */
+export interface Finding {
+  readonly claim: string;
+  readonly holds: boolean;
+  readonly seen: string;
+}
+
+type Scenario = (place: Place, find: (claim: string, holds: boolean, seen: string) => void) => Promise<void>;
+
+/** Says when it starts, on the pod's own clock, which is the node's. */
+const sayStart = 'echo "started $(date +%s.%N)"';
+const staysUp = `${sayStart}; sleep 1000`;
+const seconds = (from: number) => `${((performance.now() - from) / 1000).toFixed(1)} s`;
+
+const completes: Scenario = async (place, find) => {
+  const cluster = await applyMiniCluster(place, { name: 'hello', program: 'flux run -N4 hostname' });
+  const reason = await cluster.jobCondition('Complete');
+  const took = seconds(cluster.appliedAt);
+  const log = await cluster.logs((await cluster.podOf(0))?.metadata.name ?? '');
+  const hosts = log.split('\n').filter((line) => /^hello-\d$/.test(line));
+  find('four pods become one instance', hosts.length === 4, hosts.sort().join(' ') || lastWords(log));
+  find('the Job completes', reason !== undefined, reason === undefined ? 'it did not' : `in ${took}`);
+  find('every pod ends with 0', ...(await exitCodesAre(cluster, 0)));
+  find('the init container copies flux-pod', ...installTimes(await cluster.pods()));
+  await cluster.delete();
+};
+
+function installTimes(pods: readonly SeenPod[]): [boolean, string] {
+  const times = pods.flatMap(({ status }) => {
+    const ended = status.initContainerStatuses?.[0]?.state.terminated;
+    return ended ? [(Date.parse(ended.finishedAt) - Date.parse(ended.startedAt)) / 1000] : [];
+  });
+  return [times.length === pods.length, `in ${times.join(', ')} s (whole seconds)`];
+}
+
+const probes: Scenario = async (place, find) => {
+  const cluster = await applyMiniCluster(place, { name: 'probed', program: staysUp });
+  const ready = await until(60, async () => ((await readyPods(cluster)) === 4 ? true : undefined));
+  find('the kubelet finds all pods ready', ready === true, seconds(cluster.appliedAt));
+  // Three periods of the liveness probe.
+  await new Promise((resolve) => setTimeout(resolve, 31_000));
+  const restarts = (await cluster.pods()).map(
+    ({ status }) => status.containerStatuses?.[0]?.restartCount ?? 0,
+  );
+  const quiet = restarts.every((count) => count === 0) && (await readyPods(cluster)) === 4;
+  find('and alive for three periods', quiet, `restarts ${restarts.join(' ')}`);
+  const events = JSON.parse(
+    await kubectl([
+      'get',
+      'events',
+      '-n',
+      place.namespace,
+      '-o',
+      'json',
+      '--field-selector=reason=Unhealthy',
+    ]),
+  ).items.map(({ message }: { message: string }) => message);
+  const grave = events.filter((message: string) => !message.startsWith('Readiness'));
+  find(
+    'no startup or liveness probe has failed',
+    grave.length === 0,
+    grave[0] ?? `${events.length} not ready yet`,
+  );
+  await cluster.delete();
+};
+
+const readyPods = async (cluster: RunningMiniCluster): Promise<number> =>
+  (await cluster.pods()).filter(
+    ({ metadata, status }) =>
+      !metadata.deletionTimestamp &&
+      status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+  ).length;
+
+const again: Scenario = async (place, find) => {
+  const fromPods: number[] = [];
+  const fromApply: number[] = [];
+  for (let time = 0; time < 10; time++) {
+    const cluster = await applyMiniCluster(place, { name: 'again', program: sayStart });
+    await cluster.leaderSays(/^started /m);
+    fromApply.push((performance.now() - cluster.appliedAt) / 1000);
+    await cluster.jobCondition('Complete');
+    fromPods.push(await secondsFromLastPod(cluster));
+    await cluster.delete();
+  }
+  find(
+    're-created ten times under the same names, the program starts within 5 s of the last pod',
+    Math.max(...fromPods) < 5,
+    spread(fromPods),
+  );
+  find('from kubectl apply', Math.max(...fromApply) < 20, spread(fromApply));
+};
+
+const spread = (values: readonly number[]): string => {
+  const sorted = [...values].sort((a, b) => a - b).map((value) => value.toFixed(1));
+  return `min ${sorted[0]}, median ${sorted[Math.floor(sorted.length / 2)]}, max ${sorted.at(-1)} s`;
+};
+
+/** From the first line of the pod that was last to the start of the program. */
+async function secondsFromLastPod(cluster: RunningMiniCluster): Promise<number> {
+  const logs = await Promise.all((await cluster.pods()).map(({ metadata }) => cluster.logs(metadata.name)));
+  const first = logs.map((log) => Date.parse(/"time":"([^"]+)"/.exec(log)?.[1] ?? '') / 1000);
+  const started = Number(logs.map((log) => /^started (.+)$/m.exec(log)?.[1]).find((time) => time));
+  return started - Math.max(...first);
+}
+
+const leaderDeleted =
+  (how: string, args: readonly string[]): Scenario =>
+  async (place, find) => {
+    const name = `lost-${args.length}`;
+    const cluster = await applyMiniCluster(place, { name, program: staysUp });
+    await cluster.leaderSays(/^started /m);
+    const before = await cluster.pods();
+    const leader = await cluster.podOf(0);
+    const from = performance.now();
+    await kubectl([
+      'delete',
+      'pod',
+      '-n',
+      place.namespace,
+      leader?.metadata.name ?? '',
+      '--wait=false',
+      ...args,
+    ]);
+    const back = await until(90, async () => {
+      const now = await cluster.podOf(0);
+      if (!now || now.metadata.name === leader?.metadata.name) return undefined;
+      return /^started /m.test(await cluster.logs(now.metadata.name)) ? true : undefined;
+    });
+    find(
+      `leader pod ${how}: the instance runs again`,
+      back === true,
+      back ? seconds(from) : await stateOf(cluster),
+    );
+    const followers = (await cluster.pods()).filter(
+      ({ metadata }) => metadata.name !== leader?.metadata.name,
+    );
+    const kept = followers.filter(({ metadata }) =>
+      before.some((old) => old.metadata.name === metadata.name),
+    );
+    find('with the same follower pods', kept.length === 3, `${kept.length} of 3 are the same`);
+    await cluster.delete();
+  };
+
+const jobDeleted: Scenario = async (place, find) => {
+  const cluster = await applyMiniCluster(place, {
+    name: 'deleted',
+    program: `${sayStart}; flux run -N4 sleep 1000`,
+  });
+  await cluster.leaderSays(/^started /m);
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const watched = (await cluster.pods()).map(({ metadata }) =>
+    kubectl(['logs', '-n', place.namespace, '-f', metadata.name, '-c', 'flux']).catch(() => ''),
+  );
+  const from = performance.now();
+  await cluster.delete();
+  const took = performance.now() - from;
+  find('Job deleted while a job runs: all pods are gone within 15 s', took < 15_000, seconds(from));
+  const codes = (await Promise.all(watched)).map((log) => /"exitCode":(\d+)/.exec(log)?.[1] ?? 'killed');
+  find(
+    'each pod ends in order',
+    codes.every((code) => code !== 'killed'),
+    `exit codes ${codes.join(' ')}`,
+  );
+};
+
+const failing =
+  (restartPolicy: 'Never' | 'OnFailure'): Scenario =>
+  async (place, find) => {
+    const name = `failing-${restartPolicy.toLowerCase()}`;
+    const cluster = await applyMiniCluster(place, {
+      name,
+      program: `${sayStart}; exit 3`,
+      spec: { backoffLimit: 1, pod: { restartPolicy } },
+    });
+    const seen = new Set<string>();
+    const reason = await until(120, async () => {
+      for (const { metadata, status } of await cluster.pods()) {
+        const container = status.containerStatuses?.[0];
+        const ended = container?.state.terminated ?? container?.lastState.terminated;
+        const index = metadata.labels['batch.kubernetes.io/job-completion-index'];
+        if (ended) seen.add(`${index}:${ended.exitCode}`);
+      }
+      const failed = (await cluster.job()).status.conditions?.find(({ type }) => type === 'Failed');
+      return failed?.status === 'True' ? failed.reason : undefined;
+    });
+    find(
+      `a failing program, restartPolicy ${restartPolicy}: the Job fails after its tries`,
+      reason === 'BackoffLimitExceeded',
+      reason ? `${reason} in ${seconds(cluster.appliedAt)}` : await stateOf(cluster),
+    );
+    find(
+      'with the code of the program',
+      seen.has('0:3'),
+      `ended (index:code): ${[...seen].sort().join(' ')}`,
+    );
+    find('and no pod as if all had gone well', ![...seen].some((end) => end.endsWith(':0')), '');
+    await cluster.delete();
+  };
+
+const hopeless =
+  (what: string, environment: Readonly<Record<string, string>>, code: number): Scenario =>
+  async (place, find) => {
+    const cluster = await applyMiniCluster(place, {
+      name: `hopeless-${code}`,
+      program: sayStart,
+      environment,
+    });
+    const reason = await cluster.jobCondition('Failed', 60);
+    find(
+      `${what}: the Job fails at once`,
+      reason === 'PodFailurePolicy',
+      reason ? `${reason} in ${seconds(cluster.appliedAt)}` : await stateOf(cluster),
+    );
+    await cluster.delete();
+  };
+
+const elastic: Scenario = async (place, find) => {
+  const cluster = await applyMiniCluster(place, {
+    name: 'elastic',
+    size: 2,
+    spec: { minSize: 2, maxSize: 4 },
+    program: staysUp,
+  });
+  await cluster.leaderSays(/^started /m);
+  const resize = async (size: number) => {
+    const from = performance.now();
+    const patch = JSON.stringify({ spec: { completions: size, parallelism: size } });
+    await kubectl(['patch', 'job', 'elastic', '-n', place.namespace, '--type=merge', '-p', patch]);
+    const reached = await until(60, async () =>
+      (await onlineBrokers(place, cluster)) === size ? true : undefined,
+    );
+    const seen = reached
+      ? seconds(from)
+      : `${await onlineBrokers(place, cluster)} online; ${await stateOf(cluster)}`;
+    return [reached === true, seen] as const;
+  };
+  find('grown from 2 to 4 pods', ...(await resize(4)));
+  find('shrunk to 2', ...(await resize(2)));
+  await cluster.delete();
+};
+
+async function onlineBrokers(place: Place, cluster: RunningMiniCluster): Promise<number | undefined> {
+  const leader = await cluster.podOf(0);
+  if (!leader) return undefined;
+  const command = [
+    '/mnt/flux-pod/flux-pod',
+    'shell',
+    '--',
+    'flux',
+    'resource',
+    'list',
+    '-s',
+    'up',
+    '-no',
+    '{nnodes}',
+  ];
+  const answer = await kubectl([
+    'exec',
+    '-n',
+    place.namespace,
+    leader.metadata.name,
+    '-c',
+    'flux',
+    '--',
+    ...command,
+  ]).catch(() => '');
+  return answer === '' ? undefined : Number(answer.trim());
+}
+
+async function exitCodesAre(cluster: RunningMiniCluster, code: number): Promise<[boolean, string]> {
+  const codes = (await cluster.pods()).map(
+    ({ status }) => status.containerStatuses?.[0]?.state.terminated?.exitCode ?? status.phase,
+  );
+  return [codes.length > 0 && codes.every((each) => each === code), `exit codes ${codes.join(' ')}`];
+}
+
+/** For a row that does not hold: what the Job and its pods look like. */
+async function stateOf(cluster: RunningMiniCluster): Promise<string> {
+  const { status } = await cluster.job();
+  const pods = (await cluster.pods()).map(({ metadata, status: { phase, containerStatuses } }) => {
+    const container = containerStatuses?.[0];
+    const ended = container?.state.terminated ?? container?.lastState.terminated;
+    const index = metadata.labels['batch.kubernetes.io/job-completion-index'];
+    return `${index} ${phase}${ended ? ` ended with ${ended.exitCode}` : ''} restarts ${container?.restartCount ?? 0}`;
+  });
+  const conditions = (status.conditions ?? []).map(({ type, reason }) => `${type} ${reason ?? ''}`.trim());
+  return [`job ${conditions.join(', ') || 'without condition'}`, ...pods.sort()].join('; ');
+}
+
+const lastWords = (log: string): string => log.split('\n').at(-1) ?? '';
+
+/** All of them, in the order in which they are run. */
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  completes,
+  probes,
+  again,
+  'leader-deleted': leaderDeleted('deleted', []),
+  'leader-killed': leaderDeleted('killed', ['--grace-period=0', '--force']),
+  'job-deleted': jobDeleted,
+  'failing-never': failing('Never'),
+  'failing-onfailure': failing('OnFailure'),
+  'no-flux': hopeless('no usable Flux', { FLUX_POD_FLUX: '/nowhere/flux' }, 72),
+  'wrong-setting': hopeless('a wrong setting', { FLUX_POD_TOPO: 'star' }, 78),
+  elastic,
+};
