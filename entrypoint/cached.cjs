@@ -5,7 +5,6 @@
  */
 'use strict';
 const { readFileSync, writeFileSync } = require('node:fs');
-const { setFlagsFromString } = require('node:v8');
 const { Script } = require('node:vm');
 
 const program = `${__dirname}/flux-pod.cjs`;
@@ -30,11 +29,13 @@ const source = Buffer.concat([
 const script = new Script(source, { filename: program, ...(cachedData && { cachedData }) });
 if (making) {
   delete process.env.FLUX_POD_MAKE_CACHE;
-  process.once('exit', () => {
-    // V8 takes a cache only under the flags that it was made with: those of the start, which the agent changes later.
-    for (const flag of ['--opt', '--maglev']) setFlagsFromString(flag);
+  // When the broker is started the cache holds what the way there runs, and nothing of what comes after.
+  const childProcess = require('node:child_process');
+  const { spawn } = childProcess;
+  childProcess.spawn = (...command) => {
     writeFileSync(cache, script.createCachedData());
-  });
+    return spawn(...command);
+  };
 }
 // For `flux-pod install`, which must not pass on a cache that its Node.js refuses.
 exports.cacheAccepted = cachedData !== undefined && !script.cachedDataRejected;
