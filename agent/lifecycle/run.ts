@@ -38,6 +38,7 @@ export async function runPod(
     const pod = await preparePod(configuration, command, environment);
     Object.assign(observations, { membership: pod.membership, flux: pod.flux });
     const leads = pod.membership.rank === 0;
+    await reporting.prepareApi(pod);
     await hook('pre');
     await hook(leads ? 'leader-pre' : 'follower-pre');
 
@@ -50,6 +51,7 @@ export async function runPod(
       await pod.checkKeyPair().catch(endWith(broker));
       await log.open();
       await reporting.serve(pod.directory.agentSocket);
+      await reporting.serveApi();
       await reporting.watchMounts(pod, reread);
       const ending = await broker.ended;
       signals.forwardTo(undefined);
