@@ -61,7 +61,8 @@ export async function* followOutput(
 ): AsyncGenerator<{ number: number; piece: Piece }, void> {
   let number = -1;
   try {
-    for await (const entry of watchEventlog(client, id, 'guest.output', { waitForIt: true, signal })) {
+    if (!(await waitForOutput(client, id, signal))) return;
+    for await (const entry of watchEventlog(client, id, 'guest.output', { signal })) {
       number++;
       const piece = number > after ? pieceOf(entry) : undefined;
       if (piece) yield { number, piece };
@@ -70,4 +71,25 @@ export async function* followOutput(
     if (error instanceof FluxError && error.errnum === Errno.noEntry) return;
     throw error;
   }
+}
+
+/**
+ * Waits until there is a log of output; false where the job has ended without having begun. Flux could be asked to wait for the log
+ * itself (FLUX_JOB_EVENT_WATCH_WAITCREATE), but one in fifty such watches, begun as the job started, never said anything (0.88).
+ * This is the way of flux-core src/cmd/job/attach.c: when the shell has begun, its output log exists.
+ */
+async function waitForOutput(
+  client: FluxClient,
+  id: JobId,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const comes = async (path: string, name: string): Promise<boolean> => {
+    for await (const entry of watchEventlog(client, id, path, { signal }))
+      if (entry.name === name) return true;
+    return false;
+  };
+  if (!(await comes('eventlog', 'start'))) return false;
+  // A shell that failed before may all the same have said why.
+  await comes('guest.exec.eventlog', 'shell.init');
+  return true;
 }

@@ -11,6 +11,7 @@ import { type Credentials, readCredentials } from './credentials.ts';
 import { createEventHub } from './event-hub.ts';
 import { createIdempotency } from './idempotency.ts';
 import { instanceRoutes } from './instance-routes.ts';
+import { jobEnvironment } from './job-environment.ts';
 import { jobRoutes } from './job-routes.ts';
 import type { BrokerTree } from './nodes.ts';
 import { type Page, pageRoutes } from './page-routes.ts';
@@ -131,13 +132,3 @@ function watchFiles({ apiTokens, apiTlsCert, apiTlsKey }: Configuration, act: ()
     void watcher.close();
   };
 }
-
-/** What is the pod's own, and no job's. */
-const ownVariable = /^(FLUX_POD_|FLUX_URI$|JOB_COMPLETION_INDEX$|HOSTNAME$|PWD$|OLDPWD$|SHLVL$|_$)/;
-
-const jobEnvironment = (environment: NodeJS.ProcessEnv): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(environment).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined && !ownVariable.test(entry[0]),
-    ),
-  );

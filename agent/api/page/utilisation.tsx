@@ -60,6 +60,8 @@ export function Utilisation({ samples }: { readonly samples: readonly Sample[] }
   );
 }
 
+/** Drawn for the width it is shown at, so that its text stays readable on a phone. */
+const narrow = matchMedia('(max-width: 46rem)');
 const size = { width: 720, height: 180, left: 44, bottom: 24, top: 10, right: 10 };
 /** The page was closed, or nobody looked: no line leads over such a time. */
 const gapSeconds = 15;
@@ -70,11 +72,12 @@ function Plot(props: {
   readonly samples: readonly Sample[];
 }) {
   const { title, lines, samples } = props;
+  const width = narrow.matches ? 340 : size.width;
   const first = samples[0]?.time ?? 0;
   const last = samples.at(-1)?.time ?? 1;
   const most = niceCeiling(Math.max(1, ...samples.flatMap((sample) => lines.map(({ of }) => of(sample)))));
   const x = (time: number) =>
-    size.left + ((time - first) / Math.max(1, last - first)) * (size.width - size.left - size.right);
+    size.left + ((time - first) / Math.max(1, last - first)) * (width - size.left - size.right);
   const y = (value: number) =>
     size.height - size.bottom - (value / most) * (size.height - size.bottom - size.top);
   const path = ({ of }: Line) =>
@@ -98,14 +101,14 @@ function Plot(props: {
         ))}
       </ul>
       <svg
-        viewBox={`0 0 ${size.width} ${size.height}`}
+        viewBox={`0 0 ${width} ${size.height}`}
         class="plot"
         role="img"
         aria-label={`${title} over time. Now ${summary}`}
       >
         {[0, most / 2, most].map((value) => (
           <g key={value}>
-            <line class="rule" x1={size.left} x2={size.width - size.right} y1={y(value)} y2={y(value)} />
+            <line class="rule" x1={size.left} x2={width - size.right} y1={y(value)} y2={y(value)} />
             <text x={size.left - 6} y={y(value) + 4} class="left">
               {value}
             </text>
@@ -116,7 +119,7 @@ function Plot(props: {
             <text x={size.left} y={size.height - 6}>
               {clock(first)}
             </text>
-            <text x={size.width - size.right} y={size.height - 6} class="left">
+            <text x={width - size.right} y={size.height - 6} class="left">
               {clock(last)}
             </text>
           </>

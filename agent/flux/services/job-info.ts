@@ -14,25 +14,20 @@ const eventlogEntry = z.object({
 });
 export type EventlogEntry = z.output<typeof eventlogEntry>;
 
-/** FLUX_JOB_EVENT_WATCH_WAITCREATE (flux-core src/common/libjob/job.h). */
-const waitCreate = 1;
-
 const watchAnswer = z.object({ event: z.string() });
 
 /**
  * The entries of an event log, those that are there and those to come, until it is complete. `path` is `eventlog` (the job's own, RFC
- * 21), `guest.exec.eventlog` or `guest.output` (RFC 24). With `waitForIt`, one that is not there yet, such as the output of a job
- * that has not started, is waited for. Throws a FluxError (ENOENT) where there is none, and will be none.
+ * 21), `guest.exec.eventlog` or `guest.output` (RFC 24).
  */
 export async function* watchEventlog(
   client: FluxClient,
   id: JobId,
   path: string,
-  { waitForIt = false, ...options }: CallOptions & { readonly waitForIt?: boolean } = {},
+  options?: CallOptions,
 ): AsyncGenerator<EventlogEntry, void> {
   const topic = 'job-info.eventlog-watch';
-  const flags = waitForIt ? waitCreate : 0;
-  const stream = client.stream(topic, { id, path, flags }, { ...options, cancelTopic: `${topic}-cancel` });
+  const stream = client.stream(topic, { id, path, flags: 0 }, { ...options, cancelTopic: `${topic}-cancel` });
   for await (const answer of stream)
     yield* parseEventlog(readAnswer(watchAnswer, topic, answer).event, topic);
 }
