@@ -1,6 +1,7 @@
 /** Brings the API up on the leader, and follows its Secret while it runs. */
 import { once } from 'node:events';
 import type { Server as TlsServer } from 'node:https';
+import { isDeepStrictEqual } from 'node:util';
 import { watch } from 'chokidar';
 import type { Configuration } from '../config/resolve.ts';
 import { errnoOf, messageOf } from '../errors.ts';
@@ -77,7 +78,9 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
   });
   const reread = () => {
     try {
-      credentials = readCredentials(configuration);
+      const fresh = readCredentials(configuration);
+      if (isDeepStrictEqual(fresh, credentials)) return;
+      credentials = fresh;
       if (credentials.tls) (server as TlsServer).setSecureContext(credentials.tls);
       log('info', 'The API uses the tokens and certificates as they are now', {
         tokens: credentials.tokens?.map(({ id, role }) => `${role} ${id}`),
@@ -122,10 +125,12 @@ function watchFiles({ apiTokens, apiTlsCert, apiTlsKey }: Configuration, act: ()
   if (paths.length === 0) return () => undefined;
   let timer: NodeJS.Timeout | undefined;
   const watcher = watch(paths, { ignoreInitial: true, depth: 1 });
-  watcher.on('all', () => {
+  const actSoon = () => {
     clearTimeout(timer);
     timer = setTimeout(act, settleMs);
-  });
+  };
+  // What has changed before the watch began is noticed when it has.
+  watcher.on('all', actSoon).on('ready', actSoon);
   watcher.on('error', () => undefined);
   return () => {
     clearTimeout(timer);
