@@ -1,8 +1,9 @@
 /** `npm run bench [-- NAME]`: figures that the README and the budgets speak of, each beside another way to the same end. */
+import { api } from './api.ts';
 import { health } from './health.ts';
 import { start } from './start.ts';
 
-const benchmarks: Readonly<Record<string, () => Promise<void>>> = { start, health };
+const benchmarks: Readonly<Record<string, () => Promise<void>>> = { start, health, api };
 
 const wanted = process.argv[2];
 for (const [name, run] of Object.entries(benchmarks)) {
