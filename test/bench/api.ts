@@ -24,7 +24,7 @@ export async function api(): Promise<void> {
   const [pod] = startMiniCluster(bed, {
     size: 1,
     flux,
-    command: ['sh', '-c', 'flux queue stop -q; echo up; exec sleep 1000000'],
+    command: ['sh', '-c', 'flux queue stop --quiet; echo up; exec sleep 1000000'],
     env: { FLUX_POD_API: 'on', FLUX_POD_API_TOKENS: '/etc/flux-pod/api', FLUX_POD_API_RATE: '100000' },
     pod: () => ({ mounts: { '/etc/flux-pod/api/write': { content: `${token}\n`, mode: 0o400 } } }),
   }) as [Pod];
