@@ -12,6 +12,8 @@
  *     flux-pod keygen FILE | --secret NAME       a new CURVE certificate
  *     flux-pod render FILE [FLAGS]               Kubernetes manifests from a MiniCluster
  *     flux-pod install DIR                       copies itself and its Node.js, for images that have none
+ *     flux-pod submit [FLAGS] -- COMMAND         a job; jobs, logs ID, cancel ID: here, or through the API from elsewhere
+ *     flux-pod completion bash|zsh|fish          completion for that shell
  *     flux-pod demo [--size N] [-- COMMAND]      a MiniCluster on this machine, without Kubernetes or root
  *
  * This file maps a verb to its command, and is the only one that ends the process.
@@ -34,6 +36,11 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   keygen: async () => (await import('./commands/keygen.ts')).keygen,
   render: async () => (await import('./commands/render.ts')).render,
   install: async () => (await import('./commands/install.ts')).install,
+  submit: async () => (await import('./commands/submit.ts')).submit,
+  jobs: async () => (await import('./commands/jobs.ts')).jobs,
+  logs: async () => (await import('./commands/logs.ts')).logs,
+  cancel: async () => (await import('./commands/cancel.ts')).cancel,
+  completion: async () => (await import('./commands/completion.ts')).completion,
   demo: async () => (await import('./commands/demo.ts')).demo,
   help: async () => (await import('./commands/help.ts')).help,
   version: async () => (await import('./commands/help.ts')).version,

@@ -33,9 +33,15 @@ export function readFlags(flags: Readonly<Record<string, unknown>>): LayerReadin
 }
 
 const prefix = 'FLUX_POD_';
-/** Variables that are no settings: where the TOML file is, and the stage, which hooks are told and so their flux-pod sees. */
+/**
+ * Variables that are no settings: where the TOML file is; the stage, which hooks are told and so their flux-pod sees; where clients
+ * find an API, and their token.
+ */
 export const configVariable = 'FLUX_POD_CONFIG';
 export const stageVariable = 'FLUX_POD_STAGE';
+export const apiUrlVariable = 'FLUX_POD_API_URL';
+export const apiTokenVariable = 'FLUX_POD_API_TOKEN_FILE';
+const noSettings = [configVariable, stageVariable, apiUrlVariable, apiTokenVariable];
 export const defaultConfigPath = '/etc/flux-pod/config.toml';
 
 /** Settings in the environment. A variable that is set but empty counts as not set. */
@@ -45,7 +51,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): LayerReading {
   const given = Object.entries(environment).filter(
     ([variable, value]) =>
       variable.startsWith(prefix) &&
-      ![configVariable, stageVariable].includes(variable) &&
+      !noSettings.includes(variable) &&
       value !== '' &&
       !isServiceLink(variable),
   );

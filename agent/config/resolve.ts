@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { parseTopology } from '../cluster/topology.ts';
 import { ExitCode, messageOf, PodError } from '../errors.ts';
 import type { PodFacts } from '../pod/facts.ts';
@@ -43,6 +44,13 @@ export interface Configuration {
   readonly stateDir: string | undefined;
   readonly hooks: string;
   readonly http: HostPort | 'off';
+  readonly api: 'on' | 'off';
+  readonly apiListen: HostPort;
+  readonly apiTokens: string | undefined;
+  readonly apiTlsCert: string | undefined;
+  readonly apiTlsKey: string | undefined;
+  /** Requests a second. */
+  readonly apiRate: number;
   readonly ready: 'up' | 'joined' | 'run';
   /** Seconds. */
   readonly grace: number;
@@ -187,6 +195,18 @@ function contradictions(values: SettingValues, sources: Sources, facts: PodFacts
       `an interface that has an address (${[...new Set(facts.interfaces.map((held) => held.interface))].join(', ')})`,
     );
   }
+  if (values.api === 'on' && values.apiTokens === undefined && !isLoopback(values.apiListen?.host)) {
+    complain(
+      'apiTokens',
+      'the mounted Secret with the tokens of the API, or FLUX_POD_API_LISTEN=127.0.0.1:8052 for this pod only',
+    );
+  }
+  if ((values.apiTlsCert === undefined) !== (values.apiTlsKey === undefined)) {
+    complain(
+      values.apiTlsCert === undefined ? 'apiTlsCert' : 'apiTlsKey',
+      'both certificate and key, or neither',
+    );
+  }
   if (topo !== undefined) {
     try {
       parseTopology(topo);
@@ -197,12 +217,20 @@ function contradictions(values: SettingValues, sources: Sources, facts: PodFacts
   return problems;
 }
 
+/** Whether only this pod itself reaches what listens there. */
+export const isLoopback = (host: string | undefined): boolean =>
+  host !== undefined &&
+  (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.')));
+
 /** Any address of 127.0.0.0/8 can be bound to where a loopback interface is up. */
 const holds = (facts: PodFacts, address: string): boolean =>
   address.startsWith('127.') || facts.interfaces.some((held) => held.address === address);
 
 const listAddresses = (facts: PodFacts): string =>
   facts.interfaces.map(({ address }) => address).join(', ') || 'none';
+
+/** Every address of this pod. */
+const anyAddress = ({ address }: SettingValues): string => (address?.includes(':') ? '::' : '0.0.0.0');
 
 function withDefaults(values: SettingValues, facts: PodFacts, terminal: boolean): Configuration {
   const size = values.size ?? 1;
@@ -234,7 +262,13 @@ function withDefaults(values: SettingValues, facts: PodFacts, terminal: boolean)
     dir: values.dir,
     stateDir: values.stateDir,
     hooks: values.hooks ?? '/etc/flux-pod/hooks.d',
-    http: values.http ?? { host: values.address?.includes(':') ? '::' : '0.0.0.0', port: 8051 },
+    http: values.http ?? { host: anyAddress(values), port: 8051 },
+    api: values.api ?? 'off',
+    apiListen: values.apiListen ?? { host: anyAddress(values), port: 8052 },
+    apiTokens: values.apiTokens,
+    apiTlsCert: values.apiTlsCert,
+    apiTlsKey: values.apiTlsKey,
+    apiRate: values.apiRate ?? 2000,
     ready: values.ready ?? 'run',
     grace: values.grace ?? 25,
     onFailure: values.onFailure ?? { hold: false },

@@ -164,6 +164,32 @@ export const settings = {
     meaning:
       'where probes, status and metrics are served over HTTP; `off`: only to `flux-pod` itself in the container',
   }),
+  api: aChoice(['on', 'off'], {
+    default: '`off`',
+    meaning: '`on`: the leader serves the REST API and the web page',
+  }),
+  apiListen: setting(hostPort, {
+    expected: 'HOST:PORT',
+    default: '`0.0.0.0:8052`, in IPv6-only pods `[::]:8052`',
+    meaning:
+      'where the API is served: a port of its own, so that its clients never stand in the way of the probes',
+  }),
+  apiTokens: aPath({
+    default: 'none',
+    meaning:
+      'the mounted Secret with the tokens of the API: a directory with the files `read` and `write`, one token a line, watched for ' +
+      'changes. Required unless the API listens on a loopback address only',
+  }),
+  apiTlsCert: aPath({
+    default: 'none',
+    meaning: 'the certificate with which the API speaks TLS, as PEM; watched for changes',
+  }),
+  apiTlsKey: aPath({ default: 'none', meaning: 'the private key of that certificate' }),
+  apiRate: setting(wholeNumber(1, 1_000_000), {
+    expected: 'a whole number from 1',
+    default: '`2000`',
+    meaning: 'requests a second that the API takes from one token, and twice as many at once',
+  }),
   ready: aChoice(['up', 'joined', 'run'], {
     default: '`run`',
     meaning:

@@ -1,6 +1,7 @@
 /** What the agent tells of its pod while it lives: probes, status, metrics. All of it is loaded only once the broker is on its way. */
 
 import { setMaxListeners } from 'node:events';
+import type { PreparedApi } from '../api/prepare.ts';
 import type { BrokerProcess } from '../broker/process.ts';
 import type { FluxClient } from '../flux/client.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
@@ -26,6 +27,10 @@ export interface Reporting {
   readonly watch: (broker: BrokerProcess, socketPath: string) => void;
   /** The connection to the broker, while there is one. */
   readonly client: () => FluxClient | undefined;
+  /** Checks what the API needs, where it is enabled and this is the leader. Throws a PodError (exit 78). */
+  readonly prepareApi: (pod: PreparedPod) => Promise<void>;
+  /** Begins to serve it, where it was prepared; calls after the first do nothing. */
+  readonly serveApi: () => Promise<void>;
   /** Begins to watch the mounted files; calls after the first do nothing. */
   readonly watchMounts: (pod: PreparedPod, reread: Reread) => Promise<void>;
   /** Fulfilled when somebody has released the held pod. */
@@ -38,6 +43,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
   let serving: Promise<HealthServer> | undefined;
   let watching: BrokerWatch | undefined;
   let lifelines: Lifelines | undefined;
+  let api: PreparedApi | undefined;
   let unwatch: Promise<() => Promise<void>> | undefined;
 
   const begin = async (agentSocket: string): Promise<HealthServer> => {
@@ -45,7 +51,8 @@ export function createReporting(observations: Observations, log: Log): Reporting
       import('../health/server.ts'),
       import('../health/compile-little.ts'),
     ]);
-    compileLittle();
+    // The API is worth a compiler.
+    if (observations.configuration.api === 'off') compileLittle();
     return serveHealth({
       observations,
       http: observations.configuration.http,
@@ -92,6 +99,15 @@ export function createReporting(observations: Observations, log: Log): Reporting
         })
         .catch((error) => log('error', 'The broker is no longer watched', { why: String(error) }));
     },
+    prepareApi: async (pod) => {
+      const { configuration, membership } = observations;
+      if (configuration.api === 'off' || membership?.rank !== 0) return;
+      const { prepareApi } = await import('../api/prepare.ts');
+      api = prepareApi({ configuration, pod, log });
+    },
+    serveApi: async () => {
+      await api?.serve();
+    },
     watchMounts: async (pod, reread) => {
       unwatch ??= import('./watch-mounts.ts').then(({ watchMounts }) =>
         watchMounts({ pod, observations, client: () => watching?.client(), log, ...reread }),
@@ -103,6 +119,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
     close: () => {
       void serving?.then((server) => server.close());
       void unwatch?.then((end) => end());
+      api?.close();
     },
   };
 }

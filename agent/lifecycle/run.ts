@@ -40,6 +40,7 @@ export async function runPod(
     const pod = await preparePod(configuration, command, environment);
     Object.assign(observations, { membership: pod.membership, flux: pod.flux });
     const leads = pod.membership.rank === 0;
+    await reporting.prepareApi(pod);
     await hook('pre');
     await hook(leads ? 'leader-pre' : 'follower-pre');
 
@@ -62,6 +63,7 @@ export async function runPod(
       await log.open();
       await reporting.serve(pod.directory.agentSocket);
       if (pod.membership.size > 1) await reporting.holdChildren(broker, pod.seal);
+      await reporting.serveApi();
       await reporting.watchMounts(pod, reread);
       const ending = await broker.ended;
       signals.forwardTo(undefined);

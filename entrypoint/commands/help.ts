@@ -15,6 +15,11 @@ const usage = `flux-pod ${packageJson.version}: turns the pods of an Indexed Job
   flux-pod keygen --secret NAME              the same as a Kubernetes Secret manifest
   flux-pod render FILE [FLAGS]               Kubernetes manifests from a MiniCluster
   flux-pod install DIR                       copies itself and its Node.js, for images that have none
+  flux-pod submit [FLAGS] -- COMMAND         a job: in this pod, or through FLUX_POD_API_URL from elsewhere
+  flux-pod jobs [--all] [--search TEXT]      what waits and runs
+  flux-pod logs ID                           what a job writes, until it ends
+  flux-pod cancel ID...                      ends jobs
+  flux-pod completion bash|zsh|fish          completion for that shell
   flux-pod demo [--size N] [-- COMMAND]      a MiniCluster on this machine, without Kubernetes or root
 
 In a pod of an Indexed Job only the size must be given: FLUX_POD_SIZE=4 flux-pod run -- COMMAND

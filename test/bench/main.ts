@@ -1,10 +1,11 @@
 /** `npm run bench [-- NAME]`: figures that the README and the budgets speak of, each beside another way to the same end. */
+import { api } from './api.ts';
 import { bootstrap } from './bootstrap.ts';
 import { health } from './health.ts';
 import { scale } from './scale.ts';
 import { start } from './start.ts';
 
-const benchmarks: Readonly<Record<string, () => Promise<void>>> = { start, bootstrap, scale, health };
+const benchmarks: Readonly<Record<string, () => Promise<void>>> = { start, bootstrap, scale, health, api };
 
 const wanted = process.argv[2];
 for (const [name, run] of Object.entries(benchmarks)) {

@@ -49,11 +49,21 @@ const queueAnswer = z.object({
   stop_reason: z.optional(z.string()),
 });
 
-/** Whether jobs are accepted (enable) and started (start), and why not. */
+/** Whether jobs are accepted (enable) and started (start), and why not: of one of several queues, where it is named. */
 export async function getQueueStatus(
   client: FluxClient,
+  name?: string,
   options?: CallOptions,
 ): Promise<z.output<typeof queueAnswer>> {
   const topic = 'job-manager.queue-status';
-  return readAnswer(queueAnswer, topic, await client.rpc(topic, {}, options));
+  const payload = name === undefined ? {} : { name };
+  return readAnswer(queueAnswer, topic, await client.rpc(topic, payload, options));
+}
+
+const queuesAnswer = z.object({ queues: z.array(z.string()) });
+
+/** The names of the queues; none where there is only the one without a name. */
+export async function listQueues(client: FluxClient, options?: CallOptions): Promise<string[]> {
+  const topic = 'job-manager.queue-list';
+  return readAnswer(queuesAnswer, topic, await client.rpc(topic, {}, options)).queues;
 }

@@ -1,0 +1,93 @@
+/** Who asks, and whether a browser was tricked into asking. Data in, data out. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { isLoopback } from '../config/resolve.ts';
+import { type Credentials, findToken, type Role } from './credentials.ts';
+import { Problem } from './problem.ts';
+import { cookieName, cookieOf, type Sessions } from './sessions.ts';
+
+export interface Principal {
+  readonly role: Role;
+  /** Which token, by the beginning of its hash; `loopback` where none is needed. */
+  readonly token: string;
+  /** As what the client calls itself: nobody has checked it. */
+  readonly user?: string;
+  /** How it was said. */
+  readonly by: 'header' | 'cookie' | 'loopback';
+}
+
+/** What a page of ours sends with its cookie, and a form or an image of another site cannot. */
+export const pageHeader = 'x-flux-pod';
+
+/** Who asks; undefined where nobody is named. Throws a Problem (401) where what is said is wrong. */
+export function authenticate(
+  headers: IncomingHttpHeaders,
+  { tokens }: Credentials,
+  sessions: Sessions,
+): Principal | undefined {
+  if (tokens === undefined) return { role: 'write', token: 'loopback', by: 'loopback' };
+  const { authorization } = headers;
+  if (authorization !== undefined) {
+    const said = readAuthorization(authorization);
+    const session = said && sessions.find(said.secret, tokens);
+    const token = session?.token ?? (said && findToken(tokens, said.secret));
+    if (!token) throw unauthorized('The Authorization header names no token of this API.');
+    const user = session?.user ?? said?.user;
+    return { role: token.role, token: token.id, by: 'header', ...(user !== undefined && { user }) };
+  }
+  const cookie = cookieOf(headers.cookie, cookieName);
+  if (cookie === undefined) return undefined;
+  const session = sessions.find(cookie, tokens);
+  if (!session) throw unauthorized('The session has ended: sign in again.');
+  return { role: session.token.role, token: session.token.id, by: 'cookie' };
+}
+
+/**
+ * RFC 9110, 11.6.1. No Basic challenge, though Basic is understood: browsers would ask for a password, keep it, and send it with
+ * whatever another site makes them ask.
+ */
+export const unauthorized = (detail: string): Problem =>
+  new Problem('unauthorized', detail, { headers: { 'www-authenticate': 'Bearer realm="flux-pod"' } });
+
+/** `Bearer TOKEN`, or `Basic BASE64(user:TOKEN)`. */
+export function readAuthorization(header: string): { secret: string; user?: string } | undefined {
+  const [, scheme = '', value = ''] = /^(\S+) +(\S+)$/.exec(header) ?? [];
+  if (scheme.toLowerCase() === 'bearer') return { secret: value };
+  if (scheme.toLowerCase() !== 'basic') return undefined;
+  const [, user = '', secret = ''] = /^([^:]*):(.*)$/s.exec(Buffer.from(value, 'base64').toString()) ?? [];
+  return { secret, ...nameOf(user) };
+}
+
+/** A name that is fit for a log. */
+export const nameOf = (user: unknown): { user?: string } =>
+  typeof user === 'string' && /^[\w.@+-]{1,64}$/.test(user) ? { user } : {};
+
+/**
+ * Refuses changes that another site made a browser ask for: by the headers that browsers set and pages cannot (Fetch Metadata,
+ * Origin), and, where the cookie says who asks, by the lack of one that only our page sets.
+ */
+export function refuseForgery(headers: IncomingHttpHeaders, principal: Principal | undefined): void {
+  const site = headers['sec-fetch-site'];
+  const foreign = site !== undefined && site !== 'same-origin' && site !== 'none';
+  if (foreign || !isOwnOrigin(headers)) {
+    throw new Problem('forbidden', 'A page of another site has asked for this.');
+  }
+  if (principal?.by === 'cookie' && headers[pageHeader] === undefined) {
+    throw new Problem(
+      'forbidden',
+      `With the cookie alone nothing is changed: the header ${pageHeader} is missing.`,
+    );
+  }
+}
+
+function isOwnOrigin({ origin, host }: IncomingHttpHeaders): boolean {
+  if (origin === undefined) return true;
+  return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+/** Without tokens, a name that leads here from elsewhere (DNS rebinding) must not make a browser ask for anything. */
+export function refuseRebinding({ host }: IncomingHttpHeaders, { tokens }: Credentials): void {
+  if (tokens !== undefined) return;
+  const name = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : '';
+  if (!isLoopback(name.replace(/^\[|\]$/g, '')))
+    throw new Problem('forbidden', 'This API listens for this machine only: ask it by a loopback address.');
+}

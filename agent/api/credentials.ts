@@ -1,0 +1,118 @@
+/** The tokens of the API as mounted from a Secret, and the certificate and key for TLS. No token is kept: only its hash. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
+import { isLoopback } from '../config/resolve.ts';
+import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
+
+/** `read`: look at everything. `write`: also change everything, and run programs as the instance's owner. */
+export type Role = 'read' | 'write';
+const roles: readonly Role[] = ['write', 'read'];
+
+export interface Token {
+  readonly role: Role;
+  readonly hash: Buffer;
+  /** The first half of a byte more than 32 bits of the hash, to tell tokens apart in the log. */
+  readonly id: string;
+}
+
+/** What may be read again while the API runs. */
+export interface Credentials {
+  /** Undefined where everybody who reaches the API may do everything: it listens on loopback only. */
+  readonly tokens: readonly Token[] | undefined;
+  /** Signs the requests for a token that flux-restful-api's client makes (its FLUX_SECRET_KEY), where there is one. */
+  readonly secretKey: string | undefined;
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+}
+
+export interface CredentialSources {
+  readonly apiListen: { readonly host: string };
+  readonly apiTokens: string | undefined;
+  readonly apiTlsCert: string | undefined;
+  readonly apiTlsKey: string | undefined;
+}
+
+const leastTokenLength = 16;
+
+/** Reads and checks what is mounted. Throws a PodError (exit 78) that names the file and never what is in it. */
+export function readCredentials(sources: CredentialSources): Credentials {
+  const { apiTokens, apiTlsCert, apiTlsKey, apiListen } = sources;
+  if (apiTokens === undefined && !isLoopback(apiListen.host))
+    throw refuse('there is no token', 'Set FLUX_POD_API_TOKENS to the mounted Secret.');
+  return {
+    tokens: apiTokens === undefined ? undefined : readTokens(apiTokens),
+    secretKey: apiTokens === undefined ? undefined : readOptional(join(apiTokens, 'secret-key'))?.trim(),
+    tls: apiTlsCert === undefined || apiTlsKey === undefined ? undefined : readTls(apiTlsCert, apiTlsKey),
+  };
+}
+
+function readTokens(directory: string): Token[] {
+  const tokens = roles.flatMap((role) => {
+    const path = join(directory, role);
+    const lines = (readOptional(path) ?? '').split('\n').map((line) => line.trim());
+    return lines
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => tokenOf(path, role, line));
+  });
+  if (tokens.length > 0) return tokens;
+  throw refuse(
+    `there is no token in ${directory}`,
+    'It needs a file `write`, and may have a file `read`, with one token a line.',
+  );
+}
+
+function tokenOf(path: string, role: Role, text: string): Token {
+  const weak = text.length < leastTokenLength ? `is shorter than ${leastTokenLength} characters` : undefined;
+  const odd = /^[\x21-\x7e]+$/.test(text) ? undefined : 'has characters that no HTTP header can carry';
+  if (weak ?? odd) {
+    throw refuse(`a token in ${path} ${weak ?? odd}`, 'Make one with `openssl rand -hex 32`.');
+  }
+  const hash = hashOf(text);
+  return { role, hash, id: hash.toString('hex', 0, 4) };
+}
+
+const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** The token that `text` is. Every known one is compared, each in constant time. */
+export function findToken(tokens: readonly Token[], text: string): Token | undefined {
+  const hash = hashOf(text);
+  let found: Token | undefined;
+  for (const token of tokens) if (timingSafeEqual(token.hash, hash)) found ??= token;
+  return found;
+}
+
+function readTls(cert: string, key: string): NonNullable<Credentials['tls']> {
+  const tls = { cert: readRequired(cert), key: readRequired(key) };
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    throw refuse(`${cert} and ${key} do not make a TLS server (${messageOf(error)})`, tlsHint);
+  }
+  return tls;
+}
+
+const tlsHint = 'Mount a Secret of the type kubernetes.io/tls: its tls.crt and tls.key.';
+
+function readRequired(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw refuse(`${path} cannot be read (${errnoOf(error) ?? messageOf(error)})`, tlsHint);
+  }
+}
+
+function readOptional(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw refuse(
+      `${path} cannot be read (${errnoOf(error) ?? messageOf(error)})`,
+      'FLUX_POD_API_TOKENS is the directory that the Secret is mounted at.',
+    );
+  }
+}
+
+const refuse = (why: string, hint: string): PodError =>
+  new PodError(ExitCode.configuration, `Cannot serve the API: ${why}`, { hint });

@@ -1,0 +1,316 @@
+/** Jobs over HTTP. */
+import { constants } from 'node:os';
+import { FluxError } from '../flux/errors.ts';
+import { formatJobId } from '../flux/job-id.ts';
+import { lookup, parseEventlog, watchEventlog } from '../flux/services/job-info.ts';
+import { getJobStats } from '../flux/services/job-list.ts';
+import { cancelJob, getQueueStatus, killJob, listQueues, setUrgency } from '../flux/services/job-manager.ts';
+import { followOutput, mostOutput, type Piece, readOutput } from './job-output.ts';
+import { findJob, idOf, listPage } from './jobs.ts';
+import { isOutage, Problem, wordsOf } from './problem.ts';
+import { type Call, type Reply, type Route, route } from './route.ts';
+import {
+  cancelBody,
+  eventlogAnswer,
+  jobAnswer,
+  jobsAnswer,
+  jobsQuery,
+  messageAnswer,
+  outputAnswer,
+  outputQuery,
+  queueAnswer,
+  signalBody,
+  submission,
+  submitAnswer,
+  urgencyBody,
+} from './schemas.ts';
+import { sse, sseBeat, sseType } from './streams.ts';
+import { type Submission, submit } from './submit.ts';
+
+const plain = 'text/plain; charset=utf-8';
+
+/** Submits once for an Idempotency-Key, if there is one. */
+export async function submitOnce(
+  { context, headers, principal }: Call<undefined, unknown>,
+  submission: Submission,
+) {
+  const key = headers['idempotency-key'];
+  const client = await context.broker.client();
+  return context.submissions.once(
+    principal?.token ?? '',
+    Array.isArray(key) ? key[0] : key,
+    JSON.stringify(submission),
+    () => submit(client, submission, context),
+  );
+}
+
+/** A change that Flux refuses because of what has become of the job. */
+async function change(id: bigint, what: string, act: () => Promise<void>, done: string): Promise<Reply> {
+  try {
+    await act();
+  } catch (error) {
+    if (!(error instanceof FluxError) || isOutage(error)) throw error;
+    const kind = /unknown|no such|not found/i.test(error.message) ? 'not-found' : 'conflict';
+    throw new Problem(kind, `${what}: ${wordsOf(error)}.`, {
+      members: { Message: `${what}: ${wordsOf(error)}.`, id: formatJobId(id) },
+    });
+  }
+  return { json: { Message: done, id: formatJobId(id) } };
+}
+
+/** The numbers of signals that a job can be sent, by their names. */
+function signalNumber(signal: string | number): number {
+  if (typeof signal === 'number') return signal;
+  const numbers: Readonly<Record<string, number>> = constants.signals;
+  const number = numbers[signal.startsWith('SIG') ? signal : `SIG${signal}`];
+  if (number === undefined) throw new Problem('invalid', `There is no signal ${signal}.`);
+  return number;
+}
+
+const wantsEvents = ({ headers }: Pick<Call<never, never>, 'headers'>): boolean =>
+  headers.accept?.includes('text/event-stream') ?? false;
+
+/** The number after which a reader that comes back wants to go on. */
+const lastSeen = (headers: Call<never, never>['headers']): number => {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' && /^\d{1,9}$/.test(id) ? Number(id) : -1;
+};
+
+const chosen =
+  (stream: 'stdout' | 'stderr' | undefined) =>
+  (piece: Piece): boolean =>
+    stream === undefined || piece.stream === stream;
+
+export const jobRoutes: readonly Route[] = [
+  route({
+    method: 'POST',
+    path: '/v1/jobs',
+    may: 'write',
+    tag: 'Jobs',
+    summary: 'Submit a job',
+    description:
+      'The job runs as the owner of the instance, whoever submits it. With the header `Idempotency-Key`, a request that is sent again ' +
+      'is answered as before and submits nothing.',
+    change: 'submit a job',
+    body: submission,
+    answer: submitAnswer,
+    status: 201,
+    handle: async (call) => {
+      const { answer, again } = await submitOnce({ ...call, query: undefined }, call.body);
+      const headers = { location: `/v1/jobs/${answer.id}`, ...(again && { 'idempotency-replayed': 'true' }) };
+      return { status: again ? 200 : 201, json: answer, headers };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs',
+    may: 'read',
+    tag: 'Jobs',
+    summary: 'List and search jobs, in pages',
+    query: jobsQuery,
+    answer: jobsAnswer,
+    handle: async ({ query, context }) => {
+      const page = await listPage(await context.broker.client(), query);
+      if (!query.details) return { json: page };
+      // flux-restful-api: by id, unless a listing is asked for.
+      return { json: query.listing ? page.jobs : Object.fromEntries(page.jobs.map((job) => [job.id, job])) };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/{id}',
+    may: 'read',
+    tag: 'Jobs',
+    summary: 'One job',
+    answer: jobAnswer,
+    handle: async ({ params, context }) => ({
+      json: await findJob(await context.broker.client(), params.id ?? ''),
+    }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/{id}/jobspec',
+    may: 'read',
+    tag: 'Jobs',
+    summary: 'What the job was submitted as (RFC 14)',
+    answer: { type: 'application/json', what: 'the jobspec' },
+    handle: async ({ params, context }) => {
+      const { jobspec } = await lookup(await context.broker.client(), idOf(params.id ?? ''), ['jobspec']);
+      return { type: 'application/json', body: jobspec };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/{id}/events',
+    may: 'read',
+    tag: 'Jobs',
+    summary: 'The event log of a job (RFC 21)',
+    description:
+      'As a whole; with `Accept: text/event-stream` each entry as it comes, until the job is inactive. `Last-Event-ID` goes on after that entry.',
+    answer: eventlogAnswer,
+    handle: async (call) => {
+      const { params, context, headers } = call;
+      const id = idOf(params.id ?? '');
+      if (!wantsEvents(call)) {
+        const { eventlog } = await lookup(await context.broker.client(), id, ['eventlog']);
+        return { json: { events: parseEventlog(eventlog) } };
+      }
+      context.streams.refuseTooMany();
+      const client = await context.broker.connect();
+      const after = lastSeen(headers);
+      async function* events(signal: AbortSignal) {
+        let number = -1;
+        for await (const entry of watchEventlog(client, id, 'eventlog', { signal })) {
+          if (++number > after) yield sse('entry', entry, number);
+        }
+        yield sse('end', {});
+      }
+      return {
+        type: sseType,
+        stream: (response) => context.streams.write(response, events, sseBeat).finally(client.close),
+      };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/{id}/output',
+    may: 'read',
+    tag: 'Jobs',
+    summary: 'What a job has written until now',
+    query: outputQuery,
+    answer: outputAnswer,
+    handle: async ({ params, query, headers, context }) => {
+      const client = await context.broker.client();
+      const id = idOf(params.id ?? '');
+      const [output, job] = await Promise.all([readOutput(client, id), findJob(client, params.id ?? '')]);
+      const pieces = (output?.pieces ?? []).filter(chosen(query.stream));
+      const textual = query.format === 'text' || (!query.format && headers.accept?.startsWith('text/plain'));
+      if (textual) return { type: plain, body: pieces.map(({ data }) => data).join('') };
+      return {
+        json: {
+          // flux-restful-api's client takes the one or the other.
+          ...(pieces.length === 0 && {
+            Message: 'The output does not exist yet, or the jobid is incorrect.',
+          }),
+          ...((pieces.length > 0 || job.state === 'INACTIVE') && { Output: pieces.map(({ data }) => data) }),
+          complete: job.state === 'INACTIVE',
+          ...(output?.truncated && { truncated: true }),
+        },
+      };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/{id}/output/stream',
+    may: 'read',
+    tag: 'Jobs',
+    summary: 'What a job writes, as it comes',
+    description:
+      'Plain text until the job ends; with `Accept: text/event-stream` events `output` with the pieces and, last, `end`. `Last-Event-ID` ' +
+      `goes on after that piece. A reader that takes nothing for 10 s is cut off. A whole answer holds ${mostOutput / 2 ** 20} MiB, a stream everything.`,
+    query: outputQuery,
+    answer: { type: 'text/event-stream', what: 'events, or plain text' },
+    handle: async (call) => {
+      const { params, context, headers, query } = call;
+      const id = idOf(params.id ?? '');
+      context.streams.refuseTooMany();
+      await findJob(await context.broker.client(), params.id ?? '');
+      const client = await context.broker.connect();
+      const events = wantsEvents(call);
+      const wanted = chosen(query.stream);
+      async function* pieces(signal: AbortSignal) {
+        for await (const { number, piece } of followOutput(client, id, {
+          after: lastSeen(headers),
+          signal,
+        })) {
+          if (wanted(piece)) yield events ? sse('output', piece, number) : piece.data;
+        }
+        if (events) yield sse('end', {});
+      }
+      return {
+        type: events ? sseType : plain,
+        stream: (response) =>
+          context.streams.write(response, pieces, events ? sseBeat : undefined).finally(client.close),
+      };
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/jobs/{id}/cancel',
+    may: 'write',
+    tag: 'Jobs',
+    summary: 'Cancel a job',
+    change: 'cancel a job',
+    body: cancelBody,
+    bodyOptional: true,
+    answer: messageAnswer,
+    handle: async ({ params, body, context }) => {
+      const client = await context.broker.client();
+      const id = idOf(params.id ?? '');
+      const act = () => cancelJob(client, id, body?.note);
+      return change(id, 'Job cannot be cancelled', act, 'Job is requested to cancel.');
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/jobs/{id}/signal',
+    may: 'write',
+    tag: 'Jobs',
+    summary: 'Send a signal to all tasks of a job',
+    change: 'signal a job',
+    body: signalBody,
+    answer: messageAnswer,
+    handle: async ({ params, body, context }) => {
+      const client = await context.broker.client();
+      const id = idOf(params.id ?? '');
+      const number = signalNumber(body.signal);
+      const act = () => killJob(client, id, number);
+      return change(id, 'Job cannot be signalled', act, `Signal ${number} is on its way.`);
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: '/v1/jobs/{id}/urgency',
+    may: 'write',
+    tag: 'Jobs',
+    summary: 'Change the urgency of a job that waits',
+    change: 'change the urgency of a job',
+    body: urgencyBody,
+    answer: messageAnswer,
+    handle: async ({ params, body, context }) => {
+      const client = await context.broker.client();
+      const id = idOf(params.id ?? '');
+      const act = () => setUrgency(client, id, body.urgency);
+      return change(id, 'The urgency cannot be changed', act, `The urgency is ${body.urgency}.`);
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/queue',
+    may: 'read',
+    tag: 'Instance',
+    summary: 'Whether jobs are taken and started, and how many there are',
+    answer: queueAnswer,
+    handle: async ({ context }) => {
+      const client = await context.broker.client();
+      const [names, stats] = await Promise.all([
+        listQueues(client),
+        getJobStats(client, { timeoutMs: 2000 }),
+      ]);
+      const queues = await Promise.all(
+        (names.length === 0 ? [undefined] : names).map(async (name) => {
+          const { enable, start, disable_reason, stop_reason } = await getQueueStatus(client, name);
+          const reason = disable_reason ?? stop_reason;
+          return {
+            ...(name !== undefined && { name }),
+            enabled: enable,
+            started: start,
+            ...(reason !== undefined && { reason }),
+          };
+        }),
+      );
+      const { job_states: states, successful, failed, canceled, timeout } = stats;
+      return { json: { queues, states, results: { successful, failed, canceled, timeout } } };
+    },
+  }),
+];

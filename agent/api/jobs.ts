@@ -1,0 +1,212 @@
+/**
+ * Jobs as the API shows them, and lists of them in pages. A page costs the job-list service no more than it holds, whether there are
+ * ten jobs or 100,000: the cursor says where the next one begins (RFC 43 for constraints and the order of lists).
+ */
+import type { FluxClient } from '../flux/client.ts';
+import { formatJobId, parseJobId } from '../flux/job-id.ts';
+import type { Json, JsonObject } from '../flux/payload.ts';
+import { getJob, type Job, listJobs } from '../flux/services/job-list.ts';
+import { Problem } from './problem.ts';
+import type { JobAnswer } from './schemas.ts';
+
+type Upper<Name> = Name extends string ? Uppercase<Name> : never;
+const upper = <Name extends string>(name: Name) => name.toUpperCase() as Upper<Name>;
+
+export function jobAnswerOf(job: Job, now: number = Date.now()): JobAnswer {
+  const {
+    id,
+    state,
+    result,
+    exception_occurred,
+    exception_type,
+    exception_severity,
+    exception_note,
+    ...rest
+  } = job;
+  const ended = job.t_cleanup ?? job.t_inactive ?? now / 1000;
+  const returncode = job.waitstatus === undefined ? undefined : exitCodeOf(job.waitstatus);
+  return withoutUndefined({
+    ...rest,
+    id: formatJobId(id),
+    idDecimal: String(id),
+    state: state && upper(state),
+    result: result && upper(result),
+    runtime: job.t_run === undefined ? undefined : Math.max(0, ended - job.t_run),
+    returncode,
+    exception: exception_occurred
+      ? withoutUndefined({ type: exception_type, severity: exception_severity, note: exception_note })
+      : undefined,
+  });
+}
+
+/** As a shell would say it. */
+const exitCodeOf = (waitstatus: number): number =>
+  (waitstatus & 0x7f) === 0 ? (waitstatus >> 8) & 0xff : 128 + (waitstatus & 0x7f);
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> } & {
+  [K in keyof T as undefined extends T[K] ? never : K]: T[K];
+};
+const withoutUndefined = <T extends object>(object: T): Defined<T> =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
+
+/** One job. Throws a Problem (404) where there is none. */
+export async function findJob(client: FluxClient, text: string): Promise<JobAnswer> {
+  return jobAnswerOf(await getJob(client, idOf(text)));
+}
+
+/** The id in a path. Throws a Problem (404): what is no id is the id of no job. */
+export function idOf(text: string): bigint {
+  const id = parseJobId(text);
+  if (id === undefined) throw new Problem('not-found', 'This is no job id.');
+  return id;
+}
+
+export interface JobsRequest {
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+  readonly state?: readonly string[] | undefined;
+  readonly result?: readonly string[] | undefined;
+  readonly queue?: string | undefined;
+  readonly name?: string | undefined;
+  readonly host?: string | undefined;
+  readonly search?: string | undefined;
+}
+
+/** Lists are three in a row, each with an order of its own; `by` is the time by which a later page of it is found. */
+const sections = [
+  { name: 'p', states: ['DEPEND', 'PRIORITY', 'SCHED'], by: undefined },
+  { name: 'r', states: ['RUN', 'CLEANUP'], by: 't_run' },
+  { name: 'i', states: ['INACTIVE'], by: 't_inactive' },
+] as const;
+type Section = (typeof sections)[number];
+
+const wider: Readonly<Record<string, readonly string[]>> = {
+  PENDING: ['DEPEND', 'PRIORITY', 'SCHED'],
+  RUNNING: ['RUN', 'CLEANUP'],
+  ACTIVE: ['DEPEND', 'PRIORITY', 'SCHED', 'RUN', 'CLEANUP'],
+};
+
+/** A place in a list: in which section, from which time on, and how many of that very time were shown already. */
+interface Place {
+  readonly section: number;
+  readonly from?: number;
+  readonly skip: number;
+}
+
+export async function listPage(
+  client: FluxClient,
+  request: JobsRequest,
+): Promise<{ jobs: JobAnswer[]; next?: string }> {
+  const { limit = 100, search } = request;
+  const found: JobAnswer[] = [];
+  const looked = { left: search === undefined ? Number.POSITIVE_INFINITY : mostLookedAt };
+  let place: Place | undefined = readCursor(request.cursor);
+  const wanted = search === undefined ? () => true : matcher(search);
+  // An id is looked up, wherever it stands in the list.
+  if (search !== undefined && request.cursor === undefined) {
+    const job = await findById(client, search);
+    if (job) return { jobs: [job] };
+  }
+  while (place && found.length < limit && looked.left > 0) {
+    const here: Place = place;
+    const most = search === undefined ? limit - found.length : Math.min(lookAtOnce, looked.left);
+    const { jobs, next } = await readSection(client, request, here, most);
+    place = next;
+    looked.left -= jobs.length;
+    for (const [count, job] of jobs.entries()) {
+      if (!wanted(job)) continue;
+      found.push(jobAnswerOf(job));
+      if (found.length < limit || count === jobs.length - 1) continue;
+      place = placeAfter(jobs.slice(0, count + 1), here, next);
+      break;
+    }
+  }
+  return { jobs: found, ...(place && { next: formatCursor(place) }) };
+}
+
+/** What a search looks at for one page, and in one question to Flux. */
+const mostLookedAt = 20_000;
+const lookAtOnce = 2000;
+
+async function findById(client: FluxClient, text: string): Promise<JobAnswer | undefined> {
+  // Small numbers are more likely a part of a name.
+  if (!/^([fƒ]\w{4,}|\d{8,}|0x[\da-f]{6,})$/i.test(text)) return undefined;
+  const id = parseJobId(text);
+  if (id === undefined) return undefined;
+  return getJob(client, id).then(jobAnswerOf, () => undefined);
+}
+
+/** Reads on in one section; `next` is where to go on, if anywhere. */
+async function readSection(
+  client: FluxClient,
+  request: JobsRequest,
+  place: Place,
+  most: number,
+): Promise<{ jobs: Job[]; next: Place | undefined }> {
+  const section = sections[place.section];
+  if (!section) return { jobs: [], next: undefined };
+  const after = { section: place.section + 1, skip: 0 };
+  const nextSection = after.section < sections.length ? after : undefined;
+  const constraint = constraintOf(request, section, place.from);
+  if (!constraint) return { jobs: [], next: nextSection };
+  const query = { maxEntries: place.skip + most, constraint };
+  // Deep in the queue only the ids are asked for first: the jobs before it are not of interest.
+  const deep = section.by === undefined && place.skip > lookAtOnce;
+  const listed = await listJobs(client, deep ? { ...query, attributes: ['t_submit'] } : query);
+  const shown = listed.slice(place.skip);
+  const jobs = deep ? await readAgain(client, shown) : shown;
+  if (listed.length < query.maxEntries) return { jobs, next: nextSection };
+  return { jobs, next: placeAfter(shown, place, nextSection) };
+}
+
+const readAgain = async (client: FluxClient, jobs: readonly Job[]): Promise<Job[]> =>
+  (await Promise.all(jobs.map(({ id }) => getJob(client, id).catch(() => undefined)))).filter(
+    (job) => job !== undefined,
+  );
+
+/** The place behind `jobs`, which stand behind `place`. */
+function placeAfter(jobs: readonly Job[], place: Place, otherwise: Place | undefined): Place | undefined {
+  const by = sections[place.section]?.by;
+  if (by === undefined) return { section: place.section, skip: place.skip + jobs.length };
+  const from = jobs.at(-1)?.[by];
+  if (from === undefined) return otherwise;
+  const same = jobs.filter((job) => job[by] === from).length;
+  return { section: place.section, from, skip: same + (place.from === from ? place.skip : 0) };
+}
+
+function constraintOf(request: JobsRequest, { states, by }: Section, from?: number): JsonObject | undefined {
+  const asked = request.state?.flatMap((state) => wider[state] ?? [state]);
+  const chosen = states.filter((state) => asked?.includes(state) ?? true);
+  const { result } = request;
+  // Only inactive jobs have a result.
+  if (chosen.length === 0 || (result && by !== 't_inactive')) return undefined;
+  const all: JsonObject[] = [{ states: chosen.map((state) => state.toLowerCase()) }];
+  const add = (operator: string, values: readonly Json[]) => all.push({ [operator]: values });
+  if (result)
+    add(
+      'results',
+      result.map((name) => name.toLowerCase()),
+    );
+  if (request.queue !== undefined) add('queue', [request.queue]);
+  if (request.name !== undefined) add('name', [request.name]);
+  if (request.host !== undefined) add('hostlist', [request.host]);
+  if (by !== undefined && from !== undefined) add(by, [`<=${from}`]);
+  return { and: all };
+}
+
+function matcher(search: string): (job: Job) => boolean {
+  const wanted = search.toLowerCase();
+  return ({ id, name, queue, nodelist }) =>
+    [formatJobId(id), name, queue, nodelist].some((text) => text?.toLowerCase().includes(wanted));
+}
+
+const formatCursor = ({ section, from = 0, skip }: Place): string =>
+  `${sections[section]?.name}_${from}_${skip}`;
+
+function readCursor(cursor: string | undefined): Place {
+  if (cursor === undefined) return { section: 0, skip: 0 };
+  const [, name, from, skip] = /^([pri])_(\d{1,12}(?:\.\d{1,9})?)_(\d{1,7})$/.exec(cursor) ?? [];
+  const section = sections.findIndex((candidate) => candidate.name === name);
+  if (section < 0) throw new Problem('bad-request', 'The cursor is none that was given out.');
+  return { section, ...(Number(from) > 0 && { from: Number(from) }), skip: Number(skip) };
+}

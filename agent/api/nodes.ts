@@ -1,0 +1,136 @@
+/** Nodes with their state, cores and place in the tree of brokers. */
+import { parseHostlist } from '../cluster/hostlist.ts';
+import { formatIdset, parseIdset } from '../cluster/idset.ts';
+import type { Tree } from '../cluster/topology.ts';
+import type { FluxClient } from '../flux/client.ts';
+import { getHealth, type OverlayHealth } from '../flux/services/overlay.ts';
+import {
+  countResources,
+  getResourceStatus,
+  getScheduledResources,
+  type ResourceSet,
+  type ResourceStatus,
+} from '../flux/services/resource.ts';
+import type { NodeAnswer } from './schemas.ts';
+
+/** What must be known of the tree. */
+export type BrokerTree = Pick<Tree, 'parentOf' | 'descendantCountOf'>;
+
+export interface NodeSources {
+  readonly status: ResourceStatus;
+  readonly allocated: ResourceSet;
+  /** Health of rank 0 and of every broker that has others below it and answers. */
+  readonly overlay: readonly OverlayHealth[];
+  readonly tree: BrokerTree;
+}
+
+const withinMs = 2000;
+
+export async function readNodes(client: FluxClient, tree: BrokerTree): Promise<NodeAnswer[]> {
+  const [status, { allocated }, overlay] = await Promise.all([
+    getResourceStatus(client, { timeoutMs: withinMs }),
+    getScheduledResources(client, { timeoutMs: withinMs }),
+    readOverlay(client, tree),
+  ]);
+  return nodesOf({ status, allocated, overlay, tree });
+}
+
+/** Asks rank 0, and those of its descendants that have children themselves: who has none is told of by its parent. */
+async function readOverlay(client: FluxClient, tree: BrokerTree, rank = 0): Promise<OverlayHealth[]> {
+  const health = await getHealth(client, { nodeid: rank, timeoutMs: withinMs }).catch(() => undefined);
+  if (!health) return [];
+  const parents = health.children.filter(
+    ({ rank, status }) => status !== 'lost' && status !== 'offline' && tree.descendantCountOf(rank) > 0,
+  );
+  const below = await Promise.all(parents.map((child) => readOverlay(client, tree, child.rank)));
+  return [health, ...below.flat()];
+}
+
+export function nodesOf({ status, allocated, overlay, tree }: NodeSources): NodeAnswer[] {
+  const hosts = status.R.execution.nodelist.flatMap(parseHostlist);
+  const capacity = perRank(status.R);
+  const used = perRank(allocated);
+  const sets = {
+    online: new Set(status.online),
+    excluded: new Set(status.exclude),
+    torpid: new Set(status.torpid),
+  };
+  const drained = new Map(
+    Object.entries(status.drain).flatMap(([ranks, why]) =>
+      parseIdset(ranks).map((rank) => [rank, why] as const),
+    ),
+  );
+  const subtrees = new Map(
+    overlay.flatMap(({ children, ...self }) => [...children, self]).map(({ rank, status }) => [rank, status]),
+  );
+  return [...capacity.keys()]
+    .sort((a, b) => a - b)
+    .map((rank, place): NodeAnswer => {
+      const { cores = 0, gpus = 0 } = capacity.get(rank) ?? {};
+      const coresAllocated = used.get(rank)?.cores ?? 0;
+      const drain = drained.get(rank);
+      const parent = tree.parentOf(rank);
+      const subtree = subtrees.get(rank);
+      return {
+        rank,
+        host: hosts[place] ?? String(rank),
+        state: stateOf(rank, sets, drain !== undefined, coresAllocated > 0),
+        busy: coresAllocated > 0,
+        cores,
+        coresAllocated,
+        gpus,
+        ...(parent !== undefined && { parent }),
+        ...(subtree !== undefined && { subtree }),
+        ...(drain && { since: drain.timestamp, reason: drain.reason }),
+      };
+    });
+}
+
+function stateOf(
+  rank: number,
+  { online, excluded, torpid }: Readonly<Record<'online' | 'excluded' | 'torpid', ReadonlySet<number>>>,
+  drained: boolean,
+  busy: boolean,
+): NodeAnswer['state'] {
+  if (!online.has(rank)) return 'offline';
+  if (excluded.has(rank)) return 'excluded';
+  // As `flux resource drain` tells them apart: jobs still run on a draining node.
+  if (drained) return busy ? 'draining' : 'drained';
+  return torpid.has(rank) ? 'torpid' : 'online';
+}
+
+function perRank({ execution }: ResourceSet): Map<number, { cores: number; gpus: number }> {
+  const all = execution.R_lite.flatMap(({ rank, children }) => {
+    const counts = { cores: children.core?.length ?? 0, gpus: children.gpu?.length ?? 0 };
+    return rank.map((each) => [each, counts] as const);
+  });
+  return new Map(all);
+}
+
+type Counts = ReturnType<typeof countResources>;
+
+/** Resources as a whole: all, those of brokers that are up and not drained, allocated, and free. */
+export async function readResources(
+  client: FluxClient,
+): Promise<Readonly<Record<'all' | 'up' | 'allocated' | 'free', Counts>>> {
+  const { all, down, allocated } = await getScheduledResources(client, { timeoutMs: withinMs });
+  const [whole, away, used] = [all, down, allocated].map(countResources) as [Counts, Counts, Counts];
+  const less = (from: Counts, what: Counts): Counts => ({
+    nodes: Math.max(0, from.nodes - what.nodes),
+    cores: Math.max(0, from.cores - what.cores),
+    gpus: Math.max(0, from.gpus - what.gpus),
+  });
+  const up = less(whole, away);
+  const usedNodes = new Set(allocated.execution.R_lite.flatMap(({ rank }) => rank)).size;
+  const inUse = { ...used, nodes: usedNodes };
+  return { all: whole, up, allocated: inUse, free: less(up, inUse) };
+}
+
+/** Ranks of hosts, or of ranks, as RFC 22 writes them: for a sentence in the log. */
+export const shortly = (targets: string): string => {
+  try {
+    return formatIdset(parseIdset(targets));
+  } catch {
+    return targets.replace(/[^\w.,[\]-]/g, '').slice(0, 200);
+  }
+};

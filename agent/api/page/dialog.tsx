@@ -1,0 +1,62 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { sentenceOf } from './ask.ts';
+
+export interface ConfirmProps {
+  readonly title: string;
+  /** What the button says that does it. */
+  readonly verb: string;
+  /** To be typed before the button works. */
+  readonly typed?: string;
+  readonly children: ComponentChildren;
+  readonly act: () => Promise<unknown>;
+  readonly onClose: () => void;
+}
+
+/** Asks before something is done that cannot be undone. Escape and the first button do nothing. */
+export function Confirm({ title, verb, typed, children, act, onClose }: ConfirmProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [text, setText] = useState('');
+  const [error, setError] = useState('');
+  const [busy, setBusy] = useState(false);
+  useEffect(() => dialog.current?.showModal(), []);
+  const confirm = async (event: Event) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      await act();
+      onClose();
+    } catch (reason) {
+      setError(sentenceOf(reason));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <dialog ref={dialog} onClose={onClose} aria-labelledby="confirm-title">
+      <form onSubmit={confirm}>
+        <h2 id="confirm-title">{title}</h2>
+        {children}
+        {typed !== undefined && (
+          <label class="field">
+            <span>
+              Type <b>{typed}</b> to confirm
+            </span>
+            <input value={text} onInput={(event) => setText(event.currentTarget.value)} autocomplete="off" />
+          </label>
+        )}
+        <p class="error" role="alert">
+          {error}
+        </p>
+        <div class="actions">
+          <button type="button" onClick={onClose}>
+            Keep it
+          </button>
+          <button type="submit" class="danger" disabled={busy || (typed !== undefined && text !== typed)}>
+            {verb}
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}

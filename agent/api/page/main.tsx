@@ -1,0 +1,123 @@
+/** The web page: who is signed in, where one is, and the frame around every view. */
+import { render } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { ask, get, onSignedOut, type Session } from './ask.ts';
+import { Confirm } from './dialog.tsx';
+import { JobView } from './job-view.tsx';
+import { JobsView } from './jobs-view.tsx';
+import { useLive } from './live.ts';
+import { NodesView } from './nodes-view.tsx';
+import { SignIn } from './sign-in.tsx';
+import { SubmitView } from './submit-view.tsx';
+import { Utilisation } from './utilisation.tsx';
+
+const views = { jobs: 'Jobs', submit: 'Submit', nodes: 'Nodes', load: 'Load' } as const;
+
+/** `#/jobs/f123` as `['jobs', 'f123']`. */
+const placeOf = (): string[] => location.hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
+
+function usePlace(): string[] {
+  const [place, setPlace] = useState(placeOf);
+  useEffect(() => {
+    const follow = () => setPlace(placeOf());
+    addEventListener('hashchange', follow);
+    return () => removeEventListener('hashchange', follow);
+  }, []);
+  return place;
+}
+
+function App() {
+  const [session, setSession] = useState<Session | undefined | 'unknown'>('unknown');
+  useEffect(() => {
+    onSignedOut(() => setSession(undefined));
+    get<Session>('/v1/session').then(setSession, () => setSession(undefined));
+  }, []);
+  if (session === 'unknown') return <main aria-busy="true" />;
+  if (!session) return <SignIn onSession={setSession} />;
+  return <Frame session={session} onSignOut={() => setSession(undefined)} />;
+}
+
+function Frame({ session, onSignOut }: { readonly session: Session; readonly onSignOut: () => void }) {
+  const [view = 'jobs', id] = usePlace();
+  const live = useLive(true);
+  const [asking, setAsking] = useState(false);
+  const [down, setDown] = useState(false);
+  const mayWrite = session.role === 'write';
+  useEffect(() => {
+    document.title = `${session.cluster}: ${views[view as keyof typeof views] ?? 'Jobs'} (flux-pod)`;
+  }, [view, session.cluster]);
+  const signOut = async () => {
+    await ask('DELETE', '/v1/session').catch(() => undefined);
+    onSignOut();
+  };
+  return (
+    <>
+      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
+        Skip to the content
+      </button>
+      <header>
+        <h1>{session.cluster}</h1>
+        <nav aria-label="Views">
+          {Object.entries(views)
+            .filter(([name]) => mayWrite || name !== 'submit')
+            .map(([name, title]) => (
+              <a href={`#/${name}`} aria-current={(view || 'jobs') === name ? 'page' : undefined} key={name}>
+                {title}
+              </a>
+            ))}
+        </nav>
+        <span class={live.connected ? 'live' : 'live off'} role="status">
+          {down ? 'going down' : live.connected ? 'live' : 'not connected'}
+        </span>
+        {mayWrite && (
+          <button type="button" class="danger" onClick={() => setAsking(true)} disabled={down}>
+            Bring down
+          </button>
+        )}
+        {session.signedIn && (
+          <button type="button" onClick={signOut}>
+            Sign out
+          </button>
+        )}
+      </header>
+      <main id="main" tabIndex={-1}>
+        {down && (
+          <p class="notice" role="status">
+            The MiniCluster goes down: jobs are cancelled, and its pods end.
+          </p>
+        )}
+        {view === 'submit' && mayWrite ? (
+          <SubmitView />
+        ) : view === 'nodes' ? (
+          <NodesView live={live} mayWrite={mayWrite} />
+        ) : view === 'load' ? (
+          <Utilisation samples={live.samples} />
+        ) : id ? (
+          <JobView id={id} live={live} mayWrite={mayWrite} key={id} />
+        ) : (
+          <JobsView live={live} mayWrite={mayWrite} />
+        )}
+      </main>
+      <footer>
+        flux-pod {session.version} · <a href="/v1/docs">REST API</a> · jobs run as the owner of the instance
+      </footer>
+      {asking && (
+        <Confirm
+          title={`Bring ${session.cluster} down?`}
+          verb="Bring it down"
+          typed={session.cluster}
+          act={async () => {
+            await ask('POST', '/v1/shutdown', { confirm: session.cluster });
+            setDown(true);
+          }}
+          onClose={() => setAsking(false)}
+        >
+          <p>Jobs that run are cancelled, jobs that wait are lost, and all pods of the MiniCluster end.</p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+const place = document.getElementById('page');
+if (place) render(<App />, place);

@@ -1,0 +1,45 @@
+import { useState } from 'preact/hooks';
+import { ask, type Session, sentenceOf } from './ask.ts';
+
+/** The token goes to the API once, and comes back as a cookie that no script can read. */
+export function SignIn({ onSession }: { readonly onSession: (session: Session) => void }) {
+  const [token, setToken] = useState('');
+  const [error, setError] = useState('');
+  const signIn = async (event: Event) => {
+    event.preventDefault();
+    try {
+      onSession(await ask<Session>('POST', '/v1/session', { token }));
+    } catch (reason) {
+      setError(sentenceOf(reason));
+    }
+  };
+  return (
+    <main class="sign-in">
+      <h1>flux-pod</h1>
+      <form onSubmit={signIn} class="panel">
+        <label class="field">
+          <span>Token</span>
+          <input
+            type="password"
+            name="token"
+            autocomplete="current-password"
+            required
+            value={token}
+            onInput={(event) => setToken(event.currentTarget.value)}
+            aria-describedby="token-help"
+          />
+        </label>
+        <p id="token-help" class="quiet">
+          A line of the Secret that is mounted at FLUX_POD_API_TOKENS: <code>write</code> to change things,{' '}
+          <code>read</code> to look.
+        </p>
+        <p class="error" role="alert">
+          {error}
+        </p>
+        <button type="submit" class="primary">
+          Sign in
+        </button>
+      </form>
+    </main>
+  );
+}

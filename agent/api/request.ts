@@ -1,0 +1,100 @@
+/** What a request brings, read within limits and checked by the schemas of its route. */
+import type { IncomingMessage } from 'node:http';
+import * as z from 'zod/mini';
+import { type Fault, Problem } from './problem.ts';
+import type { Route } from './route.ts';
+
+/** A jobspec with a large environment has room; nothing else needs as much. */
+export const mostBody = 1024 * 1024;
+
+const tooLarge = () =>
+  new Problem('too-large', `A body has at most ${mostBody} bytes.`, { headers: { connection: 'close' } });
+
+/** The body as text. What is too long is not waited for. */
+export async function readBody(request: IncomingMessage): Promise<string> {
+  if (Number(request.headers['content-length'] ?? 0) > mostBody) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > mostBody) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** Checks a body by the route's schema. Throws a Problem that lists every fault. */
+export function parseBody(route: Route, text: string, type: string | undefined): unknown {
+  if (!route.body) return undefined;
+  if (text === '') {
+    if (route.bodyOptional) return undefined;
+    throw new Problem('bad-request', 'The body is missing: JSON is expected.');
+  }
+  if (type !== undefined && !/^application\/([\w.+-]+\+)?json\b/i.test(type))
+    throw new Problem('unsupported-media-type', 'Content-Type: application/json is expected.');
+  return check(route.body, parseJson(text), 'invalid', 'The body is not what was expected.');
+}
+
+/** JSON, without the keys that would change what objects are. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text, (key, value) => (key === '__proto__' ? undefined : value));
+  } catch {
+    throw new Problem('bad-request', 'The body is not JSON.');
+  }
+}
+
+/** Checks the query by the route's schema; where a name comes twice the last one counts. */
+export function parseQuery(route: Route, search: string): unknown {
+  if (!route.query) return undefined;
+  const given = Object.fromEntries(new URLSearchParams(search));
+  return check(route.query, given, 'bad-request', 'The query is not what was expected.');
+}
+
+function check(
+  schema: z.ZodMiniType,
+  value: unknown,
+  kind: 'invalid' | 'bad-request',
+  sentence: string,
+): unknown {
+  const result = z.safeParse(schema, value);
+  if (result.success) return result.data;
+  const errors = result.error.issues.flatMap((issue) => faultsOf(issue)).slice(0, 20);
+  throw new Problem(kind, sentence, { errors });
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Of alternatives the one is explained that was meant most likely: the one with the fewest faults. */
+function faultsOf(issue: Issue, path: readonly PropertyKey[] = []): Fault[] {
+  const whole = [...path, ...issue.path];
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const alternatives = [...issue.errors].sort((a, b) => weight(a) - weight(b));
+    return (alternatives[0] ?? []).flatMap((inner) => faultsOf(inner, whole));
+  }
+  const where = `/${whole.map(String).join('/')}`;
+  return issue.code === 'unrecognized_keys'
+    ? issue.keys.map((key) => ({
+        where: `${where === '/' ? '' : where}/${key}`,
+        what: 'there is no such thing',
+      }))
+    : [{ where, what: wordsOf(issue) }];
+}
+
+const weight = (issues: readonly Issue[]): number =>
+  issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0);
+
+function wordsOf(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${issue.expected === 'int' ? 'a whole number' : issue.expected}`;
+    case 'too_small':
+      return `expected at least ${issue.minimum}`;
+    case 'too_big':
+      return `expected at most ${issue.maximum}`;
+    case 'invalid_value':
+      return `expected one of ${issue.values.map(String).join(', ')}`;
+    default:
+      return issue.message === 'Invalid input' ? 'not what was expected' : issue.message;
+  }
+}

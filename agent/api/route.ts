@@ -1,0 +1,92 @@
+/** What a route is: one row from which the requests are read, the answers are written, and OpenAPI is generated. */
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { z } from 'zod/mini';
+import type { Principal } from './authenticate.ts';
+import type { Broker } from './broker.ts';
+import type { Credentials, Role } from './credentials.ts';
+import type { EventHub } from './event-hub.ts';
+import type { Idempotency } from './idempotency.ts';
+import type { BrokerTree } from './nodes.ts';
+import type { SubmitAnswer } from './schemas.ts';
+import type { Sessions } from './sessions.ts';
+import type { Streams } from './streams.ts';
+
+/** What routes work with. */
+export interface Context {
+  readonly broker: Broker;
+  /** The Job's name, which a shutdown must repeat. */
+  readonly cluster: string;
+  readonly version: string;
+  /** For jobs that name none of their own. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly tree: BrokerTree;
+  readonly credentials: () => Credentials;
+  readonly sessions: Sessions;
+  readonly submissions: Idempotency<SubmitAnswer>;
+  readonly streams: Streams;
+  readonly events: EventHub;
+}
+
+export interface Call<Query, Body> {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Query;
+  readonly body: Body;
+  readonly headers: IncomingHttpHeaders;
+  readonly principal: Principal | undefined;
+  /** Whether the connection is TLS. */
+  readonly secure: boolean;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+  readonly context: Context;
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+/** An answer: a JSON value, something else that is whole, or whatever `stream` writes after the head. */
+export type Reply =
+  | { readonly status?: number; readonly headers?: Headers; readonly json: unknown }
+  | {
+      readonly status?: number;
+      readonly headers?: Headers;
+      readonly type: string;
+      readonly body: string | Buffer;
+    }
+  | { readonly type: string; readonly stream: (response: ServerResponse) => Promise<void> };
+
+type Schema = z.ZodMiniType;
+type OutputOf<S> = S extends Schema ? z.output<S> : undefined;
+
+interface Description<Query extends Schema | undefined, Body extends Schema | undefined> {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With `{name}` for a segment that varies. */
+  readonly path: `/${string}`;
+  /** Who may; `anybody` needs no token. */
+  readonly may: Role | 'anybody';
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** The audit line of a change. */
+  readonly change?: string;
+  readonly query?: Query;
+  readonly body?: Body;
+  /** The body may be left out. */
+  readonly bodyOptional?: boolean;
+  /** What comes back: a schema for JSON, else what it is. */
+  readonly answer: Schema | { readonly type: string; readonly what: string };
+  readonly status?: number;
+}
+
+export interface Route extends Description<Schema | undefined, Schema | undefined> {
+  readonly handle: (call: Call<never, never>) => Promise<Reply>;
+}
+
+/** Checks a row: what its handler is given is what its schemas yield. */
+export const route = <
+  Query extends Schema | undefined = undefined,
+  Body extends Schema | undefined = undefined,
+>(
+  row: Description<Query, Body> & {
+    readonly handle: (call: Call<OutputOf<Query>, OutputOf<Body>>) => Promise<Reply>;
+  },
+): Route => row as unknown as Route;

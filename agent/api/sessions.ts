@@ -1,0 +1,56 @@
+/**
+ * Sessions: what the page gets for a token, as a cookie, and flux-restful-api's client as an access token. A session says which
+ * token it stands for and until when, signed with a key of this process: nothing is kept, and with its token it ends.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Token } from './credentials.ts';
+
+export interface Sessions {
+  /** Begins a session for `token`; `user` is who says so, for the log. */
+  readonly begin: (token: Token, user?: string) => string;
+  /** Whom a session stands for, while it and its token are good. */
+  readonly find: (session: string, tokens: readonly Token[]) => { token: Token; user?: string } | undefined;
+}
+
+/** As long as flux-restful-api's. */
+export const sessionSeconds = 36_000;
+export const cookieName = 'flux_pod_session';
+const prefix = 'fps1';
+
+export function createSessions(now: () => number = Date.now): Sessions {
+  const key = randomBytes(32);
+  const sign = (text: string): Buffer => createHmac('sha256', key).update(text).digest();
+  return {
+    begin: (token, user = '') => {
+      const expires = Math.floor(now() / 1000) + sessionSeconds;
+      const claim = [prefix, token.hash.toString('base64url'), expires, base64url(user)].join('.');
+      return `${claim}.${sign(claim).toString('base64url')}`;
+    },
+    find: (session, tokens) => {
+      const [version, hash = '', expires, user = '', signature = '', ...more] = session.split('.');
+      if (version !== prefix || more.length > 0) return undefined;
+      const expected = sign([version, hash, expires, user].join('.'));
+      const given = Buffer.from(signature, 'base64url');
+      if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
+      if (Number(expires) * 1000 < now()) return undefined;
+      const token = tokens.find((candidate) => candidate.hash.toString('base64url') === hash);
+      const name = Buffer.from(user, 'base64url').toString();
+      return token && { token, ...(name !== '' && { user: name }) };
+    },
+  };
+}
+
+const base64url = (text: string): string => Buffer.from(text).toString('base64url');
+
+/** The value of a cookie in a Cookie header (RFC 6265). */
+export function cookieOf(header: string | undefined, name: string): string | undefined {
+  const pairs = (header ?? '').split(';').map((pair) => pair.trim());
+  return pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
+/** A Set-Cookie header; without a value it ends the cookie. Scripts never see it, and other sites never have it sent. */
+export function setCookie(value: string | undefined, secure: boolean): string {
+  const life = value === undefined ? 0 : sessionSeconds;
+  const flags = `Path=/; Max-Age=${life}; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
+  return `${cookieName}=${value ?? ''}; ${flags}`;
+}

@@ -1,0 +1,28 @@
+import type { FluxClient } from '../flux/client.ts';
+import { FluxError } from '../flux/errors.ts';
+import { formatJobId } from '../flux/job-id.ts';
+import type { JsonObject } from '../flux/payload.ts';
+import { submitJob } from '../flux/services/job-ingest.ts';
+import { type JobDefaults, jobspecOf } from './jobspec.ts';
+import { isOutage, Problem, wordsOf } from './problem.ts';
+import type { SimpleJob, SubmitAnswer } from './schemas.ts';
+
+export type Submission = SimpleJob | { readonly jobspec: object; readonly urgency?: number | undefined };
+
+/** Submits a job. Throws a Problem (422) with Flux's own words where Flux does not take it. */
+export async function submit(
+  client: FluxClient,
+  submission: Submission,
+  defaults: JobDefaults,
+): Promise<SubmitAnswer> {
+  const jobspec =
+    'jobspec' in submission ? (submission.jobspec as JsonObject) : jobspecOf(submission, defaults);
+  try {
+    const id = await submitJob(client, jobspec, submission.urgency);
+    return { id: formatJobId(id), idDecimal: String(id) };
+  } catch (error) {
+    // The validator's errno is anything; what it says is what is wrong with the jobspec.
+    if (error instanceof FluxError && !isOutage(error)) throw new Problem('invalid', wordsOf(error));
+    throw error;
+  }
+}

@@ -1,0 +1,22 @@
+import { ExitCode, PodError } from '../../agent/errors.ts';
+import { parseVerbArguments } from '../arguments.ts';
+import { clientFlags, openJobs } from '../jobs-client.ts';
+
+/** `flux-pod cancel ID...`: cancels jobs; says of each that cannot be cancelled why. */
+export async function cancel(args: readonly string[]): Promise<number> {
+  const { flags, positionals } = parseVerbArguments('cancel', args, clientFlags, Number.POSITIVE_INFINITY);
+  if (positionals.length === 0)
+    throw new PodError(ExitCode.usage, 'Cannot cancel: ID is missing', {
+      hint: '`flux-pod jobs` lists the jobs.',
+    });
+  using jobs = await openJobs(flags, process.env);
+  let code = 0;
+  for (const id of positionals) {
+    await jobs.cancel(id).catch((error: unknown) => {
+      if (!(error instanceof PodError)) throw error;
+      process.stderr.write(`flux-pod: ${id}: ${error.message}\n`);
+      code = error.exitCode;
+    });
+  }
+  return code;
+}

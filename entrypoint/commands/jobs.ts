@@ -1,0 +1,53 @@
+import type { JobAnswer } from '../../agent/api/schemas.ts';
+import { ExitCode, PodError } from '../../agent/errors.ts';
+import { parseVerbArguments } from '../arguments.ts';
+import { clientFlags, openJobs } from '../jobs-client.ts';
+
+const options = {
+  ...clientFlags,
+  all: { type: 'boolean', short: 'a' },
+  state: { type: 'string' },
+  search: { type: 'string' },
+  limit: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
+
+/** `flux-pod jobs [--all] [--search TEXT] [--json]`: jobs that wait or run; with `--all` also those that have ended. */
+export async function jobs(args: readonly string[]): Promise<number> {
+  const { flags } = parseVerbArguments('jobs', args, options);
+  const limit = Number(flags.limit ?? 50);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
+    throw new PodError(ExitCode.usage, `Cannot list jobs: --limit ${flags.limit} is not from 1 to 1000`);
+  const everything = flags.all || flags.search !== undefined;
+  const state = typeof flags.state === 'string' ? flags.state.toUpperCase().split(',') : undefined;
+  using client = await openJobs(flags, process.env);
+  const page = await client.page({
+    limit,
+    state: state ?? (everything ? undefined : ['ACTIVE']),
+    search: typeof flags.search === 'string' ? flags.search : undefined,
+  });
+  process.stdout.write(flags.json ? `${JSON.stringify(page)}\n` : table(page.jobs));
+  return 0;
+}
+
+function table(jobs: readonly JobAnswer[]): string {
+  const rows = jobs.map(({ id, name, state, result, ntasks, nnodes, runtime, nodelist }) =>
+    [id, name, result ?? state, ntasks, nnodes, runtime?.toFixed(1), nodelist].map((cell) =>
+      plain(cell ?? '-'),
+    ),
+  );
+  const all = [['JOBID', 'NAME', 'STATE', 'TASKS', 'NODES', 'SECONDS', 'HOSTS'], ...rows];
+  const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
+  return all
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+/** What a terminal would take for a command is no part of a name. */
+const plain = (cell: string | number): string => String(cell).replace(/\p{Cc}/gu, '?');

@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import * as z from 'zod/mini';
+import { jobspecSubmission, simpleJob } from '../../agent/api/schemas.ts';
+import type { Submission } from '../../agent/api/submit.ts';
+import { ExitCode, messageOf, PodError } from '../../agent/errors.ts';
+import { type Flags, parseVerbArguments } from '../arguments.ts';
+import { clientFlags, openJobs } from '../jobs-client.ts';
+import { followJob } from './logs.ts';
+
+/** Flags as `flux submit` has them. */
+export const submitFlags = {
+  ...clientFlags,
+  nodes: { type: 'string', short: 'N' },
+  ntasks: { type: 'string', short: 'n' },
+  'cores-per-task': { type: 'string', short: 'c' },
+  'gpus-per-task': { type: 'string', short: 'g' },
+  'time-limit': { type: 'string', short: 't' },
+  exclusive: { type: 'boolean', short: 'x' },
+  name: { type: 'string' },
+  cwd: { type: 'string' },
+  env: { type: 'string', multiple: true },
+  dependency: { type: 'string', multiple: true },
+  queue: { type: 'string', short: 'q' },
+  urgency: { type: 'string' },
+  jobspec: { type: 'string' },
+  watch: { type: 'boolean', short: 'w' },
+} as const;
+
+/**
+ * `flux-pod submit [FLAGS] -- COMMAND ARG...`, or `--jobspec FILE`: prints the job's id; with `--watch` also its output, and ends as
+ * it does.
+ */
+export async function submit(args: readonly string[]): Promise<number> {
+  const { flags, command } = parseVerbArguments('submit', args, submitFlags);
+  const submission = submissionOf(flags, command);
+  using jobs = await openJobs(flags, process.env);
+  const { id } = await jobs.submit(submission);
+  if (!flags.watch) {
+    process.stdout.write(`${id}\n`);
+    return 0;
+  }
+  process.stderr.write(`${id}\n`);
+  // Awaited here: the way to the jobs is closed behind it.
+  return await followJob(jobs, id);
+}
+
+export function submissionOf(flags: Flags, command: readonly string[]): Submission {
+  const urgency = whole(flags.urgency);
+  if (typeof flags.jobspec === 'string') {
+    const jobspec = readJobspec(flags.jobspec);
+    return check(jobspecSubmission, { jobspec, ...(urgency !== undefined && { urgency }) });
+  }
+  if (command.length === 0) throw usage('COMMAND is missing: it stands behind `--`');
+  const environment = (Array.isArray(flags.env) ? flags.env : []).map(String).map((pair) => {
+    const at = pair.indexOf('=');
+    return at < 0 ? [pair, process.env[pair] ?? ''] : [pair.slice(0, at), pair.slice(at + 1)];
+  });
+  const given = {
+    command: [...command],
+    nodes: whole(flags.nodes),
+    tasks: whole(flags.ntasks),
+    coresPerTask: whole(flags['cores-per-task']),
+    gpusPerTask: whole(flags['gpus-per-task']),
+    // RFC 23; `flux submit` takes a bare number for minutes, which is easily got wrong: here it is seconds.
+    duration: flags['time-limit'],
+    exclusive: flags.exclusive,
+    name: flags.name,
+    cwd: flags.cwd,
+    queue: flags.queue,
+    dependencies: flags.dependency,
+    ...(environment.length > 0 && { environment: Object.fromEntries(environment) }),
+    urgency,
+  };
+  return check(
+    simpleJob,
+    Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+  );
+}
+
+const usage = (why: string): PodError =>
+  new PodError(ExitCode.usage, `Cannot submit: ${why}`, {
+    hint: '`flux-pod submit -n4 -- hostname`; `flux-pod help` lists the verbs.',
+  });
+
+const whole = (flag: Flags[string]): number | undefined => {
+  if (flag === undefined) return undefined;
+  if (typeof flag === 'string' && /^\d{1,9}$/.test(flag)) return Number(flag);
+  throw usage(`"${String(flag)}" is no whole number`);
+};
+
+function check<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = z.safeParse(schema, value);
+  if (result.success) return result.data;
+  throw usage(
+    result.error.issues.map(({ path, message }) => `${path.join('.') || 'the job'}: ${message}`).join('; '),
+  );
+}
+
+function readJobspec(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
+  } catch (error) {
+    throw usage(`${file} cannot be read as a jobspec (${messageOf(error)})`);
+  }
+}

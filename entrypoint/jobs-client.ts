@@ -1,0 +1,162 @@
+/** Jobs for commands: through the broker's local socket inside a pod, through the REST API from anywhere else. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { jobEnvironment } from '../agent/api/job-environment.ts';
+import { followOutput, type Piece } from '../agent/api/job-output.ts';
+import { findJob, idOf, type JobsRequest, listPage } from '../agent/api/jobs.ts';
+import { Problem } from '../agent/api/problem.ts';
+import type { JobAnswer, SubmitAnswer } from '../agent/api/schemas.ts';
+import { type Submission, submit } from '../agent/api/submit.ts';
+import { apiTokenVariable, apiUrlVariable } from '../agent/config/layers.ts';
+import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
+import { connectFlux } from '../agent/flux/client.ts';
+import { FluxError } from '../agent/flux/errors.ts';
+import { cancelJob } from '../agent/flux/services/job-manager.ts';
+import type { Flags } from './arguments.ts';
+import { instanceEnvironment } from './instance-environment.ts';
+import { directoryFlags, findRunDirectory } from './running-pod.ts';
+
+export interface JobsClient extends Disposable {
+  readonly submit: (submission: Submission) => Promise<SubmitAnswer>;
+  readonly page: (request: JobsRequest) => Promise<{ jobs: JobAnswer[]; next?: string }>;
+  readonly job: (id: string) => Promise<JobAnswer>;
+  /** Until the job has ended. */
+  readonly output: (id: string) => AsyncIterable<Piece>;
+  readonly cancel: (id: string) => Promise<void>;
+}
+
+/** The flags that say which way, where it is not the usual one. */
+export const clientFlags = {
+  ...directoryFlags,
+  url: { type: 'string' },
+  'token-file': { type: 'string' },
+} as const;
+
+/** Opens the way to the jobs: `--url` or FLUX_POD_API_URL, else the broker of this pod. Throws a PodError. */
+export async function openJobs(flags: Flags, environment: NodeJS.ProcessEnv): Promise<JobsClient> {
+  const url = textOf(flags.url) ?? (environment[apiUrlVariable] || undefined);
+  if (url !== undefined) return remoteJobs(url, textOf(flags['token-file']) ?? environment[apiTokenVariable]);
+  const directory = await findRunDirectory(flags, environment);
+  if (!existsSync(directory.socket))
+    throw new PodError(
+      ExitCode.peersUnavailable,
+      'There is no broker in this container, and no API is named',
+      {
+        hint: `Set ${apiUrlVariable} (such as http://mc-0.flux-service:8052) and ${apiTokenVariable}, or run this in a pod.`,
+      },
+    );
+  return localJobs(directory.socket, await instanceEnvironment(directory, environment));
+}
+
+const textOf = (flag: Flags[string]): string | undefined => (typeof flag === 'string' ? flag : undefined);
+
+async function localJobs(socket: string, environment: NodeJS.ProcessEnv): Promise<JobsClient> {
+  becomeOwner(socket);
+  const client = await connectFlux(socket).catch(refused);
+  const defaults = { environment: jobEnvironment(environment), directory: process.cwd() };
+  return {
+    submit: (submission) => submit(client, submission, defaults).catch(refused),
+    page: (request) => listPage(client, request).catch(refused),
+    job: (id) => findJob(client, id).catch(refused),
+    output: async function* (id) {
+      for await (const { piece } of followOutput(client, idOf(id))) yield piece;
+    },
+    cancel: async (id) => {
+      try {
+        await cancelJob(client, idOf(id));
+      } catch (error) {
+        refused(error);
+      }
+    },
+    [Symbol.dispose]: client.close,
+  };
+}
+
+/** Root in the container of another user's instance becomes that user: nobody else is let in by the broker. */
+function becomeOwner(socket: string): void {
+  const { uid, gid } = statSync(socket);
+  if (process.getuid?.() !== 0 || uid === 0) return;
+  process.setgroups?.([gid]);
+  process.setgid?.(gid);
+  process.setuid?.(uid);
+}
+
+function refused(error: unknown): never {
+  if (error instanceof Problem || error instanceof FluxError) throw sentence(error.message);
+  throw error;
+}
+
+const sentence = (message: string): PodError => new PodError(ExitCode.usage, message);
+
+function remoteJobs(base: string, tokenFile: string | undefined): JobsClient {
+  if (!URL.canParse('/v1', base)) throw sentence(`Cannot use the API at ${base}: expected a URL`);
+  const token = tokenFile === undefined || tokenFile === '' ? undefined : readToken(tokenFile);
+  const ask = async (method: string, path: string, body?: unknown, accept = 'application/json') => {
+    const response = await fetch(new URL(path, base), {
+      method,
+      headers: {
+        accept,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    }).catch((error: Error) => {
+      throw new PodError(
+        ExitCode.peersUnavailable,
+        `No API answers at ${base}: ${messageOf(error.cause ?? error)}`,
+      );
+    });
+    if (response.ok) return response;
+    throw await problemOf(response);
+  };
+  const path = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`;
+  return {
+    submit: async (submission) => (await ask('POST', '/v1/jobs', submission)).json() as Promise<SubmitAnswer>,
+    page: async (request) => {
+      const query = new URLSearchParams();
+      for (const [name, value] of Object.entries(request))
+        if (value !== undefined) query.set(name, String(value));
+      return (await ask('GET', `/v1/jobs?${query}`)).json() as ReturnType<JobsClient['page']>;
+    },
+    job: async (id) => (await ask('GET', path(id))).json() as Promise<JobAnswer>,
+    output: async function* (id) {
+      const { body } = await ask('GET', `${path(id)}/output/stream`, undefined, 'text/event-stream');
+      if (body) yield* readPieces(body);
+    },
+    cancel: async (id) => void (await ask('POST', `${path(id)}/cancel`, {})),
+    [Symbol.dispose]: () => undefined,
+  };
+}
+
+function readToken(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new PodError(ExitCode.configuration, `Cannot read the token: ${messageOf(error)}`, {
+      hint: `${apiTokenVariable} or --token-file names a file that holds one token.`,
+    });
+  }
+}
+
+async function problemOf(response: Response): Promise<PodError> {
+  const { detail, errors = [] } = (await response.json().catch(() => ({}))) as {
+    detail?: string;
+    errors?: { where: string; what: string }[];
+  };
+  const faults = errors.map(({ where, what }) => `\n  ${where}: ${what}`).join('');
+  return sentence(`The API says ${response.status}: ${detail ?? response.statusText}${faults}`);
+}
+
+/** The pieces in a stream of server-sent events, until its event `end`. */
+async function* readPieces(body: ReadableStream<Uint8Array>): AsyncGenerator<Piece, void> {
+  let rest = '';
+  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+    const events = (rest + text).split('\n\n');
+    rest = events.pop() ?? '';
+    for (const event of events) {
+      if (/^event: end$/m.test(event)) return;
+      const [, data] = /^data: (.*)$/m.exec(event) ?? [];
+      if (/^event: output$/m.test(event) && data !== undefined) yield JSON.parse(data) as Piece;
+    }
+  }
+  throw new PodError(ExitCode.peersUnavailable, 'The stream has ended before the job has');
+}

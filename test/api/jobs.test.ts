@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest';
+import { readPairs, readSubmission } from '../../agent/api/compatibility.ts';
+import { listPage } from '../../agent/api/jobs.ts';
+import { jobspecOf } from '../../agent/api/jobspec.ts';
+import { splitWords } from '../../agent/api/split-words.ts';
+import { formatJobId } from '../../agent/flux/job-id.ts';
+import { fakeBroker, startApi, writeToken } from '../support/fake-api.ts';
+
+const defaults = { environment: { PATH: '/bin' }, directory: '/work' };
+
+describe('a jobspec', () => {
+  it('is what `flux submit` makes of the same', () => {
+    const job = {
+      command: ['echo', 'hi'],
+      nodes: 2,
+      tasks: 4,
+      coresPerTask: 3,
+      gpusPerTask: 1,
+      duration: '5m',
+      name: 'x',
+      cwd: '/tmp',
+      environment: { A: 'b' },
+      dependencies: ['afterany:f12', { scheme: 'begin-time', value: '5' }],
+    };
+    expect(jobspecOf(job, defaults)).toEqual({
+      version: 1,
+      resources: [
+        {
+          type: 'node',
+          count: 2,
+          with: [
+            {
+              type: 'slot',
+              count: 2,
+              label: 'task',
+              with: [
+                { type: 'core', count: 3 },
+                { type: 'gpu', count: 1 },
+              ],
+            },
+          ],
+        },
+      ],
+      tasks: [{ command: ['echo', 'hi'], slot: 'task', count: { per_slot: 1 } }],
+      attributes: {
+        system: {
+          duration: 300,
+          cwd: '/tmp',
+          environment: { PATH: '/bin', A: 'b' },
+          job: { name: 'x' },
+          dependencies: [
+            { scheme: 'afterany', value: 'f12' },
+            { scheme: 'begin-time', value: '5' },
+          ],
+        },
+      },
+    });
+  });
+
+  it('counts tasks as a whole where the nodes do not divide them', () => {
+    expect(jobspecOf({ command: 'x', nodes: 2, tasks: 3 }, defaults)).toMatchObject({
+      resources: [{ count: 2, with: [{ count: 2 }] }],
+      tasks: [{ command: ['sh', '-c', 'x'], count: { total: 3 } }],
+    });
+  });
+
+  it.each([
+    [{ nodes: 4, tasks: 2 }, /^tasks: /],
+    [{ exclusive: true }, /^exclusive: /],
+  ])('is refused where it does not go together: %j', (job, message) => {
+    expect(() => jobspecOf({ command: 'x', ...job }, defaults)).toThrow(message);
+  });
+});
+
+/** A job-list service with jobs of its own: constraints, order and max_entries as RFC 43 has them. */
+function jobList(pending: number, running: number, inactive: number) {
+  const states = { depend: 2, priority: 4, sched: 8, run: 16, cleanup: 32, inactive: 64 };
+  type Fake = { id: number; state: number; t_run?: number; t_inactive?: number; name: string };
+  const jobs: Fake[] = [
+    ...Array.from({ length: pending }, (_, n) => ({ id: n + 1, state: 8, name: `p${n}` })),
+    // Two start at every moment, three end at every moment.
+    ...Array.from({ length: running }, (_, n) => ({
+      id: 100_000 + n,
+      state: 16,
+      t_run: 500 - Math.floor(n / 2),
+      name: `r${n}`,
+    })),
+    ...Array.from({ length: inactive }, (_, n) => ({
+      id: 200_000 + n,
+      state: 64,
+      t_inactive: 90_000.5 - Math.floor(n / 3),
+      name: `i${n}`,
+    })),
+  ];
+  const most: number[] = [];
+  const list = ({
+    max_entries,
+    constraint,
+  }: {
+    max_entries: number;
+    constraint: { and: Record<string, string[]>[] };
+  }) => {
+    most.push(max_entries);
+    const found = jobs.filter((job) =>
+      constraint.and.every((condition) => {
+        if (condition.states)
+          return condition.states.some((name) => states[name as keyof typeof states] === job.state);
+        if (condition.t_run) return (job.t_run ?? 0) <= Number(condition.t_run[0]?.slice(2));
+        if (condition.t_inactive) return (job.t_inactive ?? 0) <= Number(condition.t_inactive[0]?.slice(2));
+        if (condition.name) return job.name === condition.name[0];
+        return false;
+      }),
+    );
+    return { jobs: found.slice(0, max_entries) };
+  };
+  const one = ({ id }: { id: number | bigint }) => ({ job: jobs.find((job) => job.id === Number(id)) });
+  const rpc = { 'job-list.list': list as never, 'job-list.list-id': one as never };
+  return { broker: fakeBroker({ rpc }), jobs, most };
+}
+
+describe('pages', () => {
+  it.each([1, 2, 7, 50])('of %i show every job once, in the order of the list', async (limit) => {
+    const { broker, jobs } = jobList(11, 9, 23);
+    const client = await broker.client();
+    const seen: string[] = [];
+    for (let cursor: string | undefined, pages = 0; pages < 100; pages++) {
+      const page = await listPage(client, { limit, cursor });
+      seen.push(...page.jobs.map(({ id }) => id));
+      cursor = page.next;
+      if (cursor === undefined) break;
+    }
+    expect(seen).toEqual(jobs.map(({ id }) => formatJobId(BigInt(id))));
+  });
+
+  it('ask for no more than they hold, however far back they are', async () => {
+    const { broker, most } = jobList(0, 0, 10_000);
+    const client = await broker.client();
+    let cursor: string | undefined;
+    for (let pages = 0; pages < 50; pages++) cursor = (await listPage(client, { limit: 100, cursor })).next;
+    expect(Math.max(...most)).toBeLessThanOrEqual(103);
+  });
+
+  it('hold what a search finds in names, and an id wherever it is', async () => {
+    const { broker } = jobList(3, 3, 3000);
+    const client = await broker.client();
+    const { jobs } = await listPage(client, { search: 'I299', limit: 1000 });
+    expect(jobs.map(({ name }) => name)).toEqual([
+      'i299',
+      ...Array.from({ length: 10 }, (_, n) => `i299${n}`),
+    ]);
+    const [first] = (await listPage(client, { search: 'i2999' })).jobs;
+    expect((await listPage(client, { search: first?.id })).jobs).toEqual([first]);
+  });
+
+  it('go on where a search has stopped in the middle', async () => {
+    const { broker } = jobList(0, 0, 100);
+    const client = await broker.client();
+    const first = await listPage(client, { search: 'i', limit: 40 });
+    const second = await listPage(client, { search: 'i', limit: 100, cursor: first.next });
+    expect([...first.jobs, ...second.jobs].map(({ name }) => name)).toEqual(
+      Array.from({ length: 100 }, (_, n) => `i${n}`),
+    );
+  });
+});
+
+describe('submission', () => {
+  it('with an Idempotency-Key happens once, and another request with that key is refused', async () => {
+    let id = 40;
+    using api = await startApi({ rpc: { 'job-ingest.submit': () => ({ id: ++id }) } });
+    const headers = { 'idempotency-key': 'one' };
+    const post = (command: string) => api.ask('POST', '/v1/jobs', { body: { command }, headers });
+    const [first, again] = await Promise.all([post('a'), post('a')]);
+    expect(first).toMatchObject({ status: 201, json: { idDecimal: '41' } });
+    expect(again).toMatchObject({ status: 200, json: { idDecimal: '41' } });
+    expect((await post('b')).status).toBe(422);
+    expect(api.asked.filter(([topic]) => topic === 'job-ingest.submit')).toHaveLength(1);
+  });
+
+  it('that is wrong lists every fault with its place', async () => {
+    using api = await startApi();
+    const body = { command: ['x', 1], nodes: 0, tasks: 'two', urgency: 32, nope: true };
+    const { status, json } = await api.ask('POST', '/v1/jobs', { body });
+    expect(status).toBe(422);
+    expect(json.errors.map(({ where }: { where: string }) => where).sort()).toEqual(
+      ['/command/1', '/nodes', '/nope', '/tasks', '/urgency'].sort(),
+    );
+  });
+
+  it('is 503 while Flux does not answer', async () => {
+    using api = await startApi();
+    const { status, json, headers } = await api.ask('POST', '/v1/jobs', { body: { command: 'x' } });
+    expect({ status, errno: json.errno, retry: headers.get('retry-after') }).toEqual({
+      status: 503,
+      errno: 'ENOSYS',
+      retry: '1',
+    });
+  });
+
+  it('takes no variable of the pod along', async () => {
+    using api = await startApi({ rpc: { 'job-ingest.submit': () => ({ id: 1 }) } });
+    await api.ask('POST', '/v1/jobs', { body: { command: 'x' } });
+    const J = String(api.asked.at(-1)?.[1].J);
+    const jobspec = JSON.parse(Buffer.from(J.split('.')[1] ?? '', 'base64').toString());
+    expect(jobspec.attributes.system.environment).toEqual({ PATH: '/bin' });
+  });
+});
+
+describe('in the terms of flux-restful-api', () => {
+  it.each([
+    [`{'A': "it's", 'B': 'x'}`, { A: "it's", B: 'x' }],
+    ['{"A": "b"}', { A: 'b' }],
+    ['a=1,b=2=3', { a: '1', b: '2=3' }],
+    [undefined, {}],
+  ])('pairs are read: %s', (text, pairs) => {
+    expect(readPairs(text)).toEqual(pairs);
+  });
+
+  it.each([
+    [`echo 'a b' "c \\" d" e\\ f`, ['echo', 'a b', 'c " d', 'e f']],
+    [`x ''`, ['x', '']],
+    [`it's`, [`it's`]],
+    ['', []],
+  ])('a command is split as a shell would: %s', (line, words) => {
+    expect(splitWords(line)).toEqual(words);
+  });
+
+  it('a submission is a job of ours', () => {
+    expect(
+      readSubmission({ command: 'sleep 1', num_tasks: '2', num_nodes: '2', runtime: '9', exclusive: 'true' }),
+    ).toEqual({ command: ['sleep', '1'], nodes: 2, tasks: 2, duration: 9, exclusive: true });
+  });
+
+  it('a token is had for user and token, also signed as its client does', async () => {
+    using api = await startApi();
+    const basic = `Basic ${Buffer.from(`me:${writeToken}`).toString('base64')}`;
+    const { json } = await api.ask('POST', '/v1/token', { token: '', headers: { authorization: basic } });
+    expect((await api.ask('GET', '/v1/session', { token: json.access_token })).json.role).toBe('write');
+    expect((await api.ask('POST', '/v1/token', { token: 'a.b.c' })).status).toBe(401);
+  });
+});

@@ -1,0 +1,165 @@
+/**
+ * Submissions a second through the API beside `flux submit --cc` and beside one process a call, as flux-restful-api's users had it; then
+ * 500 open event streams and one that is never read, with what they cost the agent and a probe meanwhile. One pod, real Flux.
+ */
+import { readFileSync } from 'node:fs';
+import { Agent, get, request } from 'node:http';
+import { createConnection } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { bedUnavailable, createBed } from '../support/bed.ts';
+import { realFlux, startMiniCluster } from '../support/flux-pod.ts';
+import { hostPid } from '../support/host-pid.ts';
+import type { Pod } from '../support/pod.ts';
+import { row } from './table.ts';
+
+const seconds = Number(process.env.BENCH_SECONDS ?? 10);
+const token = 'write-0123456789abcdef';
+const streams = 500;
+
+export async function api(): Promise<void> {
+  const unavailable = bedUnavailable();
+  const flux = realFlux();
+  if (unavailable || !flux) return console.log(`api: SKIPPED, ${unavailable ?? 'there is no real flux'}`);
+  await using bed = await createBed();
+  const [pod] = startMiniCluster(bed, {
+    size: 1,
+    flux,
+    command: ['sh', '-c', 'flux queue stop --quiet; echo up; exec sleep 1000000'],
+    env: { FLUX_POD_API: 'on', FLUX_POD_API_TOKENS: '/etc/flux-pod/api', FLUX_POD_API_RATE: '100000' },
+    pod: () => ({ mounts: { '/etc/flux-pod/api/write': { content: `${token}\n`, mode: 0o400 } } }),
+  }) as [Pod];
+  await pod.waitForOutput(/^up$/m, 30_000);
+  await delay(2000);
+  const pid = agentPid(pod);
+  console.log('submissions a second, one pod, jobs are not started');
+  console.log(row('', ['a second', 'of them']));
+  const perSecond = await submissions(pod);
+  const cc = await bySubmitCc(pod, Math.max(1000, Math.round(perSecond * 4)));
+  const processes = await byProcesses(pod);
+  const line = (name: string, value: number) =>
+    console.log(row(name, [value.toFixed(0), (perSecond / value).toFixed(2)]));
+  line('API, 128 at once', perSecond);
+  line('flux submit --cc', cc);
+  line('flux submit, one a call', processes);
+  console.log(row('agent after it, RSS MiB', [mebibytes(pid)]));
+  const page = await timed(() => ask(pod, '/v1/jobs?limit=100'));
+  console.log(row('a page of 100 jobs, ms', [page.toFixed(1)]));
+
+  const open = await Promise.all(Array.from({ length: streams }, () => openEvents(pod)));
+  const never = createConnection({ host: pod.address, port: 8052 }).pause();
+  never.on('error', () => undefined);
+  never.write(`GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+  const under = await submissions(pod);
+  const probe = await timed(() => ask(pod, '/livez', 8051));
+  console.log(row(`with ${streams} event streams`, [under.toFixed(0)]));
+  console.log(row('events to each reader', [String(Math.min(...open.map(({ events }) => events())))]));
+  console.log(row('a probe meanwhile, ms', [probe.toFixed(1)]));
+  console.log(row('agent, RSS MiB', [mebibytes(pid)]));
+  for (const { close } of open) close();
+  never.destroy();
+  await pod.kill();
+}
+
+/** Submits over some connections at once for some seconds. Resolves to how many a second were accepted. */
+async function submissions(pod: Pod): Promise<number> {
+  const connections = 128;
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const startedAt = performance.now();
+  let accepted = 0;
+  const work = async () => {
+    while (performance.now() - startedAt < seconds * 1000) {
+      await post(pod, agent);
+      accepted++;
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, work));
+  agent.destroy();
+  return accepted / ((performance.now() - startedAt) / 1000);
+}
+
+function post(pod: Pod, agent: Agent): Promise<void> {
+  const body = '{"command":["true"]}';
+  const headers = {
+    authorization: `Bearer ${token}`,
+    'content-type': 'application/json',
+    'content-length': body.length,
+  };
+  return new Promise((resolve, reject) => {
+    const ask = request(
+      { host: pod.address, port: 8052, path: '/v1/jobs', method: 'POST', headers, agent },
+      (response) => {
+        response.resume().once('end', () => {
+          if (response.statusCode === 201) resolve();
+          else reject(new Error(`the API says ${response.statusCode}`));
+        });
+      },
+    );
+    ask.once('error', reject).end(body);
+  });
+}
+
+const inside = (pod: Pod, script: string) =>
+  pod.exec(['sh', '-c', `eval "$(${process.cwd()}/dist/image/flux-pod env)"; ${script}`]);
+
+async function bySubmitCc(pod: Pod, count: number): Promise<number> {
+  const startedAt = performance.now();
+  const { code, stderr } = await inside(pod, `flux submit --quiet --cc=1-${count} true`);
+  if (code !== 0) throw new Error(stderr);
+  return count / ((performance.now() - startedAt) / 1000);
+}
+
+async function byProcesses(pod: Pod): Promise<number> {
+  const count = 20;
+  const startedAt = performance.now();
+  await inside(pod, `i=0; while [ $i -lt ${count} ]; do flux submit --quiet true; i=$((i+1)); done`);
+  return count / ((performance.now() - startedAt) / 1000);
+}
+
+/** Opens `/v1/events` and counts what comes. */
+function openEvents(pod: Pod): Promise<{ events: () => number; close: () => void }> {
+  return new Promise((resolve, reject) => {
+    let events = 0;
+    const headers = { authorization: `Bearer ${token}` };
+    const ask = get(
+      { host: pod.address, port: 8052, path: '/v1/events', headers, agent: false },
+      (response) => {
+        if (response.statusCode !== 200) reject(new Error(`the API says ${response.statusCode}`));
+        response.on('error', () => undefined);
+        response.setEncoding('utf8').on('data', (text: string) => {
+          events += text.split('\n\n').length - 1;
+        });
+        resolve({ events: () => events, close: () => ask.destroy() });
+      },
+    );
+    ask.on('error', reject);
+  });
+}
+
+function ask(pod: Pod, path: string, port = 8052): Promise<void> {
+  return new Promise((resolve, reject) => {
+    get({ host: pod.address, port, path, headers: { authorization: `Bearer ${token}` } }, (response) =>
+      response.resume().once('end', resolve).once('error', reject),
+    ).once('error', reject);
+  });
+}
+
+/** Milliseconds, the median of some tries. */
+async function timed(act: () => Promise<void>): Promise<number> {
+  const all: number[] = [];
+  for (let tries = 0; tries < 21; tries++) {
+    const startedAt = performance.now();
+    await act();
+    all.push(performance.now() - startedAt);
+  }
+  return all.sort((a, b) => a - b)[10] ?? Number.NaN;
+}
+
+/** The agent is the Node.js process that PID 1 started. */
+const agentPid = (pod: Pod): number =>
+  hostPid(
+    pod,
+    pod.processes().find(({ command, pid }) => /^(MainThread|node)/.test(command) && pid > 1)?.pid ?? 1,
+  );
+
+const mebibytes = (pid: number): string =>
+  (Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024).toFixed(1);

@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Broker } from '../../agent/api/broker.ts';
+import { readCredentials } from '../../agent/api/credentials.ts';
+import { serveApi } from '../../agent/api/serve.ts';
+import type { StreamLimits } from '../../agent/api/streams.ts';
+import { createTopology, parseTopology } from '../../agent/cluster/topology.ts';
+import type { FluxClient } from '../../agent/flux/client.ts';
+import { Errno, FluxError } from '../../agent/flux/errors.ts';
+import { configurationOf } from './configuration.ts';
+import { recordedLog } from './recorded-log.ts';
+
+type Payload = Readonly<Record<string, unknown>>;
+
+/** What a Flux of the test's own answers, by topic. */
+export interface FakeFlux {
+  readonly rpc?: Readonly<Record<string, (payload: Payload) => unknown>>;
+  readonly stream?: Readonly<
+    Record<string, (payload: Payload) => AsyncIterable<unknown> | Iterable<unknown>>
+  >;
+}
+
+export function fakeBroker({ rpc = {}, stream = {} }: FakeFlux): Broker & { asked: [string, Payload][] } {
+  const asked: [string, Payload][] = [];
+  const client: FluxClient = {
+    rpc: async (topic, payload = {}) => {
+      asked.push([topic, payload]);
+      const answer = rpc[topic];
+      if (!answer) throw new FluxError(Errno.noService, { topic });
+      return answer(payload);
+    },
+    stream: async function* (topic, payload = {}) {
+      asked.push([topic, payload]);
+      const answers = stream[topic];
+      if (!answers) throw new FluxError(Errno.noService, { topic });
+      yield* answers(payload);
+    },
+    subscribe: () => () => undefined,
+    closed: new Promise(() => undefined),
+    close: () => undefined,
+    [Symbol.dispose]: () => undefined,
+  };
+  return { asked, client: async () => client, connect: async () => client, close: () => undefined };
+}
+
+export const writeToken = 'write-0123456789abcdef';
+export const readToken = 'read-0123456789abcdef';
+
+/** The API of a test, on a port of loopback, with tokens unless `open`. */
+export async function startApi(flux: FakeFlux = {}, { open = false, rate = 2000, streams }: ApiSpec = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'flux-pod-api-'));
+  writeFileSync(join(directory, 'write'), `${writeToken}\n`);
+  writeFileSync(join(directory, 'read'), `# to look\n${readToken}\n`);
+  const set = { api: 'on', apiListen: '127.0.0.1:1', apiRate: rate, ...(!open && { apiTokens: directory }) };
+  const configuration = { ...configurationOf(set), apiListen: { host: '127.0.0.1', port: 0 } };
+  const broker = fakeBroker(flux);
+  const log = recordedLog();
+  const api = await serveApi({
+    configuration,
+    credentials: readCredentials(configuration),
+    socketPath: '',
+    tree: createTopology(parseTopology('kary:2'), 4),
+    environment: { PATH: '/bin', FLUX_POD_SIZE: '4' },
+    version: '0.0.0',
+    page: { script: 'script', style: 'style' },
+    log,
+    broker,
+    ...(streams && { streamLimits: streams }),
+  });
+  const url = `http://127.0.0.1:${api.port}`;
+  const ask = async (
+    method: string,
+    path: string,
+    { token = writeToken, body, headers = {} }: Asked = {},
+  ) => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        ...(token !== '' && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = /json/.test(response.headers.get('content-type') ?? '');
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json: isJson ? JSON.parse(text) : undefined,
+    };
+  };
+  const close = () => {
+    api.close();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { ask, url, port: api.port, directory, log, asked: broker.asked, close, [Symbol.dispose]: close };
+}
+
+export interface ApiSpec {
+  readonly open?: boolean;
+  readonly rate?: number;
+  readonly streams?: StreamLimits;
+}
+
+export interface Asked {
+  /** Empty for none. */
+  readonly token?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,312 @@
+import { mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { JobAnswer } from '../../agent/api/schemas.ts';
+import { fluxPod, probe, until } from '../support/ask-pod.ts';
+import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
+import { chromiumPath } from '../support/chromium.ts';
+import { exitCodes, logsOf, realFlux, startMiniCluster } from '../support/flux-pod.ts';
+import type { Pod } from '../support/pod.ts';
+
+const flux = realFlux();
+const unavailable =
+  bedUnavailable() ?? (flux ? undefined : 'There is no real Flux on PATH or in /opt/flux/bin');
+if (unavailable) console.warn(`SKIPPED: the API of whole pods. ${unavailable}`);
+const browserPath = chromiumPath();
+if (!browserPath) console.warn('SKIPPED: the web page in a browser. Install the package chromium.');
+
+const token = 'write-0123456789abcdef';
+const tokens = '/etc/flux-pod/api';
+const pictures = join(tmpdir(), 'flux-pod-pictures');
+
+/** Four pods with nothing to run: they stay up until they are brought down. */
+function start(bed: Bed, cluster: string, env: Record<string, string> = {}): Pod[] {
+  if (!flux) throw new Error('there is no Flux');
+  return startMiniCluster(bed, {
+    size: 4,
+    flux,
+    cluster,
+    command: [],
+    env: {
+      FLUX_POD_MODE: 'interactive',
+      FLUX_POD_TOPO: 'kary:2',
+      FLUX_POD_RESOURCES: 'cores=2',
+      FLUX_POD_API: 'on',
+      FLUX_POD_API_TOKENS: tokens,
+      ...env,
+    },
+    pod: () => ({ mounts: { [`${tokens}/write`]: { content: `${token}\n`, mode: 0o400 } } }),
+  });
+}
+
+const ready = (pod: Pod) =>
+  until(
+    () => probe(pod, 'readyz').catch(() => ({ ok: false, why: 'it does not answer' })),
+    ({ ok }) => ok,
+    { withinMs: 30_000 },
+  );
+
+const urlOf = ({ address }: Pod): string => `http://${address}:8052`;
+
+/** What this file looks at in answers. */
+interface Said {
+  readonly id: string;
+  readonly detail: string;
+  readonly Output: string[];
+  readonly complete: boolean;
+  readonly events: { readonly name: string }[];
+  readonly details: { readonly rank: number }[];
+}
+
+async function ask(pod: Pod, method: string, path: string, body?: unknown) {
+  const response = await fetch(`${urlOf(pod)}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, json: (await response.json()) as Said };
+}
+
+const ended = (pod: Pod, id: string) =>
+  until(
+    async () => (await ask(pod, 'GET', `/v1/jobs/${id}`)).json as unknown as JobAnswer,
+    ({ state }) => state === 'INACTIVE',
+  );
+
+describe.skipIf(unavailable)('the API of four pods', () => {
+  let bed: Bed;
+  let pods: Pod[] = [];
+  let [leader, follower] = pods as [Pod, Pod];
+  beforeAll(async () => {
+    bed = await createBed();
+    pods = start(bed, 'mc');
+    [leader, follower] = pods as [Pod, Pod];
+    await ready(leader);
+  }, 60_000);
+  afterAll(() => bed?.close());
+
+  it('is served by the leader only', async () => {
+    expect((await ask(leader, 'GET', '/v1/health')).json).toMatchObject({
+      cluster: 'mc',
+      state: 'run',
+      online: 4,
+    });
+    await expect(fetch(urlOf(follower))).rejects.toThrow();
+  });
+
+  it('runs a job over four nodes, and has its output and its events', async () => {
+    const job = {
+      command: 'echo "task $FLUX_TASK_RANK on $(hostname)"',
+      nodes: 4,
+      name: 'four',
+      environment: { A: 'b' },
+    };
+    const { status, json } = await ask(leader, 'POST', '/v1/jobs', job);
+    expect(status).toBe(201);
+    const { answer } = await ended(leader, json.id);
+    expect(answer).toMatchObject({ name: 'four', result: 'COMPLETED', nodelist: 'mc-[0-3]', returncode: 0 });
+    const { Output, complete } = (await ask(leader, 'GET', `/v1/jobs/${json.id}/output`)).json;
+    expect(Output.sort()).toEqual([0, 1, 2, 3].map((rank) => `task ${rank} on mc-${rank}\n`));
+    expect(complete).toBe(true);
+    const { events } = (await ask(leader, 'GET', `/v1/jobs/${json.id}/events`)).json;
+    expect(events.at(-1)?.name).toBe('clean');
+  });
+
+  it('says in Flux’s own words what is wrong with a job', async () => {
+    const bad = { command: 'true', dependencies: ['afterok:f1'] };
+    const { status, json } = await ask(leader, 'POST', '/v1/jobs', bad);
+    expect(status).toBe(422);
+    expect(json.detail).toMatch(/job not found/);
+    const jobspec = { version: 1, resources: [], tasks: [] };
+    expect((await ask(leader, 'POST', '/v1/jobs', { jobspec })).status).toBe(422);
+  });
+
+  it('signals, holds and cancels jobs, and says when it is too late', async () => {
+    const submit = async (more: object) =>
+      (await ask(leader, 'POST', '/v1/jobs', { command: ['sleep', '100'], ...more })).json.id;
+    const [signalled, held] = [await submit({}), await submit({ urgency: 0 })];
+    await until(
+      async () => (await ask(leader, 'GET', `/v1/jobs/${signalled}`)).json as unknown as JobAnswer,
+      ({ state }) => state === 'RUN',
+    );
+    // A moment after it runs, its shell can be asked.
+    await until(
+      () => ask(leader, 'POST', `/v1/jobs/${signalled}/signal`, { signal: 'SIGTERM' }),
+      ({ status }) => status === 200,
+    );
+    expect((await ended(leader, signalled)).answer).toMatchObject({ result: 'FAILED', returncode: 143 });
+    expect((await ask(leader, 'PUT', `/v1/jobs/${held}/urgency`, { urgency: 1 })).status).toBe(200);
+    expect((await ask(leader, 'POST', `/v1/jobs/${held}/cancel`, {})).status).toBe(200);
+    await ended(leader, held);
+    expect((await ask(leader, 'POST', `/v1/jobs/${held}/cancel`, {})).status).toBe(409);
+    expect((await ask(leader, 'POST', '/v1/jobs/f1/cancel', {})).status).toBe(404);
+  });
+
+  it('drains a node and gives it back, and knows the tree', async () => {
+    const node = async (rank: number) =>
+      (await ask(leader, 'GET', '/v1/nodes')).json.details.find(
+        (each: { rank: number }) => each.rank === rank,
+      );
+    expect(await node(3)).toMatchObject({
+      host: 'mc-3',
+      state: 'online',
+      parent: 1,
+      subtree: 'full',
+      cores: 2,
+    });
+    expect((await ask(leader, 'POST', '/v1/nodes/drain', { targets: '3', reason: 'odd' })).status).toBe(200);
+    expect(await node(3)).toMatchObject({ state: 'drained', reason: 'odd' });
+    expect((await ask(leader, 'POST', '/v1/nodes/undrain', { targets: 'mc-3' })).status).toBe(200);
+    expect(await node(3)).toMatchObject({ state: 'online' });
+    expect((await ask(leader, 'POST', '/v1/nodes/drain', { targets: '99' })).status).toBe(422);
+  });
+
+  it('is what the verbs use from outside, and the socket from inside, on any pod', async () => {
+    const inside = await fluxPod(follower, 'submit', '--watch', '-N4', '--', 'sh', '-c', 'echo x; exit 3');
+    expect(inside).toMatchObject({ code: 3, stdout: 'x\n'.repeat(4) });
+    const { stdout: id } = await fluxPod(follower, 'submit', '--', 'sleep', '100');
+    expect((await fluxPod(leader, 'jobs')).stdout).toContain(id.trim());
+    expect((await fluxPod(leader, 'cancel', id.trim())).code).toBe(0);
+    await ended(leader, id.trim());
+    const remote = await follower.exec([
+      'sh',
+      '-c',
+      `echo ${token} >/tmp/token; FLUX_POD_API_TOKEN_FILE=/tmp/token FLUX_POD_API_URL=${urlOf(leader)} \
+       ${process.cwd()}/dist/image/flux-pod submit -w -- sh -c 'echo far; exit 5'`,
+    ]);
+    expect(remote).toMatchObject({ code: 5, stdout: 'far\n' });
+  });
+
+  it('writes one line for every change into the log', () => {
+    expect(leader.stderr).toMatch(/"role":"write","token":"\w{8}".*"status":201,"msg":"API: submit a job"/);
+    expect(leader.stderr).not.toContain(token);
+  });
+});
+
+describe.skipIf(unavailable)('the API without a token', () => {
+  it('does not start on an address that others reach: exit 78', async () => {
+    await using bed = await createBed();
+    const [leader] = start(bed, 'open', { FLUX_POD_API_TOKENS: '/nowhere' }) as [Pod];
+    expect((await leader.exited).code, leader.stderr).toBe(78);
+    expect(leader.terminationLog()).toMatch(/there is no token in \/nowhere/);
+  });
+});
+
+describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
+  let bed: Bed;
+  let pods: Pod[] = [];
+  let browser: Browser;
+  let page: Page;
+  const complaints: string[] = [];
+  beforeAll(async () => {
+    mkdirSync(pictures, { recursive: true });
+    bed = await createBed();
+    pods = start(bed, 'web');
+    await ready(pods[0] as Pod);
+    browser = await chromium.launch({ executablePath: browserPath ?? '', args: ['--no-sandbox'] });
+    page = await browser.newPage({ viewport: { width: 1200, height: 800 } });
+    page.on('pageerror', ({ message }) => complaints.push(message));
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/status of 401/.test(message.text()))
+        complaints.push(message.text());
+    });
+    page.on('dialog', (dialog) => {
+      complaints.push(`a script of a job has run: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+  }, 60_000);
+  afterAll(async () => {
+    await browser?.close();
+    await bed?.close();
+  });
+  const picture = (name: string) => page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  const submit = async (command: string, fields: Record<string, string>) => {
+    await page.getByRole('link', { name: 'Submit' }).click();
+    await page.getByLabel('Command').fill(command);
+    for (const [label, value] of Object.entries(fields))
+      await page.getByLabel(label, { exact: true }).fill(value);
+    await page.getByRole('button', { name: 'Submit' }).click();
+    await page.getByRole('heading', { level: 2 }).filter({ hasNotText: 'Submit' }).waitFor();
+  };
+
+  it('lets nobody in with a wrong token, and somebody with the right one', async () => {
+    await page.goto(urlOf(pods[0] as Pod));
+    await page.getByLabel('Token').fill('wrong-0123456789abcdef');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('This is no token of this API.').waitFor();
+    await page.getByLabel('Token').fill(token);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Jobs' }).waitFor();
+    await page.getByText('live', { exact: true }).waitFor();
+    expect(await page.evaluate('document.cookie')).toBe('');
+  });
+
+  it('submits a job over four nodes and shows its output as it arrives; scripts in it stay text', async () => {
+    const name = '<img src=x onerror=alert(1)>';
+    await submit('echo "begins on $(hostname)"; sleep 2; echo "<script>alert(2)</script>"', {
+      Nodes: '4',
+      Name: name,
+    });
+    const output = page.getByRole('log');
+    await output.getByText('begins on web-3').waitFor();
+    expect(await output.textContent()).not.toContain('script');
+    await page.getByText('complete', { exact: true }).waitFor();
+    expect((await output.textContent())?.match(/<script>alert\(2\)<\/script>/g)).toHaveLength(4);
+    await page.getByRole('heading', { name }).waitFor();
+    await page.getByText('completed').waitFor();
+    await picture('job');
+  });
+
+  it('cancels another after asking', async () => {
+    await submit('sleep 1000', { Name: 'long' });
+    await page.getByText('run', { exact: true }).waitFor();
+    await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+    await page.getByRole('button', { name: /^Cancel job/ }).click();
+    await picture('cancel');
+    await page.getByRole('button', { name: 'Cancel the job' }).click();
+    await page.getByRole('cell', { name: 'canceled' }).waitFor();
+    await page.getByLabel('Search jobs').fill('long');
+    await page.getByRole('row', { name: /onerror/ }).waitFor({ state: 'detached' });
+    await picture('jobs');
+  });
+
+  it('drains a node by the keyboard', async () => {
+    await page.getByRole('link', { name: 'Nodes' }).click();
+    const square = page.getByRole('button', { name: /^web-2, rank 2/ });
+    await square.focus();
+    await page.keyboard.press('Enter');
+    await page.getByLabel('Why it is drained').fill('to be looked into');
+    await page.keyboard.press('Enter');
+    await page.getByText(/Drained since .*to be looked into/).waitFor();
+    await page.getByRole('button', { name: /^web-2, rank 2: drained/ }).waitFor();
+    await picture('nodes');
+  });
+
+  it('is dark where that is wished for, and fits a phone', async () => {
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize({ width: 375, height: 800 });
+    for (const view of ['Jobs', 'Submit', 'Nodes', 'Load']) {
+      await page.getByRole('link', { name: view, exact: true }).click();
+      await page.getByRole('heading', { level: 2 }).waitFor();
+      const wide = await page.evaluate('document.documentElement.scrollWidth');
+      expect(wide, view).toBeLessThanOrEqual(375);
+      await picture(`phone-${view.toLowerCase()}`);
+    }
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: 1200, height: 800 });
+  });
+
+  it('brings the cluster down after its name was typed, and all pods end with 0', async () => {
+    await page.getByRole('button', { name: 'Bring down' }).click();
+    const button = page.getByRole('button', { name: 'Bring it down' });
+    expect(await button.isDisabled()).toBe(true);
+    await page.getByLabel(/Type web/).fill('web');
+    await picture('down');
+    await button.click();
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([0, 0, 0, 0]);
+    // The connection to what has gone is all there may be to complain about.
+    expect(complaints.filter((text) => !/ERR_|Failed to load/.test(text))).toEqual([]);
+  });
+});
