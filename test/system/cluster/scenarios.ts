@@ -58,12 +58,9 @@ const probes: Scenario = async (place, find) => {
       '--field-selector=reason=Unhealthy',
     ]),
   ).items.map(({ message }: { message: string }) => message);
-  const grave = events.filter((message: string) => !message.startsWith('Readiness'));
-  find(
-    'no startup or liveness probe has failed',
-    grave.length === 0,
-    grave[0] ?? `${events.length} not ready yet`,
-  );
+  // A startup probe may come before the agent listens: that is what it is for.
+  const grave = events.filter((message: string) => message.startsWith('Liveness'));
+  find('no liveness probe has failed', grave.length === 0, grave[0] ?? `${events.length} other probes have`);
   await cluster.delete();
 };
 
