@@ -39,6 +39,9 @@ async function runAll(): Promise<boolean> {
   await kubectl(['label', 'namespace', place.namespace, 'pod-security.kubernetes.io/enforce=restricted']);
   console.log(`namespace ${place.namespace}, image ${place.image}, installer ${place.installer}`);
   const findings: Finding[] = [];
+  const removeNamespace = () => kubectl(['delete', 'namespace', place.namespace, '--wait=false']);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => removeNamespace().finally(() => process.exit(1)));
   try {
     for (const [name, scenario] of Object.entries(scenarios)) {
       if (wanted.length > 0 && !wanted.includes(name)) continue;
@@ -51,7 +54,7 @@ async function runAll(): Promise<boolean> {
       );
     }
   } finally {
-    await kubectl(['delete', 'namespace', place.namespace, '--wait=false']);
+    await removeNamespace();
   }
   const failed = findings.filter(({ holds }) => !holds).length;
   console.log(`${findings.length - failed} passed, ${failed} failed`);
