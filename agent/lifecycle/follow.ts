@@ -88,11 +88,15 @@ async function liveUnder(
   const over = new AbortController();
   const broker = await start(parentStops.promise);
   let replacedBy: HostPort | undefined;
+  let parentIsStopped = false;
 
   const onMessage = (message: LifelineMessage) => {
     if (message.kind === 'hello') return;
     reporting.lifelines()?.announce(message);
-    if (message.kind === 'stopping') return parentStops.resolve();
+    if (message.kind === 'stopping') {
+      parentIsStopped = true;
+      return parentStops.resolve();
+    }
     told.resolve(toldOutcome(message));
     void delay(lingerMs, undefined, { signal: over.signal })
       .then(broker.process.kill)
@@ -112,16 +116,18 @@ async function liveUnder(
 
   const { code, signal } = await broker.ended;
   const ended = followerOutcome({ code, signal }, signals.stoppedBy());
-  if (replacedBy && !ended) {
-    reporting.lifelines()?.interrupt();
-    return { code, replacedBy };
-  }
-  const inOrder = ended !== undefined && !signals.stoppedBy();
-  const outcome = inOrder ? await learn(told.promise, observations) : (ended ?? (await soon(told.promise)));
+  // A parent that was stopped or replaced is no end of the instance: this pod waits for the one that takes its place.
+  const goesOn = !signals.stoppedBy() && (parentIsStopped || replacedBy !== undefined);
+  const outcome = goesOn ? undefined : await outcomeOf(ended);
   over.abort();
   await watching;
   if (!outcome) reporting.lifelines()?.interrupt();
-  return { code, outcome };
+  return { code, outcome, replacedBy };
+
+  async function outcomeOf(known: Outcome | undefined): Promise<Outcome | undefined> {
+    if (signals.stoppedBy()) return known;
+    return known ? learn(told.promise, observations) : soon(told.promise);
+  }
 }
 
 /** The outcome, when its line has come or is about to. */

@@ -83,10 +83,11 @@ export async function runPod(
     return outcome;
   };
 
+  /** A leader that was stopped has no outcome: its followers wait for the one that takes its place, unless they are stopped as well. */
   const tellChildren = async ({ code, sentence }: Outcome) => {
     const lifelines = reporting.lifelines();
-    // A follower that leaves alone says nothing of the instance.
-    if (observations.membership?.rank === 0) lifelines?.announce({ kind: 'outcome', code, sentence });
+    const decides = observations.membership?.rank === 0 && !signals.stoppedBy();
+    if (decides) lifelines?.announce({ kind: 'outcome', code, sentence });
     await lifelines?.settled(childrenHearMs);
   };
 

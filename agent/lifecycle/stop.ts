@@ -44,11 +44,13 @@ const leaveMs = 5000;
 
 /** A follower alone leaves: it takes no new jobs, then goes. When the whole instance stops, it goes with the instance. */
 export function followerTarget(stopping: Stopping): Target {
-  const { broker, client, observations, parentStops, log } = stopping;
-  const leave = async () => {
+  const { broker, client, lifelines, observations, parentStops, log } = stopping;
+  const leave = async (signal: NodeJS.Signals) => {
     await drainSelf(client(), observations, log);
     const together = await Promise.race([parentStops.then(() => true), delay(parentSaysMs, false)]);
     if (together) return;
+    // Its children's brokers are shut down with its own.
+    lifelines()?.announce({ kind: 'stopping', signal });
     broker.signal('SIGTERM');
     killAfter(broker, leaveMs);
   };
@@ -58,7 +60,7 @@ export function followerTarget(stopping: Stopping): Target {
     stop: (signal, first) => {
       if (!first) return broker.signal(signal);
       killAfterGrace(stopping);
-      void leave();
+      void leave(signal);
     },
   };
 }

@@ -86,7 +86,7 @@ describe.skipIf(unavailable).each(everyFlux())('an instance that grows and shrin
     await Promise.all(leaving.map((pod) => pod.signal('SIGTERM')));
     expect(await exitCodes(leaving), logsOf(leaving)).toEqual([143, 143]);
     expect(await hostsOfJob(2)).toEqual(['mc-0', 'mc-1']);
-    await leader().signal('SIGTERM');
+    await Promise.all(pods.map((pod) => pod.signal('SIGTERM')));
     expect(await exitCodes(pods), logsOf(pods)).toEqual([143, 143]);
   });
 });

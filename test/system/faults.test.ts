@@ -56,6 +56,7 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
       ({ ok }) => ok,
       { withinMs },
     );
+  const stopAll = () => Promise.all(pods.map((pod) => pod.signal('SIGTERM')));
   const everyoneReady = () => Promise.all(pods.map((pod) => ready(pod)));
   const since = (startedAt: number) => performance.now() - startedAt;
 
@@ -72,8 +73,38 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
     await everyoneReady();
     expect(took, logsOf(pods)).toBeLessThan(10_000);
     for (const follower of pods.slice(1)) expect((await statusOf(follower)).broker?.restarts).toBe(1);
-    await leader().signal('SIGTERM');
+    await stopAll();
     expect(await exitCodes(pods), logsOf(pods)).toEqual([143, 143, 143, 143]);
+  });
+
+  it('a leader pod that is stopped, as by `kubectl delete pod`, has its followers back when it is replaced', async () => {
+    await start({ size: 4, env: { FLUX_POD_TOPO: 'kary:2' } });
+    await everyoneReady();
+    await leader().signal('SIGTERM');
+    expect(await leader().exited, leader().stderr).toEqual({ code: 143 });
+    await leader().remove();
+    const startedAt = performance.now();
+    await replace(0).waitForOutput(/^up$/m, 30_000);
+    record(flux.name, 'leader pod stopped and replaced: the instance runs again', since(startedAt));
+    await everyoneReady();
+    await stopAll();
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([143, 143, 143, 143]);
+  });
+
+  it('an interior pod that is stopped alone takes nobody with it', async () => {
+    await start({ size: 4, env: { FLUX_POD_TOPO: 'kary:1' } });
+    await everyoneReady();
+    await pods[1]?.signal('SIGTERM');
+    expect(await pods[1]?.exited).toEqual({ code: 143 });
+    await pods[1]?.remove();
+    const startedAt = performance.now();
+    replace(1);
+    await everyoneReady();
+    await until(
+      async () => (await statusOf(leader())).broker?.online,
+      (online) => online === 4,
+    );
+    record(flux.name, 'interior pod stopped and replaced: all four are online again', since(startedAt));
   });
 
   it('an interior pod of the tree that is killed and replaced takes its subtree back', async () => {
@@ -90,7 +121,7 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
     record(flux.name, 'interior pod killed and replaced: all seven are online again', since(startedAt));
     for (const below of [3, 4]) expect((await statusOf(pods[below] as Pod)).broker?.restarts).toBe(1);
     for (const beside of [2, 5, 6]) expect((await statusOf(pods[beside] as Pod)).broker?.restarts).toBe(0);
-    await leader().signal('SIGTERM');
+    await stopAll();
     expect(await exitCodes(pods), logsOf(pods)).toEqual(Array(7).fill(143));
   });
 
@@ -162,7 +193,7 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
     });
     const startedAt = performance.now();
     await leader().signal('SIGTERM');
-    await leader().signal('SIGTERM');
+    await stopAll();
     expect(await exitCodes(pods), logsOf(pods)).toEqual([143]);
     record(
       flux.name,
@@ -238,7 +269,7 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
         await leader().remove();
         await replace(0).waitForOutput(/^up$/m, 60_000);
         expect(leader().stdout, leader().stderr).toMatch(/^6$/m);
-        await leader().signal('SIGTERM');
+        await stopAll();
         await exitCodes(pods);
       } finally {
         rmSync(state, { recursive: true, force: true });

@@ -125,7 +125,7 @@ describe.skipIf(unavailable).each(everyFlux())(
         `PATH=$PATH:${flux.path.replace(/\/flux$/, '')} FLUX_URI=local:///run/flux-pod/run/local flux getattr size`,
       ]);
       expect(inside).toMatchObject({ code: 0, stdout: '2\n' });
-      await leader.signal('SIGTERM');
+      await Promise.all(pods.map((pod) => pod.signal('SIGTERM')));
       expect(await exitCodes(pods), logsOf(pods)).toEqual([143, 143]);
     });
 
@@ -209,7 +209,7 @@ describe.skipIf(unavailable).each(everyFlux())(
       expect(leader.stdout).toMatch(/^-rw------- /m);
       const processes = [...(await leader.processes()), ...(await follower.processes())];
       expect(processes.length).toBeGreaterThan(4);
-      await leader.signal('SIGTERM');
+      await Promise.all(pods.map((pod) => pod.signal('SIGTERM')));
       await exitCodes(pods);
       for (const text of [leader.stderr, follower.stderr, JSON.stringify(processes)])
         expect(text).not.toContain(key);
