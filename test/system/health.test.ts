@@ -45,7 +45,10 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
   }
   const end = () => Promise.all(pods.map((pod) => pod.remove()));
 
-  it('every state is seen within 50 ms of the broker’s own log line, and is in the history', async () => {
+  // Both are noted by processes that wait for a CPU: on a busy machine one try says little.
+  it('every state is seen within 50 ms of the broker’s own log line, and is in the history', {
+    retry: 3,
+  }, async () => {
     pods = startMiniCluster(bed, {
       size: 2,
       flux,
