@@ -5,7 +5,8 @@ import { metadataOf } from './labels.ts';
 import { podTemplate, restartPolicyOf } from './pod-template.ts';
 
 /** Kubernetes' own default. The Operator's is 100, but its scripts end with 0 whatever the program did. */
-const defaultBackoffLimit = 6;
+const defaultTries = 6;
+const largestInt32 = 2 ** 31 - 1;
 
 /**
  * The Indexed Job: one pod a broker, and index 0, which leads, decides. Completions and parallelism are equal, so that the
@@ -27,7 +28,7 @@ export function jobOf(cluster: Cluster, scripts: Readonly<Record<string, string>
       completionMode: 'Indexed',
       completions: size,
       parallelism: size,
-      backoffLimit: spec.backoffLimit ?? defaultBackoffLimit,
+      ...triesOf(cluster),
       ...(spec.deadlineSeconds !== undefined && { activeDeadlineSeconds: spec.deadlineSeconds }),
       ...(spec.cleanup && { ttlSecondsAfterFinished: 0 }),
       successPolicy: { rules: [{ succeededIndexes: '0' }] },
@@ -37,6 +38,19 @@ export function jobOf(cluster: Cluster, scripts: Readonly<Record<string, string>
       template: podTemplate(cluster, scripts),
     },
   };
+}
+
+/**
+ * All pods end with the outcome of the leader, so that one try that fails is a failure of each index. Counted together, four pods would
+ * use up the limit at the second try, and be made anew only after 80 s, because the controller waits 10 s and doubles that with every
+ * failed pod; by index it waits 10 s. Kubernetes counts by index only with restartPolicy Never.
+ */
+function triesOf(
+  cluster: Cluster,
+): Pick<JobSpec, 'backoffLimit' | 'backoffLimitPerIndex' | 'maxFailedIndexes'> {
+  const tries = cluster.spec.backoffLimit ?? defaultTries;
+  if (restartPolicyOf(cluster) === 'Never') return { backoffLimitPerIndex: tries, maxFailedIndexes: 0 };
+  return { backoffLimit: Math.min(tries * cluster.size, largestInt32) };
 }
 
 /** Exit codes that no second try changes: errors.ts says what each means. */

@@ -17,7 +17,8 @@ describe('the Job', () => {
       completionMode: 'Indexed',
       completions: 4,
       parallelism: 4,
-      backoffLimit: 3,
+      backoffLimitPerIndex: 3,
+      maxFailedIndexes: 0,
       activeDeadlineSeconds: 60,
       successPolicy: { rules: [{ succeededIndexes: '0' }] },
       podReplacementPolicy: 'Failed',
@@ -35,6 +36,17 @@ describe('the Job', () => {
     expect(jobOf(render({ pod: { restartPolicy: 'OnFailure' } })).spec).not.toHaveProperty(
       'podFailurePolicy',
     );
+  });
+
+  it('counts tries of the whole instance, whose pods all fail when the program does', () => {
+    const tries = (spec: GivenSpec) => {
+      const { backoffLimit, backoffLimitPerIndex } = jobOf(render(spec)).spec ?? {};
+      return { backoffLimit, backoffLimitPerIndex };
+    };
+    expect(tries({})).toEqual({ backoffLimitPerIndex: 6 });
+    const pod = { restartPolicy: 'OnFailure' };
+    expect(tries({ pod, backoffLimit: 2 })).toEqual({ backoffLimit: 8 });
+    expect(tries({ pod, backoffLimit: 2 ** 31 - 1 })).toEqual({ backoffLimit: 2 ** 31 - 1 });
   });
 
   it('goes when it has ended where cleanup is asked for', () => {

@@ -103,7 +103,7 @@ async function secondsFromLastPod(cluster: RunningMiniCluster): Promise<number> 
   return started - Math.max(...first);
 }
 
-/** The Job controller makes pods anew 10 s after the first has failed, and twice as long after each further one. */
+/** The Job controller makes the pods of an index anew 10 s after its first failure. */
 const backSoon = 30_000;
 
 const leaderLost =
@@ -202,7 +202,7 @@ const failing =
     });
     find(
       `a failing program, restartPolicy ${restartPolicy}: the Job fails after its tries`,
-      reason === 'BackoffLimitExceeded',
+      reason === (restartPolicy === 'Never' ? 'MaxFailedIndexesExceeded' : 'BackoffLimitExceeded'),
       reason ? `${reason} in ${seconds(cluster.appliedAt)}` : await stateOf(cluster),
     );
     find(
