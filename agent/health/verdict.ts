@@ -2,7 +2,13 @@
 
 import { brokerStates } from '../flux/services/state-machine.ts';
 import { instant } from '../instant.ts';
-import { type Observations, parentSilentSince, phaseOf, stateOf } from './observations.ts';
+import {
+  type BrokerObservation,
+  type Observations,
+  parentSilentSince,
+  phaseOf,
+  stateOf,
+} from './observations.ts';
 
 export const probes = ['startup', 'live', 'ready'] as const;
 export type Probe = (typeof probes)[number];
@@ -77,13 +83,25 @@ function judgeReady(observations: Observations, now: number): Verdict {
   const silent = parentSilentSince(broker, now);
   if (silent !== undefined) return no(`the parent is lost: no heartbeat for ${seconds(now - silent)}`);
   if (leads && configuration.ready === 'run') {
-    if (state === 'run') return yes('the instance runs');
+    if (state === 'run') return yes(`the instance runs${subtrees(broker)}`);
     if (state !== 'quorum') return no(`the broker is in state ${state}`);
     const { online = [] } = broker;
     return no(`${online.length} of the ${configuration.minSize} brokers of the quorum are online`);
   }
   const joined = hasJoined(state);
-  return joined ? yes(`the broker is in state ${state}`) : no(`the broker is in state ${state}`);
+  return joined
+    ? yes(`the broker is in state ${state}${subtrees(broker)}`)
+    : no(`the broker is in state ${state}`);
+}
+
+/** Pods below that are lost are their own probes' business: this pod is ready all the same, and says what it sees. */
+function subtrees({ overlay }: BrokerObservation): string {
+  const away = overlay?.children.filter(({ status }) => status !== 'full') ?? [];
+  if (away.length === 0) return '';
+  return `; below it ${away
+    .map(({ rank, status }) => `rank ${rank} is ${status}`)
+    .slice(0, 5)
+    .join(', ')}`;
 }
 
 /** Past `join`, and not on its way out. */

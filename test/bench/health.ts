@@ -2,9 +2,14 @@
  * What the agent costs beside a broker of four pods: memory when all is quiet, CPU with a probe every second, CPU of one probe, and the
  * same asked by starting `flux getattr`, as `kubectl exec` would.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connectFlux } from '../../agent/flux/client.ts';
+import { getState } from '../../agent/flux/services/state-machine.ts';
 import { bedUnavailable, createBed } from '../support/bed.ts';
 import { realFlux, startMiniCluster } from '../support/flux-pod.ts';
 import { hostPid } from '../support/host-pid.ts';
@@ -63,6 +68,38 @@ export async function health(): Promise<void> {
   console.log(row('a probe of ready, ms of CPU', each));
   console.log(row('`flux getattr`, ms of CPU', [await getattrCost(leader), await getattrCost(follower)]));
   await Promise.all(pods.map((pod) => pod.kill()));
+  console.log(row('1,000 state-machine.get, ms', [await roundTrips(flux.path)]));
+}
+
+/** A thousand questions to a broker on this machine, one after the other. */
+async function roundTrips(flux: string): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'flux-pod-bench-'));
+  const socket = join(directory, 'local');
+  const broker = spawn(
+    flux,
+    [
+      'broker',
+      `-Srundir=${directory}`,
+      `-Slocal-uri=local://${socket}`,
+      '-Sbroker.rc1_path=',
+      '-Sbroker.rc3_path=',
+      'sleep',
+      '60',
+    ],
+    { stdio: 'ignore', env: { PATH: process.env.PATH ?? '', HOME: directory } },
+  );
+  try {
+    while (!existsSync(socket)) await delay(10);
+    await delay(1000);
+    using client = await connectFlux(socket);
+    await getState(client);
+    const startedAt = performance.now();
+    for (let count = 0; count < 1000; count++) await getState(client);
+    return (performance.now() - startedAt).toFixed(0);
+  } finally {
+    broker.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 /** The agent is the Node.js process that PID 1 started. */

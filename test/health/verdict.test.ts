@@ -61,6 +61,25 @@ const rows: readonly Row[] = [
   ],
   ['a leader that runs', { state: 'run' }, true, true, true, /the instance runs/],
   [
+    'a leader that has lost a subtree',
+    {
+      state: 'run',
+      change: ({ broker }) => {
+        const below = (rank: number, status: 'full' | 'lost') => ({ rank, status, duration: 1 });
+        if (broker)
+          broker.overlay = {
+            ...below(0, 'full'),
+            status: 'degraded',
+            children: [below(1, 'full'), below(2, 'lost')],
+          };
+      },
+    },
+    true,
+    true,
+    true,
+    /the instance runs; below it rank 2 is lost$/,
+  ],
+  [
     'a follower that has joined but waits for the quorum',
     { set: follower, state: 'quorum' },
     true,
