@@ -268,7 +268,7 @@ describe('answers of a real Flux', () => {
     const topic = 'job-info.eventlog-watch';
     const watch = async (name: string, path = 'eventlog') => {
       const client = replay(topic, name);
-      return collect(watchEventlog(client, client.id, path));
+      return collect(watchEventlog(client, client.id, path, { waits: path.startsWith('guest.') }));
     };
     const life = [
       'submit',

@@ -324,7 +324,7 @@ describe('an event log', () => {
 
   it('that a job writes as it runs is waited for', async () => {
     const { client, asked } = clientThatAnswers({ 'job-info.eventlog-watch': [] });
-    await collect(watchEventlog(client, id, 'guest.output'));
+    await collect(watchEventlog(client, id, 'guest.output', { waits: true }));
     expect(asked[0]?.payload).toEqual({ id, path: 'guest.output', flags: 1 });
   });
 

@@ -122,7 +122,7 @@ describe.each(everyFlux())('a broker of $name', (flux) => {
       [(id: bigint) => cancelJob(client, id), undefined],
     ] as const) {
       const id = await submitJob(client, jobspec(['sh', '-c', 'echo up; exec sleep 1000']));
-      for await (const { context } of watchEventlog(client, id, 'guest.output')) {
+      for await (const { context } of watchEventlog(client, id, 'guest.output', { waits: true })) {
         if (context?.data === 'up\n') await end(id);
       }
       const job = await getJob(client, id);

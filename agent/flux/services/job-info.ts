@@ -19,6 +19,11 @@ const waitForCreation = 1;
 
 const watchAnswer = z.object({ event: z.string() });
 
+export interface EventlogOptions extends CallOptions {
+  /** Waits for a log that is not there yet, as those that a job's shell writes, until the job has ended without; else that is ENOENT. */
+  readonly waits?: boolean;
+}
+
 /**
  * The entries of an event log, those that are there and those to come, until it is complete. `path` is `eventlog` (the job's own, RFC
  * 21), `guest.exec.eventlog` or `guest.output` (RFC 24).
@@ -27,11 +32,10 @@ export async function* watchEventlog(
   client: FluxClient,
   id: JobId,
   path: string,
-  options?: CallOptions,
+  { waits = false, ...options }: EventlogOptions = {},
 ): AsyncGenerator<EventlogEntry, void> {
   const topic = 'job-info.eventlog-watch';
-  // What a job's shell writes is not there before the job runs: it is waited for, until the job has ended without it.
-  const flags = path.startsWith('guest.') ? waitForCreation : 0;
+  const flags = waits ? waitForCreation : 0;
   const stream = client.stream(topic, { id, path, flags }, { ...options, cancelTopic: `${topic}-cancel` });
   for await (const answer of stream)
     yield* parseEventlog(readAnswer(watchAnswer, topic, answer).event, topic);

@@ -96,7 +96,7 @@ async function attach(client: FluxClient, id: JobId): Promise<number> {
 }
 
 async function showOutput(client: FluxClient, id: JobId): Promise<void> {
-  for await (const { name, context } of watchEventlog(client, id, 'guest.output')) {
+  for await (const { name, context } of watchEventlog(client, id, 'guest.output', { waits: true })) {
     const { stream, data, encoding } = (context ?? {}) as Record<string, string>;
     if (name !== 'data' || data === undefined) continue;
     process[stream === 'stderr' ? 'stderr' : 'stdout'].write(
