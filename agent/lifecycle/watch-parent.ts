@@ -77,13 +77,13 @@ async function contact(watch: ParentWatch, wasThere: boolean): Promise<Contact |
     return undefined;
   };
   const elsewhere = async (): Promise<Contact | undefined> => {
-    while (!until.aborted) {
+    for (let pauseMs = retryMs.least; !until.aborted; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
       if (isLost()) {
         const found = await find(until, [address.host]).catch(() => undefined);
         if (found && found.host !== address.host) return { elsewhere: found };
       }
-      // It listens where it was: its agent will tell whether it is the same.
-      await pause(retryMs.most, until);
+      // It listens where it was: its agent will tell whether it is the same, or it is in the middle of its end.
+      await pause(pauseMs, until);
     }
     return undefined;
   };
