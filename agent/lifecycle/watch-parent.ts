@@ -26,7 +26,7 @@ export interface ParentWatch {
   readonly log: Log;
 }
 
-/** Pauses between attempts at a lifeline. */
+/** Pauses between attempts. */
 const retryMs = { least: 50, most: 1000 };
 
 /**
@@ -69,29 +69,32 @@ async function contact(watch: ParentWatch, wasThere: boolean): Promise<Contact |
   const isLost = () => wasThere || parentSilentSince(observations.broker, instant()) !== undefined;
 
   const again = async (): Promise<Contact | undefined> => {
-    for (let pauseMs = retryMs.least; !until.aborted; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
-      const line = await tryLifeline(watch, until);
-      if (line) return { line };
-      await pause(pauseMs, until);
-    }
-    return undefined;
+    const line = await tryLifeline(watch, until);
+    return line && { line };
   };
+  // One that listens where it was tells itself whether it is the same, or it is in the middle of its end.
   const elsewhere = async (): Promise<Contact | undefined> => {
-    for (let pauseMs = retryMs.least; !until.aborted; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
-      if (isLost()) {
-        const found = await find(until, [address.host]).catch(() => undefined);
-        if (found && found.host !== address.host) return { elsewhere: found };
-      }
-      // It listens where it was: its agent will tell whether it is the same, or it is in the middle of its end.
-      await pause(pauseMs, until);
-    }
-    return undefined;
+    const found = isLost() ? await find(until, [address.host]).catch(() => undefined) : undefined;
+    return found && found.host !== address.host ? { elsewhere: found } : undefined;
   };
   try {
-    return await Promise.race([again(), elsewhere()]);
+    return await Promise.race([repeatedly(again, until), repeatedly(elsewhere, until)]);
   } finally {
     over.abort();
   }
+}
+
+/** Tries until something comes of it, with growing pauses; undefined when `until` ends it. */
+async function repeatedly<Result>(
+  attempt: () => Promise<Result | undefined>,
+  until: AbortSignal,
+): Promise<Result | undefined> {
+  for (let pauseMs = retryMs.least; !until.aborted; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
+    const result = await attempt();
+    if (result) return result;
+    await delay(pauseMs, undefined, { signal: until }).catch(() => undefined);
+  }
+  return undefined;
 }
 
 /** Undefined where the parent's agent does not serve yet, or no more, or where all agents' ports are switched off. */
@@ -116,6 +119,3 @@ async function tryLifeline(
     until.removeEventListener('abort', abort);
   }
 }
-
-const pause = (milliseconds: number, until: AbortSignal): Promise<void> =>
-  delay(milliseconds, undefined, { signal: until }).catch(() => undefined);
