@@ -44,8 +44,8 @@ export async function followParent(following: Following): Promise<Outcome> {
   const { membership, environment } = pod;
   const { parent } = membership;
   if (!parent) throw new Error('rank 0 follows nobody');
-  const find: FindParent = (signal, known) =>
-    findParent({ parent, membership, observations, environment, known, signal, log });
+  const find: FindParent = (signal, seen) =>
+    findParent({ parent, membership, observations, environment, ...seen, signal, log });
   const { pauseMs } = await import('../dns/pace.ts');
   let known: HostPort | undefined;
   for (let attempt = 0; ; attempt++) {
