@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../config/kinds.ts';
-import { type Observations, parentSilentSince } from '../health/observations.ts';
+import { type Observations, parentSilentSince, stateOf } from '../health/observations.ts';
 import { instant } from '../instant.ts';
 import { type Lifeline, type NoLifeline, openLifeline } from '../lifeline/child.ts';
 import type { LifelineMessage, Seal } from '../lifeline/message.ts';
@@ -79,13 +79,14 @@ async function contact(watch: ParentWatch, wasThere: boolean): Promise<Contact |
   const again = async (): Promise<Contact | undefined> => {
     const line = await tryLifeline(watch, until);
     if (typeof line !== 'string') return { line };
-    if (line === 'a stranger' && strangers.length === 0 && !until.aborted) {
+    // Beyond `join` the parent has proved with the certificate who it is, whatever else serves HTTP beside it.
+    if (line === 'a stranger' && isJoining(watch) && strangers.length === 0 && !until.aborted) {
       strangers = [address.host];
       log('warn', 'The broker there is not of this instance: looking for the parent', {
         parent: address.host,
       });
     }
-    if (line !== 'not yet' || isOverdue(watch)) lost.resolve();
+    if (line === 'nobody' || strangers.length > 0 || isOverdue(watch)) lost.resolve();
     return undefined;
   };
   // One that listens where it was tells itself whether it is the same, or it is in the middle of its end.
@@ -102,6 +103,11 @@ async function contact(watch: ParentWatch, wasThere: boolean): Promise<Contact |
   } finally {
     over.abort();
   }
+}
+
+function isJoining({ observations: { broker } }: ParentWatch): boolean {
+  const state = stateOf(broker);
+  return state === undefined || state === 'load-builtins' || state === 'join';
 }
 
 /** Whether the broker has reason to hear from its parent by now and does not. */
