@@ -106,6 +106,12 @@ export function isSomebodyElse(candidates: Candidates, address: string): Candida
 export const ofParent = (candidates: Candidates): Candidates =>
   new Map([...candidates].filter(([, { isParent }]) => isParent));
 
+/** Since when somebody refuses: a pod that is there, whose broker is not yet. */
+export function refusedSince(candidates: Candidates): Instant | undefined {
+  const since = [...ofParent(candidates).values()].flatMap((each) => each.refusedSince ?? []);
+  return since.length > 0 ? Math.min(...since) : undefined;
+}
+
 function changed(
   candidates: Candidates,
   address: string,
