@@ -1,7 +1,7 @@
-import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { ExitCode, messageOf, PodError } from '../errors.ts';
+import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
 import type { BrokerPaths } from './command-line.ts';
 
 /** The files of one pod while it runs. */
@@ -59,9 +59,15 @@ export function runDirectoriesToTry(configured: string | undefined): RunDirector
 /** Writes a file that only this user can read, whole or not at all. Throws a PodError (exit 78) where it cannot. */
 export function writePrivate(path: string, content: string, mode = 0o600): void {
   const unfinished = `${path}.new`;
+  const write = () => writeFileSync(unfinished, content, { mode, flag: 'wx' });
   try {
-    rmSync(unfinished, { force: true });
-    writeFileSync(unfinished, content, { mode, flag: 'wx' });
+    try {
+      write();
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+      unlinkSync(unfinished);
+      write();
+    }
     renameSync(unfinished, path);
   } catch (error) {
     throw new PodError(ExitCode.configuration, `Cannot write ${path}: ${messageOf(error)}`, {
@@ -83,7 +89,7 @@ async function prepare(path: string): Promise<RunDirectory> {
   if (existsSync(directory.socket) && (await isListening(directory.socket)))
     throw refuse('a broker is already running in it');
   try {
-    rmSync(directory.runDirectory, { recursive: true, force: true });
+    if (existsSync(directory.runDirectory)) rmSync(directory.runDirectory, { recursive: true, force: true });
     makeDirectories(directory.runDirectory);
   } catch (error) {
     throw refuse(messageOf(error));

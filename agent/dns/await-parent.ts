@@ -6,6 +6,7 @@
 import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../config/kinds.ts';
+import { instant } from '../instant.ts';
 import { notOurs } from './candidates.ts';
 import { type Connected, connect } from './connect.ts';
 import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayTypes } from './lookup.ts';
@@ -181,8 +182,7 @@ function createInbox(signal: AbortSignal) {
 const longestSleepMs = 2 ** 31 - 1;
 
 const systemClock: Clock = {
-  // Follows no change of the system's time.
-  now: () => performance.timeOrigin + performance.now(),
+  now: instant,
   sleep: (ms, signal) =>
     delay(Math.min(Math.max(ms, 0), longestSleepMs), undefined, { signal }).catch(() => undefined),
 };

@@ -1,5 +1,5 @@
 /** One broker after the other of this pod: started, told to the world, tended until its end. */
-import { rmSync } from 'node:fs';
+import { existsSync, unlinkSync } from 'node:fs';
 import { type BrokerProcess, type Ending, startBroker } from '../broker/process.ts';
 import type { Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
@@ -33,7 +33,7 @@ export interface Tending {
 export async function tendBroker(tending: Tending, parentStops: Promise<void>): Promise<StartedBroker> {
   const { pod, terminal, signals, lifecycle, observations, reporting, log } = tending;
   signals.stop.throwIfAborted();
-  rmSync(pod.directory.programPid, { force: true });
+  if (existsSync(pod.directory.programPid)) unlinkSync(pod.directory.programPid);
   const broker = await startBroker(pod.flux, pod.brokerArguments, pod.environment, terminal);
   lifecycle.enter('broker', { pid: broker.pid, flux: pod.flux });
   const { programPid, socket } = pod.directory;
