@@ -11,6 +11,7 @@ import { followParent, type StartedBroker } from './follow.ts';
 import { holdFailed } from './hold.ts';
 import { findHooks, runHooks, type Stage } from './hooks.ts';
 import { failedOutcome, leaderOutcome, type Outcome, stoppedOutcome } from './outcome.ts';
+import { ownBroker } from './own-broker.ts';
 import { preparePod } from './prepare.ts';
 import { createReporting } from './reporting.ts';
 import { handleSignals } from './signals.ts';
@@ -53,7 +54,7 @@ export async function runPod(
       const { client, lifelines } = reporting;
       const stopping = { broker, observations, programPid, lifelines, client, parentStops, log };
       signals.forwardTo(leads ? leaderTarget(stopping) : followerTarget(stopping));
-      reporting.watch(broker, pod.directory.socket);
+      void reporting.watch(ownBroker(broker, pod.directory.socket, observations, log));
       await pod.checkKeyPair().catch(endWith(broker));
       const ended = attend(broker);
       ended.catch(() => undefined);
