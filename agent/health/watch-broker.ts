@@ -30,6 +30,8 @@ export interface WatchOptions {
   /** The next connection to the broker, as soon as it takes one; undefined ends the watch. */
   readonly connect: (signal: AbortSignal) => Promise<FluxClient | undefined>;
   readonly leads: boolean;
+  /** The state in which it is already, of a broker that was not watched from its start. */
+  readonly state?: { readonly state: BrokerState; readonly since: number } | undefined;
   /** The broker's life. */
   readonly signal: AbortSignal;
   readonly log: Log;
@@ -39,7 +41,8 @@ export interface WatchOptions {
 }
 
 export function watchBroker(broker: BrokerObservation, options: WatchOptions): BrokerWatch {
-  const { signal, connect, now = instant } = options;
+  const { signal, connect, state: before, now = instant } = options;
+  if (before) noteState(broker, before.state, before.since);
   let client: FluxClient | undefined;
   let question: Promise<void> | undefined;
 
@@ -125,7 +128,9 @@ async function observe(client: FluxClient, broker: BrokerObservation, options: W
   }
 }
 
-const isOnline = (state: BrokerState): boolean => brokerStates.indexOf(state) >= brokerStates.indexOf('init');
+/** From here on its parent has accepted it, and it answers everything. */
+export const isOnline = (state: BrokerState): boolean =>
+  brokerStates.indexOf(state) >= brokerStates.indexOf('init');
 
 /** The broker process has ended. Its last states come when its socket has gone. */
 export function noteEnd(broker: BrokerObservation, at: number): void {

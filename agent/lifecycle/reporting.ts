@@ -15,8 +15,11 @@ import type { PreparedPod } from './prepare.ts';
 import type { Reread } from './watch-mounts.ts';
 
 /** A broker, whoever has started it. */
-export interface WatchedBroker extends Pick<WatchOptions, 'connect' | 'onState'> {
+export interface WatchedBroker extends Pick<WatchOptions, 'connect' | 'onState' | 'state'> {
+  /** As numbered where it runs. */
   readonly pid: number;
+  /** Milliseconds since 1970; now, unless given. */
+  readonly startedAt?: number | undefined;
   readonly ended: Promise<unknown>;
 }
 
@@ -82,8 +85,8 @@ export function createReporting(observations: Observations, log: Log): Reporting
       }
       lifelines.begin(`${process.pid}-${instant()}`);
     },
-    watch: async ({ pid, ended, connect, onState }) => {
-      const observation = createBrokerObservation(pid);
+    watch: async ({ pid, startedAt, ended, ...how }) => {
+      const observation = createBrokerObservation(pid, startedAt);
       observations.broker = observation;
       observations.brokersStarted++;
       const life = new AbortController();
@@ -94,7 +97,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
       const leads = observations.membership?.rank === 0;
       try {
         const { noteEnd, watchBroker } = await import('../health/watch-broker.ts');
-        watching = watchBroker(observation, { connect, leads, signal: life.signal, log, onState });
+        watching = watchBroker(observation, { ...how, leads, signal: life.signal, log });
         await Promise.all([ended, watching.ended]);
         noteEnd(observation, instant());
       } catch (error) {

@@ -10,7 +10,7 @@ import { explainEnding } from './explain-ending.ts';
 import { followParent, type StartedBroker } from './follow.ts';
 import { holdFailed } from './hold.ts';
 import { findHooks, runHooks, type Stage } from './hooks.ts';
-import { failedOutcome, leaderOutcome, type Outcome, stoppedOutcome } from './outcome.ts';
+import { brokenOff, leaderOutcome, type Outcome } from './outcome.ts';
 import { ownBroker } from './own-broker.ts';
 import { preparePod } from './prepare.ts';
 import { createReporting } from './reporting.ts';
@@ -92,10 +92,7 @@ export async function runPod(
     await lifelines?.settled(childrenHearMs);
   };
 
-  const outcome = await live().catch((error: unknown): Outcome => {
-    const signal = signals.stoppedBy();
-    return signal && error === signals.stop.reason ? stoppedOutcome(signal) : failedOutcome(error);
-  });
+  const outcome = await live().catch((error: unknown) => brokenOff(error, signals));
   const { onFailure } = configuration;
   await holdFailed(outcome, {
     onFailure,

@@ -16,6 +16,8 @@ export interface PodFacts {
   readonly hostname: string;
   /** `JOB_COMPLETION_INDEX`, which the Job controller sets in Indexed Jobs. */
   readonly completionIndex: string | undefined;
+  /** `FLUX_URI`: the broker that `flux` would speak to in this environment. */
+  readonly fluxUri: string | undefined;
   readonly etcHosts: string;
   readonly resolvConf: string;
   /** The namespace file of the service account. */
@@ -29,6 +31,7 @@ export function readPodFacts(environment: NodeJS.ProcessEnv): PodFacts {
   return {
     hostname: hostname(),
     completionIndex: environment.JOB_COMPLETION_INDEX,
+    fluxUri: environment.FLUX_URI,
     etcHosts: textOf('/etc/hosts'),
     resolvConf: textOf('/etc/resolv.conf'),
     namespaceFile: textOf(namespacePath),

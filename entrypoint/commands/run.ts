@@ -1,6 +1,5 @@
-import { PodError } from '../../agent/errors.ts';
 import { runPod } from '../../agent/lifecycle/run.ts';
-import { writeTerminationLog } from '../../agent/lifecycle/termination-log.ts';
+import { lastWords, writeTerminationLog } from '../../agent/lifecycle/termination-log.ts';
 import { createLog } from '../../agent/log.ts';
 import { parseVerbArguments, settingFlags } from '../arguments.ts';
 import { configFileOf, configure } from '../configure.ts';
@@ -21,10 +20,4 @@ export async function run(args: readonly string[]): Promise<number> {
   await log.open();
   writeTerminationLog(outcome);
   return outcome.code;
-}
-
-/** A pod that never gets as far as its log still says why it ended where the kubelet looks. */
-function lastWords(error: unknown): never {
-  if (error instanceof PodError) writeTerminationLog({ code: error.exitCode, sentence: error.message });
-  throw error;
 }

@@ -27,6 +27,7 @@ describe('a pod of an Indexed Job', () => {
     const facts = {
       hostname: 'worker',
       completionIndex: undefined,
+      fluxUri: undefined,
       etcHosts: '',
       resolvConf: '',
       namespaceFile: '',

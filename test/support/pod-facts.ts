@@ -36,6 +36,7 @@ export function podFacts(pod: Partial<PodIdentity> = {}, facts: Partial<PodFacts
   return {
     hostname: hostnameOf(identity),
     completionIndex: String(identity.index),
+    fluxUri: undefined,
     etcHosts: hostsFile(identity),
     resolvConf: resolvConf(identity),
     namespaceFile: identity.namespace,
