@@ -2,6 +2,7 @@ import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, symlinkSync, writ
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { ExitCode, messageOf, PodError } from '../errors.ts';
+import { operatorPaths } from '../pod/operator-paths.ts';
 import type { BrokerPaths } from './command-line.ts';
 
 /** The files of one pod while it runs. */
@@ -54,6 +55,21 @@ export function runDirectoryAt(path: string): RunDirectory {
 export function runDirectoriesToTry(configured: string | undefined): RunDirectory[] {
   const paths = configured === undefined ? [usualPlaces.shared, usualPlaces.private] : [configured];
   return paths.map(runDirectoryAt);
+}
+
+/**
+ * In a pod of the Flux Operator the socket is also found where its users, and its flux-connect.sh, look for it. Where somebody
+ * else's broker has its own socket, or this user may not write, nothing is done.
+ */
+export function linkFromOperatorSocket({ socket }: RunDirectory, at: string = operatorPaths.socket): void {
+  try {
+    if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() ?? true) {
+      rmSync(at, { force: true });
+      symlinkSync(socket, at);
+    }
+  } catch {
+    // No pod of the Operator.
+  }
 }
 
 /**

@@ -2,8 +2,10 @@ import { ExitCode, PodError } from '../errors.ts';
 import type { PodFacts } from '../pod/facts.ts';
 import { firstLabel, readIdentity } from '../pod/identity.ts';
 import { attachSettings } from './attach-settings.ts';
+import { defaultCurveCert } from './defaults.ts';
 import type { HostPort, OnFailure, Resources } from './kinds.ts';
 import type { Layer, Problem, RawSetting } from './layers.ts';
+import { operatorLayer } from './operator-layer.ts';
 import { contradictions, missing, thePod } from './requirements.ts';
 import { readSetting, type SettingName, type SettingValues, settingNames, settings } from './settings.ts';
 
@@ -70,7 +72,8 @@ export interface Resolution {
 const flatUpTo = 256;
 
 /**
- * Settles every setting: the first layer that has a value wins, then what the pod tells, then the default.
+ * Settles every setting: the first layer that has a value wins, then what the pod tells, and what the Flux Operator has put into it, then
+ * the default.
  * Throws a PodError (exit 78) that lists every problem at once.
  */
 export function resolveConfiguration(
@@ -80,7 +83,8 @@ export function resolveConfiguration(
 ): Resolution {
   const problems = [...found.problems];
   const chosen = layers.map((layer) => layer.interface?.value).find((name) => typeof name === 'string');
-  const { values, sources } = readLayers([...layers, podLayer(facts, chosen)], problems);
+  const told = [...layers, podLayer(facts, chosen)];
+  const { values, sources } = readLayers([...told, ...operatorLayers(facts, told)], problems);
   problems.push(...missing(values, sources), ...contradictions(values, sources, facts));
   if (problems.length > 0) throw configurationError(problems);
   return { configuration: withDefaults(values, facts, found.terminal), sources };
@@ -101,6 +105,13 @@ export function resolveAttachment(
   const { values, sources } = readLayers([...used, uri, podLayer(facts, undefined)], problems);
   if (problems.length > 0) throw configurationError(problems);
   return { configuration: withDefaults(values, facts, found.terminal), sources };
+}
+
+/** What the Flux Operator has put into the pod is asked last: it has written down names that the pod itself knows better. */
+function operatorLayers({ operator }: PodFacts, told: readonly Layer[]): Layer[] {
+  if (!operator) return [];
+  const cluster = told.map((layer) => layer.cluster?.value).find((value) => typeof value === 'string');
+  return [operatorLayer(operator, cluster)];
 }
 
 /** One sentence for every problem, each with name, value and expectation. */
@@ -164,7 +175,7 @@ function withDefaults(values: SettingValues, facts: PodFacts, terminal: boolean)
     port: values.port ?? 8050,
     mode: values.mode ?? 'start',
     tasks: values.tasks,
-    curveCert: values.curveCert ?? '/etc/flux-pod/curve/curve.cert',
+    curveCert: values.curveCert ?? defaultCurveCert,
     topo: values.topo ?? (maxSize <= flatUpTo ? 'custom' : 'kary:128'),
     resources: values.resources ?? { from: 'auto' },
     hosts: values.hosts,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { errnoOf } from '../errors.ts';
+import { type OperatorLayout, readOperatorLayout } from './operator-layout.ts';
 
 /** An address of this pod and the network interface that holds it. */
 export interface InterfaceAddress {
@@ -23,6 +24,8 @@ export interface PodFacts {
   /** The namespace file of the service account. */
   readonly namespaceFile: string;
   readonly interfaces: readonly InterfaceAddress[];
+  /** What the Flux Operator has put into the pod, if it is one of its own. */
+  readonly operator: OperatorLayout | undefined;
 }
 
 const namespacePath = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
@@ -36,6 +39,7 @@ export function readPodFacts(environment: NodeJS.ProcessEnv): PodFacts {
     resolvConf: textOf('/etc/resolv.conf'),
     namespaceFile: textOf(namespacePath),
     interfaces: listInterfaces(),
+    operator: readOperatorLayout(),
   };
 }
 

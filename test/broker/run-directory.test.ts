@@ -112,6 +112,18 @@ describe('openRunDirectory', () => {
     expect(lstatSync(theirs.socket).isSocket()).toBe(true);
   });
 
+  it('is also found at the socket of the Flux Operator, unless a broker of its own is there', async () => {
+    const [ours, theirs] = [await openRunDirectory(newPath()), await openRunDirectory(newPath())];
+    const at = join(theirs.runDirectory, 'operator');
+    linkFromOperatorSocket(ours, at);
+    linkFromOperatorSocket(ours, at);
+    expect(readlinkSync(at)).toBe(ours.socket);
+    await listenAt(theirs.socket);
+    linkFromOperatorSocket(ours, theirs.socket);
+    expect(lstatSync(theirs.socket).isSocket()).toBe(true);
+    linkFromOperatorSocket(ours, join(newPath(), 'no/such/directory'));
+  });
+
   it('takes a path as long as its sockets allow, and no longer one', async () => {
     const ofLength = (bytes: number) => join(root, 'é'.padEnd(bytes - Buffer.byteLength(root) - 2, 'x'));
     const longest = ofLength(92);

@@ -32,6 +32,7 @@ describe('a pod of an Indexed Job', () => {
       resolvConf: '',
       namespaceFile: '',
       interfaces: [loopback],
+      operator: undefined,
     };
     expect(readIdentity(facts)).toEqual({});
   });

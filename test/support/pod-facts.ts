@@ -41,6 +41,7 @@ export function podFacts(pod: Partial<PodIdentity> = {}, facts: Partial<PodFacts
     resolvConf: resolvConf(identity),
     namespaceFile: identity.namespace,
     interfaces: [loopback, held('eth0', identity.address)],
+    operator: undefined,
     ...facts,
   };
 }
