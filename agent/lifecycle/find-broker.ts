@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { errnoOf, messageOf } from '../errors.ts';
 import { connectFlux, type FluxClient } from '../flux/client.ts';
-import { FluxError } from '../flux/errors.ts';
+import { Errno, FluxError } from '../flux/errors.ts';
+import { watchState } from '../flux/services/state-machine.ts';
 import type { Attachment } from '../health/observations.ts';
 import { whenThere } from '../health/when-there.ts';
 import type { Log } from '../log.ts';
@@ -74,7 +75,7 @@ async function meet(socket: string, signal: AbortSignal): Promise<FoundBroker> {
     const both = AbortSignal.any([signal, late.signal]);
     client = await connectFlux(socket, { signal: both });
     const instance = await readInstance(client, { signal: both });
-    assertMayWatch(instance);
+    await assertMayWatch(client, instance, both);
     return { client, instance, socket };
   } catch (error) {
     client?.close();
@@ -84,11 +85,14 @@ async function meet(socket: string, signal: AbortSignal): Promise<FoundBroker> {
   }
 }
 
-/** Others than the owner may ask for a broker's state, but not be told of its changes (flux-core src/broker/state_machine.c). */
-function assertMayWatch({ owner }: Instance): void {
-  const user = process.getuid?.() ?? 0;
-  if (owner === undefined || user === owner || user === 0) return;
-  throw new Error(`it belongs to user ${owner}, and only that user and root may watch it, not user ${user}`);
+/** Others than the owner may be let in, and ask for the state, but are not told of its changes (flux-core src/broker/state_machine.c). */
+async function assertMayWatch(client: FluxClient, { owner }: Instance, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const _ of watchState(client, { signal })) return;
+  } catch (error) {
+    if (!(error instanceof FluxError && error.errnum === Errno.permission)) throw error;
+    throw new Error(`only user ${owner}, its owner, may watch the broker, not user ${process.getuid?.()}`);
+  }
 }
 
 /** Why there is no broker at these paths. Those where there is at least something come first. */
@@ -109,7 +113,7 @@ function explain(reason: unknown): string {
     case 'EACCES':
       return `user ${process.getuid?.()} may not open it`;
     case 'EPERM':
-      return `the broker does not admit user ${process.getuid?.()}`;
+      return `the broker does not admit user ${process.getuid?.()}: attach as its own user`;
     default:
       return messageOf(reason);
   }

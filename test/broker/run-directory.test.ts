@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
+  linkFromOperatorSocket,
   linkSocket,
   openRunDirectory,
   runDirectoryAt,

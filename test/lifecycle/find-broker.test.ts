@@ -7,14 +7,17 @@ import { type BrokerSearch, findBroker } from '../../agent/lifecycle/find-broker
 import { type FakeBrokerOptions, startFakeBroker } from '../support/fake-broker.ts';
 import { recordedLog } from '../support/recorded-log.ts';
 
-const ENOENT = 2;
+const [EPERM, ENOENT] = [1, 2];
+const runs = 5;
 const user = process.getuid?.() ?? 0;
 
-/** A broker that answers what it is asked for, with these attributes. */
-function brokerWith(attributes: Readonly<Record<string, string>>): FakeBrokerOptions {
+/** A broker in state `run` that answers what it is asked for, with these attributes, and lets who asks watch it or not. */
+function brokerWith(attributes: Readonly<Record<string, string>>, errnum = 0): FakeBrokerOptions {
   return {
     onRequest: (request, { respond }) => {
       if (request.topic === 'state-machine.get') return respond(request, { state: 'run', duration: 100 });
+      if (request.topic === 'state-machine.monitor') return respond(request, { state: runs }, errnum);
+      if (request.topic !== 'attr.get') return;
       const { name } = JSON.parse(
         Buffer.from(request.payload ?? [])
           .toString()
@@ -37,7 +40,6 @@ const follower = {
   'broker.quorum': '2',
   'broker.pid': '27',
   'broker.starttime': '1767225600.5',
-  'security.owner': String(user),
 };
 
 function emptyDirectory(): string {
@@ -118,14 +120,16 @@ describe('the search for a broker that somebody else starts', () => {
     const { attachment, stop } = search([broker.path]);
     await expect
       .poll(() => attachment.obstacle)
-      .toBe(`${broker.path}: the broker does not admit user ${user}`);
+      .toBe(`${broker.path}: the broker does not admit user ${user}: attach as its own user`);
     stop.abort();
   });
 
-  it.skipIf(user === 0)('says who may watch a broker of another user', async () => {
-    await using broker = await startFakeBroker(brokerWith({ ...follower, 'security.owner': '4711' }));
+  it('says who may watch a broker that lets others in', async () => {
+    const theirs = { ...follower, 'security.owner': '4711' };
+    await using broker = await startFakeBroker(brokerWith(theirs, EPERM));
     const { attachment, stop } = search([broker.path]);
-    await expect.poll(() => attachment.obstacle).toMatch(/it belongs to user 4711/);
+    const why = `only user 4711, its owner, may watch the broker, not user ${user}`;
+    await expect.poll(() => attachment.obstacle).toBe(`${broker.path}: ${why}`);
     stop.abort();
   });
 
