@@ -53,7 +53,7 @@ export const checks: Readonly<Record<string, (patient: Patient) => Finding | Pro
     if (isOperators(configuration.curveCert))
       return warn(
         `${configuration.curveCert}: its keys belong together, but it is in a ConfigMap`,
-        'Whoever may read ConfigMaps has it. Mount a Secret of `flux-pod keygen` at /etc/flux-pod/curve to use that instead.',
+        'Whoever may read ConfigMaps, or the log of this pod, has it. `flux-pod render` keeps it in a Secret.',
       );
     return ok(`${configuration.curveCert}: readable, safe, and its keys belong together`);
   },

@@ -28,7 +28,7 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
   afterAll(() => bed?.close());
 
   /** Two pods as the Operator makes them for a MiniCluster of docs/flux-operator.md. */
-  function startPods(kind: 'attach' | 'run', edit: (waitScript: string) => string): Pod[] {
+  function startPods(kind: 'attach' | 'run', edit: (waitScript: string) => string, env = {}): Pod[] {
     const path = [join(flux.path, '..'), installFluxPod(), '/usr/bin:/bin'].join(':');
     return [0, 1].map((index) =>
       bed.startPod({
@@ -37,7 +37,7 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
         index,
         // The script looks through its working directory, which in a container is small.
         command: ['sh', '-c', `cd /tmp; ${containers[kind]}`],
-        env: { PATH: path },
+        env: { PATH: path, ...env },
         mounts: {
           ...operatorMounts(kind, certificate, edit),
           '/run/program': { content: '#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.1; done\n', mode: 0o755 },
@@ -51,8 +51,11 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
       .replace(installed, join(installFluxPod(), 'flux-pod'))
       .replace('command="flux run -N2 hostname"', `command="${command}"`);
 
-  it('flux-pod run takes the place of the wait script, without a single variable', async () => {
-    const pods = startPods('run', withFluxPod('flux run -N2 hostname'));
+  it.each<[string, string, Record<string, string>]>([
+    ['without a single variable', 'flux run -N2 hostname', {}],
+    ['for a job over all nodes', 'hostname', { FLUX_POD_MODE: 'submit' }],
+  ])('flux-pod run takes the place of the wait script %s', async (_, command, env) => {
+    const pods = startPods('run', withFluxPod(command), env);
     expect(await exitCodes(pods), logsOf(pods)).toEqual([0, 0]);
     const [leader] = pods as [Pod];
     expect(leader.stdout).toMatch(/^mc-0$/m);
