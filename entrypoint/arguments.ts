@@ -1,14 +1,19 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { flagName, settingNames } from '../agent/config/settings.ts';
+import { attachOnly, attachSettings } from '../agent/config/attach-settings.ts';
+import { flagName, type SettingName, settingNames } from '../agent/config/settings.ts';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 export type Flags = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
-/** Every setting as a flag, and `--config FILE`. */
-export const settingFlags: Options = Object.fromEntries(
-  ['config', ...settingNames.map(flagName)].map((name) => [name, { type: 'string' } as const]),
-);
+const flagsOf = (names: readonly SettingName[]): Options =>
+  Object.fromEntries(['config', ...names.map(flagName)].map((name) => [name, { type: 'string' } as const]));
+
+/** Every setting of a pod as a flag, and `--config FILE`. */
+export const settingFlags = flagsOf(settingNames.filter((name) => !attachOnly.includes(name)));
+
+/** The same for `flux-pod attach`. */
+export const attachFlags = flagsOf(attachSettings);
 
 export interface ParsedArguments {
   readonly flags: Flags;

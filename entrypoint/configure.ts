@@ -7,7 +7,7 @@ import {
   readEnvironment,
   readFlags,
 } from '../agent/config/layers.ts';
-import { type Resolution, resolveConfiguration } from '../agent/config/resolve.ts';
+import { type Resolution, resolveAttachment, resolveConfiguration } from '../agent/config/resolve.ts';
 import { readPodFacts } from '../agent/pod/facts.ts';
 import type { Flags } from './arguments.ts';
 
@@ -15,13 +15,24 @@ import type { Flags } from './arguments.ts';
  * Reads the configuration: flags, environment, TOML file, what the pod tells, defaults. Throws a PodError (exit 78) that
  * lists every problem.
  */
-export async function configure(flags: Flags, environment: NodeJS.ProcessEnv): Promise<Resolution> {
+export const configure = (flags: Flags, environment: NodeJS.ProcessEnv): Promise<Resolution> =>
+  settle(resolveConfiguration, flags, environment);
+
+/** The same for `flux-pod attach`. */
+export const configureAttachment = (flags: Flags, environment: NodeJS.ProcessEnv): Promise<Resolution> =>
+  settle(resolveAttachment, flags, environment);
+
+async function settle(
+  resolve: typeof resolveConfiguration,
+  flags: Flags,
+  environment: NodeJS.ProcessEnv,
+): Promise<Resolution> {
   const readings = [
     readFlags(flags),
     readEnvironment(environment),
     await readSettingsFile(flags, environment),
   ];
-  return resolveConfiguration(
+  return resolve(
     readPodFacts(environment),
     readings.map(({ layer }) => layer),
     { problems: readings.flatMap(({ problems }) => problems), terminal: isatty(2) },

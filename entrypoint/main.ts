@@ -2,6 +2,7 @@
  * flux-pod: the container entrypoint that turns the pods of an Indexed Job into one Flux instance.
  *
  *     flux-pod run [FLAGS] [-- COMMAND ARG...]   the entrypoint
+ *     flux-pod attach [--socket PATH] [FLAGS]    probes, status and metrics of a broker that somebody else starts
  *     flux-pod probe startup|live|ready          for an exec probe: 0 or 1, and why
  *     flux-pod status [--json] [--watch]         this pod, its broker, the tree below it
  *     flux-pod shell [--job ID] [-- COMMAND]     a shell inside the instance
@@ -26,6 +27,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 /** A verb's code is loaded when it is needed: what `run` does not use must not cost it time. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./commands/run.ts')).run,
+  attach: async () => (await import('./commands/attach.ts')).attach,
   probe: async () => (await import('./commands/probe.ts')).probe,
   status: async () => (await import('./commands/status.ts')).status,
   shell: async () => (await import('./commands/shell.ts')).shell,

@@ -54,7 +54,7 @@ export function askAgent(
     const why =
       errnoOf(error) === 'ENOENT' ? 'there is no such socket' : (errnoOf(error) ?? messageOf(error));
     throw new PodError(ExitCode.peersUnavailable, `No agent answers at ${agentSocket}: ${why}`, {
-      hint: 'Is `flux-pod run` running in this container? It may still be starting. Is FLUX_POD_DIR the same here?',
+      hint: 'Is `flux-pod run` or `flux-pod attach` running in this container? It may still be starting. Is FLUX_POD_DIR the same here?',
     });
   });
 }

@@ -13,11 +13,14 @@ export function statusTable(status: FullStatus, now: number = Date.now()): strin
   const rows: [string, string][] = [];
   const row = (name: string, ...words: (string | undefined)[]) =>
     void rows.push([name, words.filter((word) => word !== undefined && word !== '').join(', ')]);
-  const { pod, phase, instance, parent, broker, waiting, probes, overlay, resources, lastError } = status;
+  const { pod, phase, attachment, instance, parent, broker, waiting, probes } = status;
+  const { overlay, resources, lastError } = status;
   const ago = (time: string) => duration(now - Date.parse(time));
 
   row('pod', pod.name, pod.address, `up ${ago(pod.startedAt)}`);
   row('phase', `${phase.name} for ${ago(phase.since)}`, status.stoppedBy && `stopping: ${status.stoppedBy}`);
+  if (attachment) row('attached to', attachment.socket ?? attachment.sockets.join(' or '));
+  if (attachment?.obstacle) row('waiting for', 'a broker', `seen: ${attachment.obstacle}`);
   if (instance)
     row(
       'instance',
@@ -38,7 +41,7 @@ export function statusTable(status: FullStatus, now: number = Date.now()): strin
     row(
       'broker',
       `${broker.state}${since ? ` for ${ago(since)}` : ''}`,
-      broker.answers ? undefined : 'DOES NOT ANSWER',
+      broker.answers || broker.state === 'exit' ? undefined : 'DOES NOT ANSWER',
       `pid ${broker.pid}`,
       broker.flux,
       broker.restarts > 0 ? `${broker.restarts} restarts` : undefined,

@@ -1,6 +1,6 @@
 /** Who asks, and whether a browser was tricked into asking. Data in, data out. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { isLoopback } from '../config/resolve.ts';
+import { isLoopback } from '../config/requirements.ts';
 import { type Credentials, findToken, type Role } from './credentials.ts';
 import { Problem } from './problem.ts';
 import { cookieName, cookieOf, type Sessions } from './sessions.ts';

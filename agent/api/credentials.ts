@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { isLoopback } from '../config/resolve.ts';
+import { isLoopback } from '../config/requirements.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
 
 /** `read`: look at everything. `write`: also change everything, and run programs as the instance's owner. */

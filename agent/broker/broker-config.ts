@@ -4,7 +4,8 @@ import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
 import { ExitCode, messageOf, PodError } from '../errors.ts';
 import type { Membership } from '../pod/membership.ts';
-import { brokerTable, conflictsWith, formatToml, mergeTables } from './broker-toml.ts';
+import { operatorPaths } from '../pod/operator-paths.ts';
+import { brokerTable, conflictsWith, dropOwned, formatToml, mergeTables } from './broker-toml.ts';
 import { offeredResources } from './offered-resources.ts';
 
 /** Hosts from which on the leader gets more I/O threads (flux-core issue 6806). */
@@ -43,6 +44,11 @@ export function brokerConfig(
   );
 }
 
+const hintFor = (path: string): string =>
+  path === operatorPaths.brokerToml
+    ? 'The Flux Operator has written it. FLUX_POD_BROKER_CONFIG=/dev/null does without.'
+    : 'It must be a TOML file as in flux-config(5).';
+
 function withUserTable(ours: TomlTable, path: string): TomlTable {
   const refuse = (why: string, hint: string) =>
     new PodError(ExitCode.configuration, `Cannot use FLUX_POD_BROKER_CONFIG="${path}": ${why}`, { hint });
@@ -50,8 +56,10 @@ function withUserTable(ours: TomlTable, path: string): TomlTable {
   try {
     user = parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw refuse(messageOf(error), 'It must be a TOML file as in flux-config(5).');
+    throw refuse(messageOf(error), hintFor(path));
   }
+  // The Flux Operator has written its file for its own script: where that says what flux-pod owns, it is not meant.
+  if (path === operatorPaths.brokerToml) dropOwned(user);
   const conflicts = conflictsWith(user, ours);
   if (conflicts.length === 0) return mergeTables(ours, user);
   const list = conflicts.map(({ key, setting }) => `${key} (use ${setting})`).join('; ');

@@ -116,6 +116,32 @@ export function conflictsWith(user: TomlTable, ours: TomlTable): { key: string; 
   return conflicts;
 }
 
+/**
+ * Takes what flux-pod owns out of a table that was not written for it, `resource` as if flux-pod always wrote that. Returns what it
+ * has taken out.
+ */
+export function dropOwned(table: TomlTable): { key: string; setting: string }[] {
+  const dropped: { key: string; setting: string }[] = [];
+  // All at once says too little: a table that has lost its owned keys may be owned itself.
+  for (let round = 0; round < 2; round++) {
+    for (const conflict of conflictsWith(table, { resource: {} })) {
+      dropped.push(conflict);
+      remove(table, conflict.key.split('.'));
+    }
+  }
+  return dropped;
+}
+
+/** Removes a key, and the table around it when that was its last. */
+function remove(table: TomlTable, [section = '', key]: readonly string[]): void {
+  const inner = table[section];
+  if (key !== undefined && isTable(inner)) {
+    delete inner[key];
+    if (Object.keys(inner).length > 0) return;
+  }
+  delete table[section];
+}
+
 /** The user's table added to ours, table by table; ours wins nowhere, because conflicts were refused before. */
 export function mergeTables(ours: TomlTable, user: TomlTable): TomlTable {
   const merged: TomlTable = { ...ours };

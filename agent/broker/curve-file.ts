@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
+import { operatorPaths } from '../pod/operator-paths.ts';
 import { type CurveCertificate, parseCertificate } from './curve.ts';
 
 /**
@@ -16,7 +17,7 @@ export function readMountedCertificate(path: string): CurveCertificate {
     const [why, hint] = explainUnreadable(error);
     throw refusal(path, why, hint, error);
   }
-  if ((mode & 0o007) !== 0 || (mode & 0o020) !== 0) {
+  if (!isOperators(path) && ((mode & 0o007) !== 0 || (mode & 0o020) !== 0)) {
     const who = (mode & 0o007) !== 0 ? 'everybody can read or change it' : 'its group can change it';
     throw refusal(path, `${who} (mode ${(mode & 0o777).toString(8).padStart(4, '0')})`, safeMount);
   }
@@ -24,6 +25,12 @@ export function readMountedCertificate(path: string): CurveCertificate {
   if ('certificate' in reading) return reading.certificate;
   throw damaged(path, reading.damage);
 }
+
+/**
+ * The Flux Operator keeps the certificate in a ConfigMap, and mounts that for everybody to read; nobody who uses it can change that.
+ * What the broker reads is a private copy all the same.
+ */
+export const isOperators = (path: string): boolean => path === operatorPaths.certificate;
 
 /**
  * Checks that the keys belong together. It may be done while the broker starts, which refuses a mismatch as well but says

@@ -1,7 +1,17 @@
-import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
+import { operatorPaths } from '../pod/operator-paths.ts';
 import type { BrokerPaths } from './command-line.ts';
 
 /** The files of one pod while it runs. */
@@ -56,6 +66,30 @@ export function runDirectoriesToTry(configured: string | undefined): RunDirector
   return paths.map(runDirectoryAt);
 }
 
+/**
+ * In a pod of the Flux Operator the socket is also found where its users, and its flux-connect.sh, look for it. Where somebody
+ * else's broker has its own socket, or this user may not write, nothing is done.
+ */
+export function linkFromOperatorSocket({ socket }: RunDirectory, at: string = operatorPaths.socket): void {
+  try {
+    if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() ?? true) {
+      rmSync(at, { force: true });
+      symlinkSync(socket, at);
+    }
+  } catch {
+    // No pod of the Operator.
+  }
+}
+
+/**
+ * Makes the run-time directory's socket lead to somebody else's broker, so that `flux-pod status` and its like find that one as they
+ * would find the pod's own.
+ */
+export function linkSocket({ socket }: RunDirectory, target: string): void {
+  rmSync(socket, { force: true });
+  symlinkSync(target, socket);
+}
+
 /** Writes a file that only this user can read, whole or not at all. Throws a PodError (exit 78) where it cannot. */
 export function writePrivate(path: string, content: string, mode = 0o600): void {
   const unfinished = `${path}.new`;
@@ -86,7 +120,10 @@ async function prepare(path: string): Promise<RunDirectory> {
   if (Buffer.byteLength(directory.runDirectory) > longestRunDirectory) {
     throw refuse(`sockets in it need a path of at most ${longestRunDirectory - '/run'.length} bytes`);
   }
-  if (existsSync(directory.socket) && (await isListening(directory.socket)))
+  if (existsSync(directory.agentSocket) && (await isListening(directory.agentSocket)))
+    throw refuse('an agent already serves in it');
+  // A link leads to somebody else's broker: an agent that was attached to that has left it.
+  if (isSocket(directory.socket) && (await isListening(directory.socket)))
     throw refuse('a broker is already running in it');
   try {
     if (existsSync(directory.runDirectory)) rmSync(directory.runDirectory, { recursive: true, force: true });
@@ -134,6 +171,8 @@ function makePrivate(path: string): string {
   if (entry.uid === process.getuid?.() && (entry.mode & 0o077) === 0 && entry.isDirectory()) return path;
   throw refuse('it is not a private directory of this user', 'Remove it, or set FLUX_POD_DIR.');
 }
+
+const isSocket = (path: string): boolean => existsSync(path) && lstatSync(path).isSocket();
 
 function isListening(socket: string): Promise<boolean> {
   return new Promise((resolve) => {

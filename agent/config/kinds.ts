@@ -24,6 +24,20 @@ export const text = z.string().check(z.regex(/\S/));
 
 export const absolutePath = z.string().check(z.regex(/^\/[^\0]*$/));
 
+/** sockaddr_un has room for so many bytes besides the closing zero (unix(7)). */
+const longestSocketPath = 107;
+
+/** The path of a local socket, as such or as Flux's URI of it, `local://PATH`. */
+export const localSocket = z.pipe(
+  z.string(),
+  z.transform((value: string, context) => {
+    const path = value.replace(/^local:\/\//, '');
+    if (/^\/[^\0]*$/.test(path) && Buffer.byteLength(path) <= longestSocketPath) return path;
+    context.issues.push({ code: 'custom', input: value, message: 'not a local socket' });
+    return z.NEVER;
+  }),
+);
+
 /** Words separated by white space, or a TOML list of them. */
 export const words = z.pipe(
   z.union([z.string(), z.array(z.string())]),

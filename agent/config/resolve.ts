@@ -1,18 +1,13 @@
-import { isIP } from 'node:net';
-import { parseTopology } from '../cluster/topology.ts';
-import { ExitCode, messageOf, PodError } from '../errors.ts';
+import { ExitCode, PodError } from '../errors.ts';
 import type { PodFacts } from '../pod/facts.ts';
-import { firstLabel, parsePodHostname, readIdentity } from '../pod/identity.ts';
+import { firstLabel, readIdentity } from '../pod/identity.ts';
+import { attachSettings } from './attach-settings.ts';
+import { defaultCurveCert } from './defaults.ts';
 import type { HostPort, OnFailure, Resources } from './kinds.ts';
 import type { Layer, Problem, RawSetting } from './layers.ts';
-import {
-  environmentName,
-  readSetting,
-  type SettingName,
-  type SettingValues,
-  settingNames,
-  settings,
-} from './settings.ts';
+import { operatorLayer } from './operator-layer.ts';
+import { contradictions, missing, thePod } from './requirements.ts';
+import { readSetting, type SettingName, type SettingValues, settingNames, settings } from './settings.ts';
 
 /** All settings, typed, with their defaults. Optional ones that nobody set are undefined. */
 export interface Configuration {
@@ -54,6 +49,10 @@ export interface Configuration {
   readonly ready: 'up' | 'joined' | 'run';
   /** Seconds. */
   readonly grace: number;
+  /** The socket of somebody else's broker. */
+  readonly socket: string | undefined;
+  /** Seconds. */
+  readonly linger: number | undefined;
   readonly onFailure: OnFailure;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly logFormat: 'json' | 'text';
@@ -73,7 +72,8 @@ export interface Resolution {
 const flatUpTo = 256;
 
 /**
- * Settles every setting: the first layer that has a value wins, then what the pod tells, then the default.
+ * Settles every setting: the first layer that has a value wins, then what the pod tells, and what the Flux Operator has put into it, then
+ * the default.
  * Throws a PodError (exit 78) that lists every problem at once.
  */
 export function resolveConfiguration(
@@ -83,10 +83,35 @@ export function resolveConfiguration(
 ): Resolution {
   const problems = [...found.problems];
   const chosen = layers.map((layer) => layer.interface?.value).find((name) => typeof name === 'string');
-  const { values, sources } = readLayers([...layers, podLayer(facts, chosen)], problems);
+  const told = [...layers, podLayer(facts, chosen)];
+  const { values, sources } = readLayers([...told, ...operatorLayers(facts, told)], problems);
   problems.push(...missing(values, sources), ...contradictions(values, sources, facts));
   if (problems.length > 0) throw configurationError(problems);
   return { configuration: withDefaults(values, facts, found.terminal), sources };
+}
+
+/**
+ * The same for `flux-pod attach`, which asks the broker who it is: nothing is required, and what it has no use for is not looked at.
+ */
+export function resolveAttachment(
+  facts: PodFacts,
+  layers: readonly Layer[],
+  found: { problems: readonly Problem[]; terminal: boolean },
+): Resolution {
+  const problems = [...found.problems];
+  const uri: Layer = facts.fluxUri ? { socket: { value: facts.fluxUri, source: 'FLUX_URI' } } : {};
+  const isUsed = ([name]: [string, unknown]) => (attachSettings as readonly string[]).includes(name);
+  const used = layers.map((layer): Layer => Object.fromEntries(Object.entries(layer).filter(isUsed)));
+  const { values, sources } = readLayers([...used, uri, podLayer(facts, undefined)], problems);
+  if (problems.length > 0) throw configurationError(problems);
+  return { configuration: withDefaults(values, facts, found.terminal), sources };
+}
+
+/** What the Flux Operator has put into the pod is asked last: it has written down names that the pod itself knows better. */
+function operatorLayers({ operator }: PodFacts, told: readonly Layer[]): Layer[] {
+  if (!operator) return [];
+  const cluster = told.map((layer) => layer.cluster?.value).find((value) => typeof value === 'string');
+  return [operatorLayer(operator, cluster)];
 }
 
 /** One sentence for every problem, each with name, value and expectation. */
@@ -119,8 +144,6 @@ function readLayers(layers: readonly Layer[], problems: Problem[]) {
   return { values: values as SettingValues, sources };
 }
 
-const thePod = 'the pod';
-
 function podLayer(facts: PodFacts, chosenInterface: string | undefined): Layer {
   const layer: { [Name in SettingName]?: RawSetting } = {};
   for (const [name, value] of Object.entries(readIdentity(facts, chosenInterface))) {
@@ -131,103 +154,6 @@ function podLayer(facts: PodFacts, chosenInterface: string | undefined): Layer {
   }
   return layer;
 }
-
-/** What must be known and is not. */
-function missing(values: SettingValues, sources: Sources): Problem[] {
-  const absent = (name: SettingName, expected: string): Problem[] =>
-    sources[name] === undefined ? [{ name: environmentName(name), expected }] : [];
-  const alone = (values.maxSize ?? values.size ?? 1) === 1 && values.hosts === undefined;
-  return [
-    ...absent('size', 'the number of pods, from 1'),
-    ...absent('index', "this pod's completion index: neither JOB_COMPLETION_INDEX nor the hostname tells it"),
-    ...absent('cluster', "the Job's name: the hostname does not tell it"),
-    // An interface that was asked for and has none is a contradiction, told below.
-    ...(sources.interface ? [] : absent('address', "this pod's address: no interface has one")),
-    ...(alone
-      ? []
-      : [
-          ...absent(
-            'service',
-            'the headless Service: set subdomain in the pod template, so that /etc/hosts names it',
-          ),
-          ...absent('namespace', 'the namespace: neither /etc/hosts nor /etc/resolv.conf tells it'),
-        ]),
-  ];
-}
-
-/** Settings that are right each for itself but not together. */
-function contradictions(values: SettingValues, sources: Sources, facts: PodFacts): Problem[] {
-  const problems: Problem[] = [];
-  const complain = (name: SettingName, expected: string) => {
-    const source = sources[name]?.source;
-    const written = source === undefined || source === thePod ? environmentName(name) : source;
-    problems.push({ name: written, value: values[name], expected });
-  };
-  const { size, index, cluster, mode, tasks, hosts, leader, topo } = values;
-  const maxSize = values.maxSize ?? size;
-  if (size !== undefined && values.minSize !== undefined && values.minSize > size) {
-    complain('minSize', `at most the size, ${size}`);
-  }
-  if (size !== undefined && maxSize !== undefined && maxSize < size)
-    complain('maxSize', `at least the size, ${size}`);
-  if (index !== undefined && maxSize !== undefined && index >= maxSize && hosts === undefined) {
-    complain(
-      'index',
-      `an index below the ${maxSize} hosts of the instance (FLUX_POD_MAX_SIZE, else FLUX_POD_SIZE)`,
-    );
-  }
-  const named = parsePodHostname(facts.hostname);
-  if (named && named.cluster === cluster && index !== undefined && named.index !== index) {
-    complain('index', `${named.index}, which the hostname ${facts.hostname} ends in`);
-  }
-  if (mode !== 'submit' && tasks !== undefined) complain('tasks', 'FLUX_POD_MODE=submit with it');
-  if (leader !== undefined && hosts === undefined)
-    complain('leader', 'FLUX_POD_HOSTS with it: the ranks of both clusters');
-  if (values.address !== undefined && !holds(facts, values.address)) {
-    complain('address', `an address that an interface of this pod holds (${listAddresses(facts)})`);
-  }
-  if (
-    values.interface !== undefined &&
-    !facts.interfaces.some((held) => held.interface === values.interface)
-  ) {
-    complain(
-      'interface',
-      `an interface that has an address (${[...new Set(facts.interfaces.map((held) => held.interface))].join(', ')})`,
-    );
-  }
-  if (values.api === 'on' && values.apiTokens === undefined && !isLoopback(values.apiListen?.host)) {
-    complain(
-      'apiTokens',
-      'the mounted Secret with the tokens of the API, or FLUX_POD_API_LISTEN=127.0.0.1:8052 for this pod only',
-    );
-  }
-  if ((values.apiTlsCert === undefined) !== (values.apiTlsKey === undefined)) {
-    complain(
-      values.apiTlsCert === undefined ? 'apiTlsCert' : 'apiTlsKey',
-      'both certificate and key, or neither',
-    );
-  }
-  if (topo !== undefined) {
-    try {
-      parseTopology(topo);
-    } catch (error) {
-      complain('topo', `${settings.topo.expected} (${messageOf(error)})`);
-    }
-  }
-  return problems;
-}
-
-/** Whether only this pod itself reaches what listens there. */
-export const isLoopback = (host: string | undefined): boolean =>
-  host !== undefined &&
-  (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.')));
-
-/** Any address of 127.0.0.0/8 can be bound to where a loopback interface is up. */
-const holds = (facts: PodFacts, address: string): boolean =>
-  address.startsWith('127.') || facts.interfaces.some((held) => held.address === address);
-
-const listAddresses = (facts: PodFacts): string =>
-  facts.interfaces.map(({ address }) => address).join(', ') || 'none';
 
 /** Every address of this pod. */
 const anyAddress = ({ address }: SettingValues): string => (address?.includes(':') ? '::' : '0.0.0.0');
@@ -249,7 +175,7 @@ function withDefaults(values: SettingValues, facts: PodFacts, terminal: boolean)
     port: values.port ?? 8050,
     mode: values.mode ?? 'start',
     tasks: values.tasks,
-    curveCert: values.curveCert ?? '/etc/flux-pod/curve/curve.cert',
+    curveCert: values.curveCert ?? defaultCurveCert,
     topo: values.topo ?? (maxSize <= flatUpTo ? 'custom' : 'kary:128'),
     resources: values.resources ?? { from: 'auto' },
     hosts: values.hosts,
@@ -271,6 +197,8 @@ function withDefaults(values: SettingValues, facts: PodFacts, terminal: boolean)
     apiRate: values.apiRate ?? 2000,
     ready: values.ready ?? 'run',
     grace: values.grace ?? 25,
+    socket: values.socket,
+    linger: values.linger,
     onFailure: values.onFailure ?? { hold: false },
     logLevel: values.logLevel ?? 'info',
     logFormat: values.logFormat ?? (terminal ? 'text' : 'json'),

@@ -10,6 +10,7 @@ import {
   hostPort,
   label,
   listen,
+  localSocket,
   nameservers,
   onFailure,
   resources,
@@ -200,6 +201,16 @@ export const settings = {
     default: '`25s`',
     meaning:
       'how long an orderly stop may take before the broker is killed; a little less than the terminationGracePeriodSeconds of the pod',
+  }),
+  socket: setting(localSocket, {
+    expected: 'local://PATH or an absolute path, of at most 107 bytes',
+    default: '`FLUX_URI`, `/mnt/flux/config/run/flux/local`, `/run/flux/local`',
+    meaning: "`attach`: the local socket of somebody else's broker",
+  }),
+  linger: setting(duration, {
+    expected: 'an RFC 23 duration such as 30s',
+    default: "for ever, or until the Flux Operator's wait script has ended",
+    meaning: '`attach`: how long it waits for a broker that has gone to come back, before it ends with 0',
   }),
   onFailure: setting(onFailure, {
     expected: 'exit, hold or hold:DURATION',

@@ -4,7 +4,7 @@
  */
 import { brokerStates } from '../flux/services/state-machine.ts';
 import { phases } from '../pod/phase.ts';
-import { type Observations, stateOf } from './observations.ts';
+import { answers, type Observations, stateOf } from './observations.ts';
 import { judge, probes } from './verdict.ts';
 
 interface Sample {
@@ -35,7 +35,7 @@ export function metricsText(
     family(
       'flux_pod_brokers_started_total',
       'counter',
-      'Broker processes started; all but the first are restarts.',
+      'Broker processes started, or found by attach; all but the first are restarts.',
       [{ value: observations.brokersStarted }],
     ),
     family('flux_pod_broker_state', 'gauge', 'The state that the broker is in (1), of all that there are.', [
@@ -44,7 +44,7 @@ export function metricsText(
         : []),
     ]),
     family('flux_pod_broker_answers', 'gauge', 'Whether the broker answers what it was asked last.', [
-      ...(broker ? [{ value: flag(broker.silentSince === undefined) }] : []),
+      ...(broker ? [{ value: flag(answers(broker)) }] : []),
     ]),
     family('flux_pod_probe_success', 'gauge', 'What each probe would say.', [
       ...probes.map((probe) => ({ labels: { probe }, value: flag(judge(probe, observations, now).ok) })),

@@ -27,6 +27,16 @@ export interface BrokerObservation {
   online: readonly number[] | undefined;
 }
 
+/** Where the broker is that somebody else has started (`flux-pod attach`). */
+export interface Attachment {
+  /** The places at which its local socket is looked for. */
+  readonly sockets: readonly string[];
+  /** The one where it was found last. */
+  socket: string | undefined;
+  /** Why there is no broker now, while there is none. */
+  obstacle: string;
+}
+
 /** What is wrong, or waits for a restart, without ending the pod. */
 export interface Remark {
   readonly at: number;
@@ -34,7 +44,10 @@ export interface Remark {
 }
 
 export interface Observations {
-  readonly configuration: Configuration;
+  /** What was set; of somebody else's broker also what it says itself, such as its quorum. */
+  configuration: Configuration;
+  /** Absent where the agent starts the broker. */
+  attachment: Attachment | undefined;
   readonly startedAt: number;
   readonly phases: readonly PhaseRecord[];
   membership: Membership | undefined;
@@ -63,6 +76,7 @@ export function createObservations(
 ): Observations {
   return {
     configuration,
+    attachment: undefined,
     startedAt: now,
     phases,
     membership: undefined,
@@ -99,6 +113,10 @@ export function phaseOf({ phases }: Observations): PhaseRecord {
 
 export const stateOf = (broker: BrokerObservation | undefined): BrokerState | undefined =>
   broker?.states.at(-1)?.state;
+
+/** Whether a broker owes no answer, and is there to owe one. */
+export const answers = (broker: BrokerObservation): boolean =>
+  broker.silentSince === undefined && stateOf(broker) !== 'exit';
 
 /** Heartbeats that a broker may miss before its parent counts as lost; Flux itself warns at three. */
 const heartbeatsMissed = 3;

@@ -1,21 +1,26 @@
 /** `/status`: all that the agent knows, as JSON. Nothing in it is a secret. */
 
 import { formatHostlist } from '../cluster/hostlist.ts';
+import type { Configuration } from '../config/resolve.ts';
 import { instant } from '../instant.ts';
-import { type Observations, parentSilentSince, phaseOf, stateOf } from './observations.ts';
+import { firstLabel, parsePodHostname } from '../pod/identity.ts';
+import { answers, type Observations, parentSilentSince, phaseOf, stateOf } from './observations.ts';
 import { judge, probes } from './verdict.ts';
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 export function statusOf(observations: Observations, now: number = instant()) {
-  const { configuration, membership, broker, obstacle, parentAddress } = observations;
+  const { configuration, attachment, membership, broker, obstacle, parentAddress } = observations;
   const phase = phaseOf(observations);
   const state = stateOf(broker);
   return {
     pod: {
-      name: `${configuration.cluster}-${configuration.index}`,
-      cluster: configuration.cluster,
-      index: configuration.index,
+      name: podName(configuration, attachment !== undefined),
+      // A broker that somebody else has started may be in any pod.
+      ...((!attachment || parsePodHostname(configuration.hostname)) && {
+        cluster: configuration.cluster,
+        index: configuration.index,
+      }),
       address: configuration.address,
       hostname: configuration.hostname,
       startedAt: iso(observations.startedAt),
@@ -23,6 +28,13 @@ export function statusOf(observations: Observations, now: number = instant()) {
     phase: { name: phase.phase, since: phase.since.toISOString() },
     phases: observations.phases.map(({ phase: name, since }) => ({ name, since: since.toISOString() })),
     probes: Object.fromEntries(probes.map((probe) => [probe, judge(probe, observations, now)])),
+    ...(attachment && {
+      attachment: {
+        sockets: attachment.sockets,
+        ...(attachment.socket && { socket: attachment.socket }),
+        ...(phase.phase === 'await-broker' && { obstacle: attachment.obstacle }),
+      },
+    }),
     ...(membership && {
       instance: {
         rank: membership.rank,
@@ -51,7 +63,7 @@ export function statusOf(observations: Observations, now: number = instant()) {
         restarts: observations.brokersStarted - 1,
         state: state ?? 'starting',
         states: broker.states.map(({ state: name, since }) => ({ name, since: iso(since) })),
-        answers: broker.silentSince === undefined,
+        answers: answers(broker),
         ...(broker.overlay && { overlay: broker.overlay }),
         ...(broker.online && { online: broker.online.length }),
       },
@@ -64,6 +76,9 @@ export function statusOf(observations: Observations, now: number = instant()) {
     remarks: observations.remarks.map(({ at, what }) => ({ at: iso(at), what })),
   };
 }
+
+const podName = ({ cluster, index, hostname }: Configuration, attached: boolean): string =>
+  attached ? firstLabel(hostname) : `${cluster}-${index}`;
 
 export type Status = ReturnType<typeof statusOf>;
 

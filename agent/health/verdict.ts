@@ -3,6 +3,7 @@
 import { brokerStates } from '../flux/services/state-machine.ts';
 import { instant } from '../instant.ts';
 import {
+  type Attachment,
   type BrokerObservation,
   type Observations,
   parentSilentSince,
@@ -30,6 +31,8 @@ export function judge(probe: Probe, observations: Observations, now: number = in
     const held = 'the pod has failed and is held for a person: `flux-pod release` ends it';
     return probe === 'ready' ? no(held) : yes(held);
   }
+  if (observations.attachment && phaseOf(observations).phase !== 'broker')
+    return judgeAbsent(observations.attachment, observations);
   switch (probe) {
     case 'startup':
       return judgeStartup(observations);
@@ -38,6 +41,15 @@ export function judge(probe: Probe, observations: Observations, now: number = in
     case 'ready':
       return judgeReady(observations, now);
   }
+}
+
+/**
+ * Without the broker that somebody else was to start no probe succeeds: they stand for that broker, whoever's container has them. That
+ * it has gone on purpose, and comes back, cannot be known here.
+ */
+function judgeAbsent({ obstacle }: Attachment, { broker, stoppedBy }: Observations): Verdict {
+  if (stoppedBy) return no(`the agent is stopping: ${stoppedBy}`);
+  return no(`${broker ? 'the broker has gone' : 'there is no broker yet'}: ${obstacle}`);
 }
 
 /** Started: what can be wrong with this pod itself was found right. That a parent is not there yet is not this pod's fault. */

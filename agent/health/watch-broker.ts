@@ -3,17 +3,16 @@
  * entered, the subtree below, the heartbeat that comes down from rank 0. Nothing is polled.
  */
 
-import { type FSWatcher, watch } from 'node:fs';
-import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod/mini';
-import { connectFlux, type FluxClient } from '../flux/client.ts';
+import type { FluxClient } from '../flux/client.ts';
 import { watchGroup } from '../flux/services/groups.ts';
 import { watchHealth } from '../flux/services/overlay.ts';
 import { type BrokerState, brokerStates, getState, watchState } from '../flux/services/state-machine.ts';
 import { instant } from '../instant.ts';
 import type { Log } from '../log.ts';
 import { type BrokerObservation, stateOf } from './observations.ts';
+import { retryMs } from './when-there.ts';
 
 export interface BrokerWatch {
   /** The connection, while there is one. */
@@ -28,24 +27,28 @@ export interface BrokerWatch {
 }
 
 export interface WatchOptions {
-  readonly socketPath: string;
+  /** The next connection to the broker, as soon as it takes one; undefined ends the watch. */
+  readonly connect: (signal: AbortSignal) => Promise<FluxClient | undefined>;
   readonly leads: boolean;
+  /** The state in which it is already, of a broker that was not watched from its start. */
+  readonly state?: { readonly state: BrokerState; readonly since: number } | undefined;
   /** The broker's life. */
   readonly signal: AbortSignal;
   readonly log: Log;
   /** Called when the broker has entered a state, with the connection that told it. */
-  readonly onState?: (state: BrokerState, client: FluxClient) => void;
+  readonly onState?: ((state: BrokerState, client: FluxClient) => void) | undefined;
   readonly now?: () => number;
 }
 
 export function watchBroker(broker: BrokerObservation, options: WatchOptions): BrokerWatch {
-  const { signal, socketPath, now = instant } = options;
+  const { signal, connect, state: before, now = instant } = options;
+  if (before) noteState(broker, before.state, before.since);
   let client: FluxClient | undefined;
   let question: Promise<void> | undefined;
 
   const keep = async () => {
     while (!signal.aborted) {
-      client = await connectWhenThere(socketPath, signal);
+      client = await connect(signal);
       if (!client) return;
       broker.connected = true;
       broker.silentSince = undefined;
@@ -93,46 +96,6 @@ export function watchBroker(broker: BrokerObservation, options: WatchOptions): B
 /** A broker that was asked and has not answered within this is silent. */
 const patienceMs = 200;
 
-/** Tries again when the socket's directory changes, and in any case within this. */
-const retryMs = { least: 10, most: 500 };
-
-/** Connects as soon as the socket is there. Undefined when `signal` came first. */
-async function connectWhenThere(socketPath: string, signal: AbortSignal): Promise<FluxClient | undefined> {
-  const change = new EventTarget();
-  const watcher = watchDirectory(dirname(socketPath), () => change.dispatchEvent(new Event('change')));
-  try {
-    for (let pauseMs = retryMs.least; ; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
-      try {
-        return await connectFlux(socketPath, { signal });
-      } catch {
-        if (signal.aborted) return undefined;
-        await somethingOrLater(change, pauseMs, signal);
-      }
-    }
-  } finally {
-    watcher?.close();
-  }
-}
-
-/** Undefined where the kernel has no more watches to give (inotify(7): max_user_instances are of all pods of a user on a node). */
-function watchDirectory(directory: string, onChange: () => void): FSWatcher | undefined {
-  try {
-    return watch(directory, onChange).on('error', () => undefined);
-  } catch {
-    return undefined;
-  }
-}
-
-async function somethingOrLater(change: EventTarget, pauseMs: number, signal: AbortSignal): Promise<void> {
-  const changed = new AbortController();
-  const wake = () => changed.abort();
-  change.addEventListener('change', wake, { once: true });
-  await delay(pauseMs, undefined, { signal: AbortSignal.any([signal, changed.signal]) }).catch(
-    () => undefined,
-  );
-  change.removeEventListener('change', wake);
-}
-
 async function observe(client: FluxClient, broker: BrokerObservation, options: WatchOptions): Promise<void> {
   const { now = instant, log, leads, onState = () => undefined } = options;
   let following = false;
@@ -165,7 +128,9 @@ async function observe(client: FluxClient, broker: BrokerObservation, options: W
   }
 }
 
-const isOnline = (state: BrokerState): boolean => brokerStates.indexOf(state) >= brokerStates.indexOf('init');
+/** From here on its parent has accepted it, and it answers everything. */
+export const isOnline = (state: BrokerState): boolean =>
+  brokerStates.indexOf(state) >= brokerStates.indexOf('init');
 
 /** The broker process has ended. Its last states come when its socket has gone. */
 export function noteEnd(broker: BrokerObservation, at: number): void {

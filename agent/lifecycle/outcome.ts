@@ -1,5 +1,6 @@
 import { type Ending, signalCode } from '../broker/process.ts';
 import { ExitCode, messageOf, PodError } from '../errors.ts';
+import type { Signals } from './signals.ts';
 
 /** How the pod ends: its exit code, and the sentence for the termination log. */
 export interface Outcome {
@@ -43,8 +44,14 @@ export const stoppedOutcome = (signal: NodeJS.Signals): Outcome => ({
   sentence: `Stopped by ${signal}`,
 });
 
+/** How a life ends that an error has broken off: by the signal that asked for the end, where that was it. */
+export function brokenOff(error: unknown, { stop, stoppedBy }: Signals): Outcome {
+  const signal = stoppedBy();
+  return signal && error === stop.reason ? stoppedOutcome(signal) : failedOutcome(error);
+}
+
 /** What stopped the start: with its own code where it was foreseen, else as an internal error. */
-export function failedOutcome(error: unknown): Outcome {
+function failedOutcome(error: unknown): Outcome {
   if (error instanceof PodError) {
     const facts = error.hint === undefined ? {} : { hint: error.hint };
     return { code: error.exitCode, sentence: error.message, facts };

@@ -4,7 +4,12 @@ import { formatCertificate } from '../broker/curve.ts';
 import { checkKeyPair, readMountedCertificate } from '../broker/curve-file.ts';
 import { environmentFor, findFlux } from '../broker/find-flux.ts';
 import { initialProgram, withPidFile } from '../broker/program.ts';
-import { openRunDirectory, type RunDirectory, writePrivate } from '../broker/run-directory.ts';
+import {
+  linkFromOperatorSocket,
+  openRunDirectory,
+  type RunDirectory,
+  writePrivate,
+} from '../broker/run-directory.ts';
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
 import type { Seal } from '../lifeline/message.ts';
@@ -38,6 +43,7 @@ export async function preparePod(
   const flux = findFlux(configuration.flux, environment.PATH ?? '');
   const certificate = membership.size > 1 ? readMountedCertificate(configuration.curveCert) : undefined;
   const directory = await openRunDirectory(configuration.dir);
+  linkFromOperatorSocket(directory);
   const program = initialProgram(configuration, command, directory.batchScript);
 
   if (certificate) writePrivate(directory.curveCert, formatCertificate(certificate));

@@ -4,17 +4,24 @@ import { setMaxListeners } from 'node:events';
 import type { PreparedApi } from '../api/prepare.ts';
 import type { BrokerProcess } from '../broker/process.ts';
 import type { FluxClient } from '../flux/client.ts';
-import type { BrokerState } from '../flux/services/state-machine.ts';
 import { createBrokerObservation, type Observations } from '../health/observations.ts';
 import type { HealthServer } from '../health/server.ts';
-import type { BrokerWatch } from '../health/watch-broker.ts';
+import type { BrokerWatch, WatchOptions } from '../health/watch-broker.ts';
 import { instant } from '../instant.ts';
 import type { Seal } from '../lifeline/message.ts';
 import type { Lifelines } from '../lifeline/parent.ts';
 import type { Log } from '../log.ts';
-import { undrainSelf } from './drain.ts';
 import type { PreparedPod } from './prepare.ts';
 import type { Reread } from './watch-mounts.ts';
+
+/** A broker, whoever has started it. */
+export interface WatchedBroker extends Pick<WatchOptions, 'connect' | 'onState' | 'state'> {
+  /** As numbered where it runs. */
+  readonly pid: number;
+  /** Milliseconds since 1970; now, unless given. */
+  readonly startedAt?: number | undefined;
+  readonly ended: Promise<unknown>;
+}
 
 export interface Reporting {
   /** Begins to serve; calls after the first do nothing. `agentSocket` is where `flux-pod status` asks. */
@@ -23,8 +30,8 @@ export interface Reporting {
   readonly lifelines: () => Lifelines | undefined;
   /** Lets the children hold on to this broker. */
   readonly holdChildren: (broker: BrokerProcess, seal: () => Promise<Seal>) => Promise<void>;
-  /** Watches a broker for as long as it lives; `socketPath` is its local socket. */
-  readonly watch: (broker: BrokerProcess, socketPath: string) => void;
+  /** Watches a broker for as long as it lives. */
+  readonly watch: (broker: WatchedBroker) => Promise<void>;
   /** The connection to the broker, while there is one. */
   readonly client: () => FluxClient | undefined;
   /** Checks what the API needs, where it is enabled and this is the leader. Throws a PodError (exit 78). */
@@ -78,26 +85,24 @@ export function createReporting(observations: Observations, log: Log): Reporting
       }
       lifelines.begin(`${process.pid}-${instant()}`);
     },
-    watch: (process, socketPath) => {
-      const observation = createBrokerObservation(process.pid);
+    watch: async ({ pid, startedAt, ended, ...how }) => {
+      const observation = createBrokerObservation(pid, startedAt);
       observations.broker = observation;
       observations.brokersStarted++;
       const life = new AbortController();
       setMaxListeners(0, life.signal);
-      void process.ended.then(() => {
+      void ended.then(() => {
         life.abort();
       });
       const leads = observations.membership?.rank === 0;
-      void import('../health/watch-broker.ts')
-        .then(async ({ noteEnd, watchBroker }) => {
-          const onState = (state: BrokerState, client: FluxClient) => {
-            if (state === 'run') void undrainSelf(client, observations, log);
-          };
-          watching = watchBroker(observation, { socketPath, leads, signal: life.signal, log, onState });
-          await Promise.all([process.ended, watching.ended]);
-          noteEnd(observation, instant());
-        })
-        .catch((error) => log('error', 'The broker is no longer watched', { why: String(error) }));
+      try {
+        const { noteEnd, watchBroker } = await import('../health/watch-broker.ts');
+        watching = watchBroker(observation, { ...how, leads, signal: life.signal, log });
+        await Promise.all([ended, watching.ended]);
+        noteEnd(observation, instant());
+      } catch (error) {
+        log('error', 'The broker is no longer watched', { why: String(error) });
+      }
     },
     prepareApi: async (pod) => {
       const { configuration, membership } = observations;

@@ -8,7 +8,7 @@ import { createLifecycle } from '../pod/phase.ts';
 import { followParent } from './follow.ts';
 import { holdFailed } from './hold.ts';
 import { findHooks, runHooks, type Stage } from './hooks.ts';
-import { failedOutcome, leaderOutcome, type Outcome, stoppedOutcome } from './outcome.ts';
+import { brokenOff, leaderOutcome, type Outcome } from './outcome.ts';
 import { preparePod } from './prepare.ts';
 import { createReporting } from './reporting.ts';
 import { handleSignals } from './signals.ts';
@@ -57,10 +57,7 @@ export async function runPod(
     await lifelines?.settled(childrenHearMs);
   };
 
-  const outcome = await live().catch((error: unknown): Outcome => {
-    const signal = signals.stoppedBy();
-    return signal && error === signals.stop.reason ? stoppedOutcome(signal) : failedOutcome(error);
-  });
+  const outcome = await live().catch((error: unknown) => brokenOff(error, signals));
   await holdFailed(outcome, { configuration, observations, lifecycle, reporting, signals, log });
   lifecycle.enter('exit');
   log(outcome.code === 0 ? 'info' : 'error', outcome.sentence, { exitCode: outcome.code, ...outcome.facts });

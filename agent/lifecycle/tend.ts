@@ -5,6 +5,7 @@ import type { Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import type { Lifecycle } from '../pod/phase.ts';
 import { explainEnding } from './explain-ending.ts';
+import { ownBroker } from './own-broker.ts';
 import type { PreparedPod } from './prepare.ts';
 import type { Reporting } from './reporting.ts';
 import type { Signals } from './signals.ts';
@@ -40,7 +41,7 @@ export async function tendBroker(tending: Tending, parentStops: Promise<void>): 
   const { client, lifelines } = reporting;
   const stopping = { broker, observations, programPid, lifelines, client, parentStops, log };
   signals.forwardTo(pod.membership.rank === 0 ? leaderTarget(stopping) : followerTarget(stopping));
-  reporting.watch(broker, socket);
+  void reporting.watch(ownBroker(broker, socket, observations, log));
   await pod.checkKeyPair().catch(endWith(broker));
   const ended = attend(broker, tending);
   ended.catch(() => undefined);

@@ -1,4 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs';
+import { PodError } from '../errors.ts';
 import type { Outcome } from './outcome.ts';
 
 /** Where the kubelet reads a container's last words, at most 4096 bytes (terminationMessagePath). */
@@ -11,4 +12,10 @@ export function writeTerminationLog({ code, sentence }: Outcome): void {
   } catch {
     // Only for people who look there: a log that cannot be written must not change the outcome.
   }
+}
+
+/** A pod that never gets as far as its log still says why it ended where the kubelet looks. */
+export function lastWords(error: unknown): never {
+  if (error instanceof PodError) writeTerminationLog({ code: error.exitCode, sentence: error.message });
+  throw error;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { errnoOf } from '../errors.ts';
+import { type OperatorLayout, readOperatorLayout } from './operator-layout.ts';
 
 /** An address of this pod and the network interface that holds it. */
 export interface InterfaceAddress {
@@ -16,11 +17,15 @@ export interface PodFacts {
   readonly hostname: string;
   /** `JOB_COMPLETION_INDEX`, which the Job controller sets in Indexed Jobs. */
   readonly completionIndex: string | undefined;
+  /** `FLUX_URI`: the broker that `flux` would speak to in this environment. */
+  readonly fluxUri: string | undefined;
   readonly etcHosts: string;
   readonly resolvConf: string;
   /** The namespace file of the service account. */
   readonly namespaceFile: string;
   readonly interfaces: readonly InterfaceAddress[];
+  /** What the Flux Operator has put into the pod, if it is one of its own. */
+  readonly operator: OperatorLayout | undefined;
 }
 
 const namespacePath = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
@@ -29,10 +34,12 @@ export function readPodFacts(environment: NodeJS.ProcessEnv): PodFacts {
   return {
     hostname: hostname(),
     completionIndex: environment.JOB_COMPLETION_INDEX,
+    fluxUri: environment.FLUX_URI,
     etcHosts: textOf('/etc/hosts'),
     resolvConf: textOf('/etc/resolv.conf'),
     namespaceFile: textOf(namespacePath),
     interfaces: listInterfaces(),
+    operator: readOperatorLayout(),
   };
 }
 

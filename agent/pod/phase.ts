@@ -2,16 +2,25 @@ import type { Log } from '../log.ts';
 
 /**
  * The life of a pod. A follower goes back from `broker` to `await-parent` when its parent is lost; a pod that has failed may be held
- * for a person.
+ * for a person. In `await-broker` somebody else is to start the broker (`flux-pod attach`).
  */
-export const phases = ['configure', 'prepare', 'await-parent', 'broker', 'hold', 'exit'] as const;
+export const phases = [
+  'configure',
+  'prepare',
+  'await-parent',
+  'await-broker',
+  'broker',
+  'hold',
+  'exit',
+] as const;
 export type Phase = (typeof phases)[number];
 
 const next: Readonly<Record<Phase, readonly Phase[]>> = {
-  configure: ['prepare', 'exit'],
+  configure: ['prepare', 'await-broker', 'exit'],
   prepare: ['await-parent', 'broker', 'hold', 'exit'],
   'await-parent': ['broker', 'hold', 'exit'],
-  broker: ['await-parent', 'hold', 'exit'],
+  'await-broker': ['broker', 'exit'],
+  broker: ['await-parent', 'await-broker', 'hold', 'exit'],
   hold: ['exit'],
   exit: [],
 };

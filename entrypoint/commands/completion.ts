@@ -1,19 +1,19 @@
-import { flagName, settingNames } from '../../agent/config/settings.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import { attachFlags, parseVerbArguments, settingFlags } from '../arguments.ts';
 import { clientFlags } from '../jobs-client.ts';
 import { submitFlags } from './submit.ts';
 
 /** The flags of each verb, for shells to complete. */
 const verbs: Readonly<Record<string, readonly string[]>> = {
-  run: ['config', ...settingNames.map(flagName)],
+  run: Object.keys(settingFlags),
+  attach: Object.keys(attachFlags),
   probe: ['dir'],
   status: ['json', 'watch'],
   shell: ['job'],
   env: [],
   release: [],
   doctor: ['bundle'],
-  config: ['check', ...settingNames.map(flagName)],
+  config: ['check', ...Object.keys(settingFlags)],
   keygen: ['secret'],
   render: ['output', 'namespace', 'secret', 'user'],
   submit: Object.keys(submitFlags),

@@ -1,9 +1,17 @@
-import { environmentName, flagName, settingNames, settings } from '../../agent/config/settings.ts';
+import { attachOnly, attachSettings } from '../../agent/config/attach-settings.ts';
+import {
+  environmentName,
+  flagName,
+  type SettingName,
+  settingNames,
+  settings,
+} from '../../agent/config/settings.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 
 const usage = `flux-pod ${packageJson.version}: turns the pods of an Indexed Job into one Flux instance
 
   flux-pod run [FLAGS] [-- COMMAND ARG...]   the entrypoint: bootstrap, supervise, end with the outcome
+  flux-pod attach [--socket PATH] [FLAGS]    probes, status, metrics of a broker that somebody else starts
   flux-pod probe startup|live|ready          for an exec probe: exit 0 or 1, one line why
   flux-pod status [--json] [--watch]         this pod, its broker, the tree below it
   flux-pod shell [--job ID] [-- COMMAND]     a shell, or one command, inside the instance
@@ -36,7 +44,10 @@ export async function help([verb]: readonly string[]): Promise<number> {
     process.stdout.write(renderHelp(defaultInstaller));
     return 0;
   }
-  process.stdout.write(verb === 'run' || verb === 'config' ? `${usage}\n${settingsHelp()}` : usage);
+  const named =
+    verb === 'attach' ? attachSettings : settingNames.filter((name) => !attachOnly.includes(name));
+  const hasSettings = verb === 'run' || verb === 'config' || verb === 'attach';
+  process.stdout.write(hasSettings ? `${usage}\n${settingsHelp(named)}` : usage);
   return 0;
 }
 
@@ -45,8 +56,8 @@ export async function version(): Promise<number> {
   return 0;
 }
 
-function settingsHelp(): string {
-  const rows = settingNames.map((name) => {
+function settingsHelp(names: readonly SettingName[]): string {
+  const rows = names.map((name) => {
     const { meaning, default: fallback } = settings[name];
     return `  --${flagName(name)}  ${environmentName(name)}\n      ${meaning} (default: ${fallback})\n`;
   });

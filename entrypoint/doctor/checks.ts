@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { checkKeyPair, readMountedCertificate } from '../../agent/broker/curve-file.ts';
+import { checkKeyPair, isOperators, readMountedCertificate } from '../../agent/broker/curve-file.ts';
 import { environmentFor, findFlux } from '../../agent/broker/find-flux.ts';
 import type { RunDirectory } from '../../agent/broker/run-directory.ts';
 import type { Configuration } from '../../agent/config/resolve.ts';
@@ -50,6 +50,11 @@ export const checks: Readonly<Record<string, (patient: Patient) => Finding | Pro
     if (membership.size === 1) return ok('a single broker needs none');
     const certificate = readMountedCertificate(configuration.curveCert);
     await checkKeyPair(configuration.curveCert, certificate);
+    if (isOperators(configuration.curveCert))
+      return warn(
+        `${configuration.curveCert}: its keys belong together, but it is in a ConfigMap`,
+        'Whoever may read ConfigMaps, or the log of this pod, has it. `flux-pod render` keeps it in a Secret.',
+      );
     return ok(`${configuration.curveCert}: readable, safe, and its keys belong together`);
   },
 

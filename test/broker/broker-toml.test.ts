@@ -4,6 +4,7 @@ import {
   type BrokerTomlInput,
   brokerTable,
   conflictsWith,
+  dropOwned,
   formatToml,
   mergeTables,
 } from '../../agent/broker/broker-toml.ts';
@@ -172,6 +173,25 @@ describe('conflictsWith', () => {
       expect(conflicts(user, brokerTable(input))).toEqual([]);
     },
   );
+});
+
+describe('dropOwned', () => {
+  it("takes what flux-pod owns out of the Flux Operator's broker.toml, and tables that this leaves empty", () => {
+    const table = parse(
+      '[access]\nallow-guest-user = true\n[resource]\npath = "/mnt/flux/config/etc/flux/system/R"\n' +
+        '[bootstrap]\ncurve_cert = "/c"\ndefault_port = 8050\nhosts = [{ host = "mc-[0-3]" }]\n' +
+        '[tbon]\ntopo = "kary:2"\ntcp_user_timeout = "1m"\n',
+    );
+    const keys = dropOwned(table).map(({ key }) => key);
+    expect(keys).toEqual([
+      'bootstrap.curve_cert',
+      'bootstrap.default_port',
+      'bootstrap.hosts',
+      'tbon.topo',
+      'resource.path',
+    ]);
+    expect(table).toEqual({ access: { 'allow-guest-user': true }, tbon: { tcp_user_timeout: '1m' } });
+  });
 });
 
 describe('mergeTables', () => {

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,7 +17,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import { openRunDirectory, runDirectoryAt, writePrivate } from '../../agent/broker/run-directory.ts';
+import {
+  linkFromOperatorSocket,
+  linkSocket,
+  openRunDirectory,
+  runDirectoryAt,
+  writePrivate,
+} from '../../agent/broker/run-directory.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'rd-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -84,6 +91,38 @@ describe('openRunDirectory', () => {
       message: `Cannot use the run-time directory ${directory.path}: a broker is already running in it`,
     });
     expect(lstatSync(directory.socket).isSocket()).toBe(true);
+  });
+
+  it('refuses the directory of an agent that is alive', async () => {
+    const directory = await openRunDirectory(newPath());
+    await listenAt(directory.agentSocket);
+    await expect(openRunDirectory(directory.path)).rejects.toMatchObject({
+      exitCode: 78,
+      message: `Cannot use the run-time directory ${directory.path}: an agent already serves in it`,
+    });
+  });
+
+  it('takes one whose agent was attached to a broker elsewhere, and leaves that alone', async () => {
+    const [theirs, ours] = [await openRunDirectory(newPath()), await openRunDirectory(newPath())];
+    await listenAt(theirs.socket);
+    linkSocket(ours, theirs.socket);
+    linkSocket(ours, theirs.socket);
+    expect(readlinkSync(ours.socket)).toBe(theirs.socket);
+    await openRunDirectory(ours.path);
+    expect(existsSync(ours.socket)).toBe(false);
+    expect(lstatSync(theirs.socket).isSocket()).toBe(true);
+  });
+
+  it('is also found at the socket of the Flux Operator, unless a broker of its own is there', async () => {
+    const [ours, theirs] = [await openRunDirectory(newPath()), await openRunDirectory(newPath())];
+    const at = join(theirs.runDirectory, 'operator');
+    linkFromOperatorSocket(ours, at);
+    linkFromOperatorSocket(ours, at);
+    expect(readlinkSync(at)).toBe(ours.socket);
+    await listenAt(theirs.socket);
+    linkFromOperatorSocket(ours, theirs.socket);
+    expect(lstatSync(theirs.socket).isSocket()).toBe(true);
+    linkFromOperatorSocket(ours, join(newPath(), 'no/such/directory'));
   });
 
   it('takes a path as long as its sockets allow, and no longer one', async () => {

@@ -7,6 +7,7 @@ import {
   hostPort,
   label,
   listen,
+  localSocket,
   nameservers,
   onFailure,
   parseDuration,
@@ -102,6 +103,23 @@ describe('text and paths', () => {
   ])('%s', (_, schema, raw, value) => {
     expect(read(schema, raw)).toBe(value);
   });
+});
+
+describe('a local socket', () => {
+  it.each([
+    ['/run/flux/local', '/run/flux/local'],
+    ['local:///tmp/flux-abc/local-0', '/tmp/flux-abc/local-0'],
+    [`/${'é'.repeat(53)}`, `/${'é'.repeat(53)}`],
+  ])('%j is %s', (raw, path) => {
+    expect(read(localSocket, raw)).toBe(path);
+  });
+
+  it.each(['', 'local', 'local://run', 'ssh://host/run/flux/local', '/a\0b', `/${'é'.repeat(54)}`, 7])(
+    '%j is none',
+    (raw) => {
+      expect(read(localSocket, raw)).toBe(refused);
+    },
+  );
 });
 
 describe('words', () => {

@@ -11,6 +11,10 @@ const heartbeatBefore = (milliseconds: number) => (observations: Observations) =
   if (observations.broker) observations.broker.heartbeat = { at: now - milliseconds, periodMs: 2000 };
 };
 
+const attachedTo = (obstacle: string) => (observations: Observations) => {
+  observations.attachment = { sockets: ['/run/flux/local'], socket: undefined, obstacle };
+};
+
 type Row = readonly [
   situation: string,
   seen: Seen,
@@ -163,6 +167,30 @@ const rows: readonly Row[] = [
     true,
     true,
     /state quorum/,
+  ],
+  [
+    'a broker that somebody else has not started yet',
+    { phase: 'await-broker', state: 'none', change: attachedTo('no such socket: /run/flux/local') },
+    false,
+    false,
+    false,
+    /there is no broker yet: no such socket/,
+  ],
+  [
+    'a broker of somebody else that runs',
+    { state: 'run', change: attachedTo('') },
+    true,
+    true,
+    true,
+    /the instance runs/,
+  ],
+  [
+    'a broker of somebody else that has gone',
+    { phase: 'await-broker', state: 'exit', change: attachedTo('/run/flux/local: nothing listens there') },
+    false,
+    false,
+    false,
+    /the broker has gone: .*nothing listens there/,
   ],
   ['any broker, ready when up', { set: { ready: 'up' } }, false, true, true, /supervises a broker/],
 ];

@@ -1,8 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { connectFlux } from '../../agent/flux/client.ts';
 import { Flag } from '../../agent/flux/constants.ts';
 import { createBrokerObservation } from '../../agent/health/observations.ts';
 import { noteEnd, watchBroker } from '../../agent/health/watch-broker.ts';
+import { whenThere } from '../../agent/health/when-there.ts';
 import { type FakeBroker, type FakeConnection, startFakeBroker } from '../support/fake-broker.ts';
 import { recordedLog } from '../support/recorded-log.ts';
 
@@ -24,7 +26,7 @@ function watched({ path }: FakeBroker) {
   const broker = createBrokerObservation(27);
   const life = new AbortController();
   const watch = watchBroker(broker, {
-    socketPath: path,
+    connect: (signal) => whenThere([path], { attempt: (there) => connectFlux(there, { signal }), signal }),
     leads: true,
     signal: life.signal,
     log: recordedLog(),

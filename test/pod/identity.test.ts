@@ -27,10 +27,12 @@ describe('a pod of an Indexed Job', () => {
     const facts = {
       hostname: 'worker',
       completionIndex: undefined,
+      fluxUri: undefined,
       etcHosts: '',
       resolvConf: '',
       namespaceFile: '',
       interfaces: [loopback],
+      operator: undefined,
     };
     expect(readIdentity(facts)).toEqual({});
   });

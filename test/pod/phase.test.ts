@@ -18,6 +18,7 @@ const ways: Record<Phase, readonly Phase[]> = {
   configure: [],
   prepare: ['prepare'],
   'await-parent': ['prepare', 'await-parent'],
+  'await-broker': ['await-broker'],
   broker: ['prepare', 'broker'],
   hold: ['prepare', 'hold'],
   exit: ['exit'],
@@ -26,6 +27,7 @@ const ways: Record<Phase, readonly Phase[]> = {
 describe('the life of a pod', () => {
   const allowed = [
     'configure -> prepare',
+    'configure -> await-broker',
     'configure -> exit',
     'prepare -> await-parent',
     'prepare -> broker',
@@ -34,7 +36,10 @@ describe('the life of a pod', () => {
     'await-parent -> broker',
     'await-parent -> hold',
     'await-parent -> exit',
+    'await-broker -> broker',
+    'await-broker -> exit',
     'broker -> await-parent',
+    'broker -> await-broker',
     'broker -> hold',
     'broker -> exit',
     'hold -> exit',

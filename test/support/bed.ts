@@ -31,7 +31,7 @@ export interface PodSpec {
   command: readonly string[];
   /** Milliseconds from the start until the pod's record is there, default 0; Infinity: never. */
   publishAfter?: number;
-  /** Files below /etc, /run or /tmp that are there before the start. */
+  /** Files below /etc, /run, /tmp, /mnt or /flux_operator that are there before the start. */
   mounts?: Record<string, PodFile>;
   /** Default `ignore`. */
   stdin?: 'ignore' | 'pipe';

@@ -1,4 +1,4 @@
-import { kubernetesDefinitions, type OpenApiSchema } from './shared-fixtures.ts';
+import { kubernetesDefinitions, miniClusterSpecSchema, type OpenApiSchema } from './shared-fixtures.ts';
 
 /**
  * Checks an object as strictly as `kubectl apply --validate=strict` does, and more: no unknown field, required fields there,
@@ -14,7 +14,23 @@ export function kubernetesValidator(): (object: unknown) => string[] {
       ]),
     ),
   );
+  const check = checker(definitions);
+  return (object) => {
+    const { apiVersion, kind } = object as { apiVersion: string; kind: string };
+    const schema = byKind.get(`${apiVersion} ${kind}`);
+    return schema ? check(object, schema, kind) : [`${apiVersion} ${kind}: no such kind`];
+  };
+}
 
+/** The same for the `spec` of a MiniCluster, against the Operator's definition. */
+export const miniClusterValidator = (): ((spec: unknown) => string[]) => {
+  const check = checker({});
+  const schema = miniClusterSpecSchema();
+  return (spec) => check(spec, schema, 'spec');
+};
+
+/** What is wrong with a value, each with its path. */
+function checker(definitions: Readonly<Record<string, OpenApiSchema>>) {
   const resolve = (schema: OpenApiSchema): [OpenApiSchema, string] => {
     const name = schema.$ref?.replace('#/definitions/', '') ?? '';
     return [definitions[name] ?? schema, name];
@@ -64,9 +80,5 @@ export function kubernetesValidator(): (object: unknown) => string[] {
     return [...missing, ...inner];
   }
 
-  return (object) => {
-    const { apiVersion, kind } = object as { apiVersion: string; kind: string };
-    const schema = byKind.get(`${apiVersion} ${kind}`);
-    return schema ? checkObject(object, schema, kind) : [`${apiVersion} ${kind}: no such kind`];
-  };
+  return check;
 }

@@ -36,10 +36,12 @@ export function podFacts(pod: Partial<PodIdentity> = {}, facts: Partial<PodFacts
   return {
     hostname: hostnameOf(identity),
     completionIndex: String(identity.index),
+    fluxUri: undefined,
     etcHosts: hostsFile(identity),
     resolvConf: resolvConf(identity),
     namespaceFile: identity.namespace,
     interfaces: [loopback, held('eth0', identity.address)],
+    operator: undefined,
     ...facts,
   };
 }

@@ -56,6 +56,10 @@ export function resolvConf({ namespace, domain, nameserver }: PodIdentity): stri
   return `${search}\nnameserver ${nameserver}\noptions ndots:5\n`;
 }
 
+/** Whether the pod needs a root directory of its own for these files. */
+export const needOwnRoot = (files: Readonly<Record<string, PodFile>>): boolean =>
+  Object.keys(files).some((path) => /^\/(mnt|flux_operator)\//.test(normalize(path)));
+
 /** What the container runtime and the kubelet put into the environment of an Indexed Job's container. */
 export function environmentOf(pod: PodIdentity): Record<string, string> {
   const api = pod.address.includes(':') ? 'fd88:ffff::1' : '10.96.0.1';
@@ -78,7 +82,7 @@ export function environmentOf(pod: PodIdentity): Record<string, string> {
 }
 
 /**
- * Writes what will be the pod's /etc (over the host's), /run and /tmp below `directory`.
+ * Writes what will be the pod's /etc (over the host's), /run, /tmp, /mnt and /flux_operator below `directory`.
  * Throws a RangeError for a file elsewhere: it would be the host's.
  */
 export function writePodFiles(directory: string, pod: PodIdentity, files: Record<string, PodFile>): void {
@@ -93,8 +97,10 @@ export function writePodFiles(directory: string, pod: PodIdentity, files: Record
   for (const place of ['etc/flux-pod', 'run', 'tmp']) mkdirSync(join(directory, place), { recursive: true });
   chmodSync(join(directory, 'tmp'), 0o1777);
   for (const [path, { content, mode = 0o644 }] of Object.entries(all)) {
-    if (!/^\/(etc|run|tmp)\/./.test(normalize(path))) {
-      throw new RangeError(`Cannot put "${path}" into a pod: only /etc, /run and /tmp are its own`);
+    if (!/^\/(etc|run|tmp|mnt|flux_operator)\/./.test(normalize(path))) {
+      throw new RangeError(
+        `Cannot put "${path}" into a pod: only /etc, /run, /tmp, /mnt and /flux_operator are its own`,
+      );
     }
     const target = join(directory, path);
     mkdirSync(dirname(target), { recursive: true });

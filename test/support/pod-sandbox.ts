@@ -18,6 +18,8 @@ export interface SandboxPlan {
   directory: string;
   /** Whether the pod sees the host's /tmp. */
   hostTmp: boolean;
+  /** Whether it has files where the host has not even a directory. */
+  ownRoot: boolean;
   env: Record<string, string>;
   command: readonly string[];
 }
@@ -74,8 +76,29 @@ exec 2>&4 4>&-
   : >"$root/dev/termination-log"
   mount --bind "$DIRECTORY/termination-log" "$root/dev/termination-log"
   mount --rbind "$root/dev" /dev
-  mount --bind "$root/run" /run
-  test -n "$HOST_TMP" || mount --bind "$root/tmp" /tmp
+  if test -n "$OWN_ROOT"; then
+    # A root directory whose entries are the host's, except those that a pod has to itself.
+    mkdir "$root/new"
+    mount -t tmpfs -o mode=755 tmpfs "$root/new"
+    for entry in /*; do
+      if test -L "$entry"; then cp -P "$entry" "$root/new"
+      elif test -d "$entry"; then
+        mkdir "$root/new$entry"
+        test "$entry" = /mnt || mount --rbind "$entry" "$root/new$entry"
+      fi
+    done
+    for own in mnt flux_operator; do test ! -d "$root/$own" || cp -a "$root/$own" "$root/new"; done
+    mount --bind "$root/run" "$root/new/run"
+    test -n "$HOST_TMP" || mount --bind "$root/tmp" "$root/new/tmp"
+    mkdir "$root/new/old"
+    cd "$root/new"
+    pivot_root . old
+    umount -n -l old
+    rmdir old
+  else
+    mount --bind "$root/run" /run
+    test -n "$HOST_TMP" || mount --bind "$root/tmp" /tmp
+  fi
   cd /
   echo "pid $pid"
 } >&3 2>&3
@@ -106,6 +129,7 @@ export function sandboxCommand(plan: SandboxPlan): {
       HOSTNAME_IN_POD: plan.hostname,
       DIRECTORY: plan.directory,
       HOST_TMP: plan.hostTmp ? 'yes' : '',
+      OWN_ROOT: plan.ownRoot ? 'yes' : '',
     },
   };
 }

@@ -9,6 +9,7 @@ import {
   environmentOf,
   fqdnOf,
   hostnameOf,
+  needOwnRoot,
   type PodFile,
   type PodIdentity,
   writePodFiles,
@@ -96,6 +97,7 @@ export function launchPod(launch: Launch): Pod {
     hostname: hostnameOf(identity),
     directory,
     hostTmp,
+    ownRoot: needOwnRoot(launch.files),
     env,
     command,
   });

@@ -149,8 +149,29 @@ describe.skipIf(unavailable !== undefined)('a bed of pods', () => {
     await pod.exited;
     expect(pod.stdout).toBe('400:root\nsecretran\n');
     expect(() => start({ mounts: { '/opt/x': { content: '' } }, command: ['true'] })).toThrow(
-      'Cannot put "/opt/x" into a pod: only /etc, /run and /tmp are its own',
+      'Cannot put "/opt/x" into a pod: only /etc, /run, /tmp, /mnt and /flux_operator are its own',
     );
+  });
+
+  it('puts them also where the host has no directory, which then neither has the host nor another pod', async () => {
+    const pod = start({
+      mounts: {
+        '/flux_operator/script': { content: '#!/bin/sh\nls -A /mnt / | tr "\\n" " "', mode: 0o755 },
+        '/mnt/flux/x': { content: '' },
+        '/run/y': { content: '' },
+      },
+      command: ['sh', '-c', 'touch /tmp/z; ls /run /tmp; /flux_operator/script; echo; exec cat'],
+      stdin: 'pipe',
+    });
+    await pod.waitForOutput(/flux_operator.*\n/);
+    expect(pod.stdout).toMatch(/^\/run:\ny\n\n\/tmp:\nz\n/);
+    expect(pod.stdout).toMatch(/\/mnt: flux/);
+    const seen = await pod.exec(['cat', '/flux_operator/script', '/proc/1/comm']);
+    expect(seen.stdout).toMatch(/^#!\/bin\/sh[\s\S]*cat\n$/);
+    expect((await pod.exec(['ls', '/old'])).code).not.toBe(0);
+    expect((await peer.exec(['ls', '/flux_operator'])).stdout).toBe('');
+    expect(existsSync('/flux_operator')).toBe(false);
+    await pod.kill();
   });
 
   it('shows what a pod left in its termination log', async () => {

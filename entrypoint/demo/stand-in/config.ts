@@ -44,10 +44,8 @@ export function readBrokerConfig(args: readonly string[]): BrokerConfig {
   const hosts = [...entries.keys()];
   const rank = hosts.indexOf(host);
   if (rank < 0) throw new Error(`${host} not found in hosts`);
-  const tree = createTopology(
-    parseTopology(attributes.get('tbon.topo') ?? String(tbon.topo ?? 'custom')),
-    hosts.length,
-  );
+  const topo = attributes.get('tbon.topo') ?? String(tbon.topo ?? 'custom');
+  const tree = createTopology(parseTopology(topo), hosts.length);
   const uriOf = (of: number, key: 'bind' | 'connect') => {
     const name = hosts[of] ?? '';
     const template = entries.get(name)?.[key] ?? bootstrap[`default_${key}`];
@@ -61,6 +59,10 @@ export function readBrokerConfig(args: readonly string[]): BrokerConfig {
     hostlist: formatHostlist(hosts),
     version: 'stand-in',
     'broker.pid': process.pid,
+    'broker.starttime': performance.timeOrigin / 1000,
+    'broker.quorum': attributes.get('broker.quorum') ?? hosts.length,
+    'security.owner': process.getuid?.() ?? 0,
+    'tbon.topo': topo,
     'tbon.level': tree.levelOf(rank),
     'tbon.descendants': tree.descendantCountOf(rank),
     ...(parent !== undefined && { 'tbon.parent-endpoint': formatEndpoint(uriOf(parent, 'connect')) }),

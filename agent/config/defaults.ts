@@ -1,0 +1,2 @@
+/** The certificate as the manifests of `flux-pod render` mount it. */
+export const defaultCurveCert = '/etc/flux-pod/curve/curve.cert';

@@ -1,0 +1,123 @@
+/** Waits for a broker that somebody else starts, as long as there is one to be expected. */
+import { existsSync } from 'node:fs';
+import { errnoOf, messageOf } from '../errors.ts';
+import { connectFlux, type FluxClient } from '../flux/client.ts';
+import { Errno, FluxError } from '../flux/errors.ts';
+import { watchState } from '../flux/services/state-machine.ts';
+import type { Attachment } from '../health/observations.ts';
+import { whenThere } from '../health/when-there.ts';
+import type { Log } from '../log.ts';
+import { type Instance, readInstance } from './instance.ts';
+
+export interface FoundBroker {
+  readonly client: FluxClient;
+  readonly instance: Instance;
+  readonly socket: string;
+}
+
+export interface BrokerSearch {
+  readonly attachment: Attachment;
+  /** A file that is there when nobody will start a broker any more. */
+  readonly endMarker: string | undefined;
+  /** Seconds to wait; for ever unless given. */
+  readonly patience: number | undefined;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
+
+/** Connecting and asking who it is takes milliseconds: a broker that takes longer is stopped. */
+const answerWithinMs = 2000;
+/** Timers count milliseconds in 31 bits; longer than that is for ever. */
+const longestMs = 2 ** 31 - 1;
+
+/** Resolves to the broker, or to a sentence why none is to be expected any more. Throws the signal's reason. */
+export async function findBroker(search: BrokerSearch): Promise<FoundBroker | { readonly over: string }> {
+  const { attachment, endMarker, patience, signal, log } = search;
+  const enough = new AbortController();
+  const timer = patienceTimer(patience, enough);
+  let said = '';
+  const onMissing = (reasons: readonly unknown[]) => {
+    attachment.obstacle = describe(attachment.sockets, reasons);
+    if (said !== attachment.obstacle) log('info', `Waiting for a broker: ${attachment.obstacle}`);
+    said = attachment.obstacle;
+    if (endMarker !== undefined && existsSync(endMarker))
+      enough.abort("the Flux Operator's wait script has ended");
+  };
+  try {
+    const either = AbortSignal.any([signal, enough.signal]);
+    const found = await whenThere(attachment.sockets, {
+      attempt: (socket) => meet(socket, either),
+      signal: either,
+      onMissing,
+    });
+    signal.throwIfAborted();
+    return found ?? { over: String(enough.signal.reason) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function patienceTimer(seconds: number | undefined, enough: AbortController): NodeJS.Timeout | undefined {
+  const milliseconds = (seconds ?? Number.POSITIVE_INFINITY) * 1000;
+  if (milliseconds > longestMs) return undefined;
+  return setTimeout(
+    () => enough.abort(`it has not come back within ${seconds} s (FLUX_POD_LINGER)`),
+    milliseconds,
+  );
+}
+
+/** Connects, and asks who it is. Throws where there is no broker, or none that this user may watch. */
+async function meet(socket: string, signal: AbortSignal): Promise<FoundBroker> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new Error('it does not answer')), answerWithinMs);
+  let client: FluxClient | undefined;
+  try {
+    const both = AbortSignal.any([signal, late.signal]);
+    client = await connectFlux(socket, { signal: both });
+    const instance = await readInstance(client, { signal: both });
+    await assertMayWatch(client, instance, both);
+    return { client, instance, socket };
+  } catch (error) {
+    client?.close();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Others than the owner may be let in, and ask for the state, but are not told of its changes (flux-core src/broker/state_machine.c). */
+async function assertMayWatch(client: FluxClient, { owner }: Instance, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const _ of watchState(client, { signal })) return;
+  } catch (error) {
+    if (!(error instanceof FluxError && error.errnum === Errno.permission)) throw error;
+    throw new Error(`only user ${owner}, its owner, may watch the broker, not user ${process.getuid?.()}`);
+  }
+}
+
+/** Why there is no broker at these paths. Those where there is at least something come first. */
+function describe(sockets: readonly string[], reasons: readonly unknown[]): string {
+  const absent = sockets.filter((_, place) => isAbsent(reasons[place]));
+  const present = sockets.flatMap((socket, place) =>
+    isAbsent(reasons[place]) ? [] : [`${socket}: ${explain(reasons[place])}`],
+  );
+  return present.length > 0 ? present.join('; ') : `no such socket: ${absent.join(', ')}`;
+}
+
+const isAbsent = (reason: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(nameOf(reason) ?? '');
+
+function explain(reason: unknown): string {
+  switch (nameOf(reason)) {
+    case 'ECONNREFUSED':
+      return 'nothing listens there';
+    case 'EACCES':
+      return `user ${process.getuid?.()} may not open it`;
+    case 'EPERM':
+      return `the broker does not admit user ${process.getuid?.()}: attach as its own user`;
+    default:
+      return messageOf(reason);
+  }
+}
+
+const nameOf = (reason: unknown): string | undefined =>
+  reason instanceof FluxError ? reason.errno : errnoOf(reason);

@@ -1,0 +1,34 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { operatorPaths } from './operator-paths.ts';
+
+/** What the Flux Operator has put into this pod, as text, before anything is made of it. A file that is not there is empty text. */
+export interface OperatorLayout {
+  readonly hostlist: string;
+  readonly brokerToml: string;
+  /** The script that it would have the container run. */
+  readonly waitScript: { readonly path: string; readonly text: string };
+  readonly hasCertificate: boolean;
+}
+
+/** Undefined in a pod that is not the Operator's. `root` is where tests have another file system. */
+export function readOperatorLayout(root = '/'): OperatorLayout | undefined {
+  const hostlist = textOf(join(root, operatorPaths.hostlist)).trim();
+  const scripts = join(root, operatorPaths.scripts);
+  if (hostlist === '' || !existsSync(scripts)) return undefined;
+  const script = readdirSync(scripts).find((name) => /^wait-\d+\.sh$/.test(name)) ?? 'wait-0.sh';
+  return {
+    hostlist,
+    brokerToml: textOf(join(root, operatorPaths.brokerToml)),
+    waitScript: { path: join(operatorPaths.scripts, script), text: textOf(join(scripts, script)) },
+    hasCertificate: existsSync(join(root, operatorPaths.certificate)),
+  };
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // not there, or not for this user: then it tells nothing
+  }
+}

@@ -1,0 +1,168 @@
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Attachment } from '../../agent/health/observations.ts';
+import { type BrokerSearch, findBroker } from '../../agent/lifecycle/find-broker.ts';
+import { type FakeBrokerOptions, startFakeBroker } from '../support/fake-broker.ts';
+import { recordedLog } from '../support/recorded-log.ts';
+
+const [EPERM, ENOENT] = [1, 2];
+const runs = 5;
+const user = process.getuid?.() ?? 0;
+
+/** A broker in state `run` that answers what it is asked for, with these attributes, and lets who asks watch it or not. */
+function brokerWith(attributes: Readonly<Record<string, string>>, errnum = 0): FakeBrokerOptions {
+  return {
+    onRequest: (request, { respond }) => {
+      if (request.topic === 'state-machine.get') return respond(request, { state: 'run', duration: 100 });
+      if (request.topic === 'state-machine.monitor') return respond(request, { state: runs }, errnum);
+      if (request.topic !== 'attr.get') return;
+      const { name } = JSON.parse(
+        Buffer.from(request.payload ?? [])
+          .toString()
+          .replace(/\0$/, ''),
+      );
+      const value = attributes[name];
+      if (value === undefined) respond(request, undefined, ENOENT);
+      else respond(request, { value, flags: 1 });
+    },
+  };
+}
+
+const follower = {
+  rank: '1',
+  size: '3',
+  hostlist: 'mc-[0-2]',
+  hostname: 'mc-1',
+  'tbon.topo': 'kary:1',
+  'tbon.parent-endpoint': 'tcp://10.0.0.7:8050',
+  'broker.quorum': '2',
+  'broker.pid': '27',
+  'broker.starttime': '1767225600.5',
+};
+
+function emptyDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'find-broker-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function search(sockets: readonly string[], more: Partial<BrokerSearch> = {}) {
+  const attachment: Attachment = { sockets, socket: undefined, obstacle: '' };
+  const log = recordedLog();
+  const stop = new AbortController();
+  const found = findBroker({
+    attachment,
+    endMarker: undefined,
+    patience: undefined,
+    signal: stop.signal,
+    log,
+    ...more,
+  });
+  found.catch(() => undefined);
+  const said = () => log.lines.map(([level, message]) => `${level}: ${message}`);
+  return { found, attachment, said, stop };
+}
+
+describe('the search for a broker that somebody else starts', () => {
+  it('finds it at the first of the places that has one, and learns who it is', async () => {
+    await using broker = await startFakeBroker(brokerWith(follower));
+    const nowhere = join(emptyDirectory(), 'local');
+    const { found, said } = search([nowhere, broker.path]);
+    const result = await found;
+    if ('over' in result) throw new Error(result.over);
+    result.client.close();
+    expect(result.socket).toBe(broker.path);
+    expect(result.instance).toMatchObject({
+      topo: 'kary:1',
+      quorum: 2,
+      process: { pid: 27, startedAt: 1_767_225_600_500, state: { state: 'run' } },
+    });
+    const { rank, size, host, parent } = result.instance.membership;
+    expect({ rank, size, host, parent }).toEqual({
+      rank: 1,
+      size: 3,
+      host: 'mc-1',
+      parent: { rank: 0, host: 'mc-0', target: { host: '10.0.0.7', port: 8050 } },
+    });
+    const past = Date.now() - (result.instance.process.state?.since ?? 0);
+    expect(past).toBeGreaterThan(99_000);
+    expect(past).toBeLessThan(110_000);
+    expect(said()).toEqual([]);
+  });
+
+  it('waits until the socket is there, and says once what it waits for', async () => {
+    const directory = emptyDirectory();
+    const socket = join(directory, 'local');
+    const { found, attachment, said } = search([socket]);
+    await expect.poll(() => attachment.obstacle).toBe(`no such socket: ${socket}`);
+    await using broker = await startFakeBroker(brokerWith(follower));
+    symlinkSync(broker.path, socket);
+    const result = await found;
+    if ('over' in result) throw new Error(result.over);
+    result.client.close();
+    expect(said()).toEqual([`info: Waiting for a broker: no such socket: ${socket}`]);
+  });
+
+  it('says that nothing listens at a socket that a killed broker has left', async () => {
+    const socket = join(emptyDirectory(), 'local');
+    // A file that is no socket is refused as one that nobody listens at.
+    writeFileSync(socket, '');
+    const { attachment, stop, found } = search([socket]);
+    await expect.poll(() => attachment.obstacle).toBe(`${socket}: nothing listens there`);
+    stop.abort(new Error('stopped'));
+    await expect(found).rejects.toThrow('stopped');
+  });
+
+  it('says whom a broker does not admit', async () => {
+    await using broker = await startFakeBroker({ admission: 1 });
+    const { attachment, stop } = search([broker.path]);
+    await expect
+      .poll(() => attachment.obstacle)
+      .toBe(`${broker.path}: the broker does not admit user ${user}: attach as its own user`);
+    stop.abort();
+  });
+
+  it('says who may watch a broker that lets others in', async () => {
+    const theirs = { ...follower, 'security.owner': '4711' };
+    await using broker = await startFakeBroker(brokerWith(theirs, EPERM));
+    const { attachment, stop } = search([broker.path]);
+    const why = `only user 4711, its owner, may watch the broker, not user ${user}`;
+    await expect.poll(() => attachment.obstacle).toBe(`${broker.path}: ${why}`);
+    stop.abort();
+  });
+
+  it('says that a broker does not answer, and goes on trying', async () => {
+    await using broker = await startFakeBroker({ admission: undefined });
+    const { attachment, stop } = search([broker.path]);
+    await expect
+      .poll(() => attachment.obstacle, { timeout: 5000 })
+      .toBe(`${broker.path}: it does not answer`);
+    await expect.poll(() => broker.connections.length, { timeout: 5000 }).toBeGreaterThan(1);
+    stop.abort();
+  });
+
+  it('is over when its time is up', async () => {
+    const { found } = search([join(emptyDirectory(), 'local')], { patience: 0.05 });
+    expect(await found).toEqual({ over: 'it has not come back within 0.05 s (FLUX_POD_LINGER)' });
+  });
+
+  it('is over when a file says that nobody will start one any more', async () => {
+    const directory = emptyDirectory();
+    const endMarker = join(directory, 'complete');
+    const { found, attachment } = search([join(directory, 'local')], { endMarker });
+    await expect.poll(() => attachment.obstacle).toMatch(/no such socket/);
+    writeFileSync(endMarker, '');
+    expect(await found).toEqual({ over: "the Flux Operator's wait script has ended" });
+  });
+
+  it('finds a broker that is there, whatever such a file says', async () => {
+    await using broker = await startFakeBroker(brokerWith(follower));
+    const endMarker = join(emptyDirectory(), 'complete');
+    writeFileSync(endMarker, '');
+    const result = await search([broker.path], { endMarker }).found;
+    expect(result).toHaveProperty('client');
+    if ('client' in result) result.client.close();
+  });
+});

@@ -1,0 +1,184 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { formatCertificate } from '../../agent/broker/curve.ts';
+import { createCertificate } from '../../agent/broker/curve-keys.ts';
+import { fluxPod, get, probe, type Said, statusOf, until } from '../support/ask-pod.ts';
+import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
+import { everyFlux, type Flux, installFluxPod } from '../support/flux-pod.ts';
+import type { Pod } from '../support/pod.ts';
+
+const unavailable = bedUnavailable();
+if (unavailable) console.warn(`SKIPPED: attach to brokers in whole pods. ${unavailable}`);
+
+const certificate = formatCertificate(createCertificate({ name: 'theirs' }));
+
+/** As somebody without flux-pod would write it; the certificate is where only root can read it. */
+const brokerToml = `[bootstrap]
+curve_cert = "/run/curve.cert"
+default_port = 8050
+default_bind = "tcp://eth0:%p"
+default_connect = "tcp://%h.flux-service.default.svc.cluster.local:%p"
+hosts = [{ host = "theirs-[0-1]" }]
+[tbon]
+topo = "kary:2"
+[resource]
+noverify = true
+[[resource.config]]
+hosts = "theirs-[0-1]"
+cores = "0-1"
+`;
+
+const probes = ['startupz', 'livez', 'readyz'] as const;
+const refused: Said = { ok: false, why: 'the port is closed' };
+const askAll = (pod: Pod) => Promise.all(probes.map((name) => probe(pod, name).catch(() => refused)));
+const all = (ok: boolean) => (said: readonly Said[]) => said.every((one) => one.ok === ok);
+
+describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker of $name', (flux) => {
+  let bed: Bed;
+  beforeAll(async () => {
+    bed = await createBed();
+  });
+  afterAll(() => bed?.close());
+
+  /** A pod whose PID 1 is a shell that does what it is told on its stdin: somebody who starts brokers. */
+  const startPod = (cluster: string, index: number) =>
+    bed.startPod({
+      cluster,
+      index,
+      stdin: 'pipe',
+      command: ['sh'],
+      mounts: {
+        '/run/broker.toml': { content: brokerToml },
+        '/run/guests.toml': { content: '[access]\nallow-guest-user = true\n' },
+        '/run/curve.cert': { content: certificate, mode: 0o600 },
+        '/run/flux/.keep': { content: '' },
+      },
+    });
+
+  it('answers 503 without it, 200 with it, 503 when it was killed, and 200 with the next; ends with 143', async () => {
+    const pod = startPod('alone', 0);
+    const attached = fluxPod(pod, 'attach');
+    const before = await until(
+      () => askAll(pod),
+      (said) => said.every(({ why }) => why !== refused.why),
+    );
+    const nowhere =
+      'there is no broker yet: no such socket: /mnt/flux/config/run/flux/local, /run/flux/local';
+    expect(before.answer).toEqual(probes.map(() => expect.objectContaining({ ok: false, why: nowhere })));
+    expect((await fluxPod(pod, 'probe', 'ready')).stdout).toBe(`${nowhere}\n`);
+    expect((await fluxPod(pod, 'status')).stdout).toMatch(/^waiting for +a broker, seen: no such socket/m);
+
+    startBroker(pod, flux);
+    const up = await until(() => askAll(pod), all(true));
+    expect(up.answer[2]?.why).toBe('the instance runs');
+    const first = await statusOf(pod);
+    expect(first).toMatchObject({
+      pod: { name: 'alone-0', cluster: 'alone', index: 0, address: pod.address },
+      attachment: { socket: '/run/flux/local' },
+      instance: { rank: 0, size: 1, quorum: 1 },
+      broker: { state: 'run', answers: true, restarts: 0 },
+    });
+    expect((await fluxPod(pod, 'probe', 'live')).stdout).toBe('the broker answers: run\n');
+
+    await pod.exec(['kill', '-KILL', String(first.broker?.pid)]);
+    const gone = await until(() => askAll(pod), all(false));
+    expect(gone.answer[0]?.why).toBe('the broker has gone: /run/flux/local: nothing listens there');
+    expect((await get(pod, '/metrics')).text).toMatch(/^flux_pod_broker_answers 0$/m);
+
+    startBroker(pod, flux);
+    await until(() => askAll(pod), all(true));
+    const second = await statusOf(pod);
+    expect(second.broker).toMatchObject({ state: 'run', restarts: 1 });
+    expect(second.broker?.pid).not.toBe(first.broker?.pid);
+
+    await pod.exec(['kill', '-TERM', String(attachPid(pod))]);
+    const { code, stderr } = await attached;
+    expect(code, stderr).toBe(143);
+    expect(stderr).toMatch(/"msg":"The broker has gone"/);
+    const left = pod.processes().map(({ pid }) => pid);
+    expect(left, 'the broker was left alone').toContain(second.broker?.pid);
+    await pod.remove();
+  });
+
+  it('tells rank, parent, tree and jobs of brokers that it has not configured; a shell finds them', async () => {
+    const [leader, follower] = [startPod('theirs', 0), startPod('theirs', 1)];
+    for (const pod of [leader, follower]) startBroker(pod, flux, '--config-path=/run/broker.toml');
+    for (const pod of [leader, follower]) void fluxPod(pod, 'attach', '--socket', 'local:///run/flux/local');
+    for (const pod of [leader, follower]) await until(() => askAll(pod), all(true), { withinMs: 30_000 });
+
+    expect((await fluxPod(follower, 'status')).stdout).toMatch(
+      /^parent +rank 0, theirs-0\.flux-service\.default\.svc\.cluster\.local$/m,
+    );
+    const { stdout } = await fluxPod(leader, 'status');
+    expect(stdout).toMatch(/^instance +rank 0 of 2, quorum 2, topology kary:2$/m);
+    expect(stdout).toMatch(/^resources +2 nodes, 4 cores, 0 GPUs$/m);
+    expect(stdout).toMatch(/^overlay +0 theirs-0: full\n +└─ 1 theirs-1: full$/m);
+    const { text } = await get(leader, '/metrics');
+    expect(text).toMatch(/^flux_pod_nodes_online 2$/m);
+    expect(text).toMatch(/^flux_pod_jobs\{state="run"\} 0$/m);
+    const path = `PATH=${join(flux.path, '..')}:/usr/bin:/bin`;
+    const shell = ['env', path, join(installFluxPod(), 'flux-pod'), 'shell', '--', 'flux', 'getattr', 'rank'];
+    expect(await follower.exec(shell)).toMatchObject({ code: 0, stdout: '1\n' });
+    await Promise.all([leader.remove(), follower.remove()]);
+  });
+
+  it('ends with 0 when the broker has not come back in time, with the sentence for the termination log', async () => {
+    const pod = startPod('linger', 0);
+    startBroker(pod, flux);
+    const attached = fluxPod(pod, 'attach', '--linger', '300ms');
+    await until(() => askAll(pod), all(true));
+    await pod.exec(['kill', '-TERM', String((await statusOf(pod)).broker?.pid)]);
+    const { code, stderr } = await attached;
+    expect(code, stderr).toBe(0);
+    expect(pod.terminationLog()).toBe(
+      'There is no broker any more: it has not come back within 0.3 s (FLUX_POD_LINGER) (exit 0)\n',
+    );
+    await pod.remove();
+  });
+
+  it('says that it is not the user who may watch', async () => {
+    const pod = startPod('guest', 0);
+    startBroker(pod, flux, '--config-path=/run/guests.toml');
+    const asGuest = ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups'];
+    void pod.exec([...asGuest, join(installFluxPod(), 'flux-pod'), 'attach']);
+    // The stand-in's socket is its user's alone.
+    const wanted = flux.real
+      ? /only user 0, its owner, may watch the broker, not user 1000$/
+      : /user 1000 may not open it$/;
+    await until(
+      () => probe(pod, 'readyz').catch(() => refused),
+      ({ why }) => wanted.test(why),
+    );
+    await pod.remove();
+  });
+
+  it('is refused beside another agent, which goes on', async () => {
+    const pod = startPod('two', 0);
+    void fluxPod(pod, 'attach');
+    await until(
+      () => askAll(pod),
+      (said) => said.every(({ why }) => why !== refused.why),
+    );
+    const second = await fluxPod(pod, 'attach');
+    expect(second.code).toBe(78);
+    expect(second.stderr).toMatch(/an agent already serves in it/);
+    expect((await get(pod, '/status')).status).toBe(200);
+    await pod.remove();
+  });
+});
+
+/** Tells the pod's shell to start a broker as anybody would. */
+function startBroker(pod: Pod, flux: Flux, ...options: string[]): void {
+  const attributes = ['rundir=/run/flux', 'local-uri=local:///run/flux/local', 'broker.rc2_none=1'];
+  const words = [flux.path, 'broker', ...options, ...attributes.map((attribute) => `-S${attribute}`)];
+  pod.stdin?.write(`rm -rf /run/flux/*; ${words.join(' ')} &\n`);
+}
+
+/** The agent is no child of the pod's shell: `kubectl exec` has brought it in. */
+function attachPid(pod: Pod): number {
+  const agent = pod
+    .processes()
+    .find(({ command, parent }) => parent === 0 && /^(node|MainThread)/.test(command));
+  if (!agent) throw new Error(`There is no agent in ${JSON.stringify(pod.processes())}`);
+  return agent.pid;
+}

@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { formatCertificate } from '../../agent/broker/curve.ts';
+import { createCertificate } from '../../agent/broker/curve-keys.ts';
+import { fluxPod, probe, statusOf, until } from '../support/ask-pod.ts';
+import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
+import { everyFlux, exitCodes, installFluxPod, logsOf } from '../support/flux-pod.ts';
+import { operatorMounts } from '../support/operator-pod.ts';
+import type { Pod } from '../support/pod.ts';
+
+const unavailable = bedUnavailable();
+if (unavailable) console.warn(`SKIPPED: pods of the Flux Operator. ${unavailable}`);
+
+const certificate = formatCertificate(createCertificate({ name: 'mc' }));
+const installed = '/opt/flux-pod/flux-pod';
+
+/** The container with the wait script is the pod, or one of two that the pod outlives. */
+const containers = {
+  run: 'exec /bin/bash /flux_operator/wait-0.sh',
+  attach: '/bin/bash /flux_operator/wait-0.sh; echo "the wait script has ended with $?"; exec sleep 1000',
+};
+
+describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, with $name', (flux) => {
+  let bed: Bed;
+  beforeAll(async () => {
+    bed = await createBed();
+  });
+  afterAll(() => bed?.close());
+
+  /** Two pods as the Operator makes them for a MiniCluster of docs/flux-operator.md. */
+  function startPods(kind: 'attach' | 'run', edit: (waitScript: string) => string, env = {}): Pod[] {
+    const path = [join(flux.path, '..'), installFluxPod(), '/usr/bin:/bin'].join(':');
+    return [0, 1].map((index) =>
+      bed.startPod({
+        cluster: 'mc',
+        service: 'mc',
+        index,
+        // The script looks through its working directory, which in a container is small.
+        command: ['sh', '-c', `cd /tmp; ${containers[kind]}`],
+        env: { PATH: path, ...env },
+        mounts: {
+          ...operatorMounts(kind, certificate, edit),
+          '/run/program': { content: '#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.1; done\n', mode: 0o755 },
+        },
+      }),
+    );
+  }
+
+  const withFluxPod = (command: string) => (script: string) =>
+    script
+      .replace(installed, join(installFluxPod(), 'flux-pod'))
+      .replace('command="flux run -N2 hostname"', `command="${command}"`);
+
+  it.each<[string, string, Record<string, string>]>([
+    ['without a single variable', 'flux run -N2 hostname', {}],
+    ['for a job over all nodes', 'hostname', { FLUX_POD_MODE: 'submit' }],
+  ])('flux-pod run takes the place of the wait script %s', async (_, command, env) => {
+    const pods = startPods('run', withFluxPod(command), env);
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([0, 0]);
+    const [leader] = pods as [Pod];
+    expect(leader.stdout).toMatch(/^mc-0$/m);
+    expect(leader.stdout).toMatch(/^mc-1$/m);
+    await Promise.all(pods.map((pod) => pod.remove()));
+  });
+
+  it('flux-pod config says what it has read where, and the Operator’s users find the socket', async () => {
+    const pods = startPods('run', withFluxPod('/run/program'));
+    const [leader, follower] = pods as [Pod, Pod];
+    await until(
+      () => probe(leader, 'readyz').catch(() => ({ ok: false, why: '' })),
+      ({ ok }) => ok,
+      { withinMs: 40_000 },
+    );
+    const { stdout } = await fluxPod(follower, 'config');
+    const layout = (path: string) => `the Operator's layout (${path})`;
+    const sourceOf = (name: string) =>
+      new RegExp(`^FLUX_POD_${name} +(\\S+) +(.+?) *$`, 'm').exec(stdout)?.slice(1);
+    expect(sourceOf('SIZE')).toEqual(['2', layout('/flux_operator/wait-0.sh')]);
+    expect(sourceOf('MAX_SIZE')).toEqual(['3', layout('/mnt/flux/config/etc/flux/system/hostlist')]);
+    expect(sourceOf('CURVE_CERT')).toEqual([
+      '/flux_operator/curve.cert',
+      layout('/flux_operator/curve.cert'),
+    ]);
+    expect(sourceOf('SERVICE')).toEqual(['mc', 'the pod']);
+    expect(stdout).toMatch(/allow-guest-user = true/);
+    expect(stdout).not.toMatch(/system\/R"/);
+    expect((await fluxPod(follower, 'doctor')).stdout).toMatch(/^warn +certificate .*it is in a ConfigMap$/m);
+    const socket = 'local:///mnt/flux/config/run/flux/local';
+    const asked = await follower.exec(['env', `FLUX_URI=${socket}`, 'flux', 'getattr', 'rank']);
+    expect(asked).toMatchObject({ code: 0, stdout: '1\n' });
+    for (const pod of pods) await pod.exec(['touch', '/run/go']);
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([0, 0]);
+    await Promise.all(pods.map((pod) => pod.remove()));
+  });
+
+  // The stand-in has no `flux start`, which the script of the Operator uses.
+  it.skipIf(!flux.real)(
+    'flux-pod attach finds the broker of the wait script, and ends when that has ended',
+    async () => {
+      const pods = startPods('attach', (script) =>
+        script.replace('command="hostname"', 'command="/run/program"'),
+      );
+      const [leader, follower] = pods as [Pod, Pod];
+      await Promise.all(pods.map((pod) => pod.started));
+      const attached = pods.map((pod) => fluxPod(pod, 'attach'));
+      // Both run before the program may end: so both scripts end with the instance.
+      for (const pod of pods)
+        await until(
+          () => statusOf(pod).catch(() => undefined),
+          (status) => status?.broker?.state === 'run',
+          { withinMs: 60_000 },
+        );
+      expect(await statusOf(leader)).toMatchObject({
+        attachment: { socket: '/mnt/flux/config/run/flux/local' },
+        instance: { rank: 0, size: 2, quorum: 2, topology: 'kary:256' },
+      });
+      expect(await statusOf(follower)).toMatchObject({
+        instance: { rank: 1 },
+        parent: { rank: 0, name: 'mc-0.mc.default.svc.cluster.local', lost: false },
+      });
+      // Neither container of a pod waits for the other: the pod completes.
+      await Promise.all(pods.map((pod) => pod.exec(['touch', '/run/go'])));
+      for (const { code, stderr } of await Promise.all(attached)) {
+        expect(code, stderr).toBe(0);
+        expect(stderr).toMatch(/There is no broker any more: the Flux Operator's wait script has ended/);
+      }
+      for (const pod of pods) expect(pod.stdout).toMatch(/^the wait script has ended with 0$/m);
+      await Promise.all(pods.map((pod) => pod.remove()));
+    },
+  );
+});
