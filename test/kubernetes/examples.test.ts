@@ -1,17 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { initialProgram } from '../../agent/broker/program.ts';
-import { readEnvironment } from '../../agent/config/layers.ts';
-import { resolveConfiguration } from '../../agent/config/resolve.ts';
 import { formatJson, formatYaml, isMiniCluster, parseDocuments } from '../../agent/kubernetes/documents.ts';
 import { readMiniCluster } from '../../agent/kubernetes/read-minicluster.ts';
-import { type Manifest, type Rendering, renderMiniCluster } from '../../agent/kubernetes/render.ts';
+import { type Rendering, renderMiniCluster } from '../../agent/kubernetes/render.ts';
 import { membershipOf } from '../../agent/pod/membership.ts';
+import { configuredJob } from '../support/configured-job.ts';
+import { podsOf, referenceProblems } from '../support/kubernetes-references.ts';
 import { kubernetesValidator } from '../support/kubernetes-schema.ts';
-import { environmentOf, jobOf, runnerOf, usualOptions } from '../support/miniclusters.ts';
-import { podFacts } from '../support/pod-facts.ts';
+import { jobOf, usualOptions } from '../support/miniclusters.ts';
 import { brokenRestrictedRules } from '../support/restricted.ts';
 import { haveSharedFixtures, operatorExamples } from '../support/shared-fixtures.ts';
 
@@ -45,11 +42,6 @@ function renderText(text: string, name: string): Rendering {
   return renderMiniCluster(readMiniCluster(object), usualOptions);
 }
 
-const podsOf = (manifests: readonly Manifest[]): PodSpec[] =>
-  manifests.flatMap((manifest) =>
-    manifest.kind === 'Job' || manifest.kind === 'Deployment' ? (manifest.spec?.template.spec ?? []) : [],
-  );
-
 const examples = [...own, ...operatorExamples().filter(([name]) => !(name in refused))];
 
 describe('an example', () => {
@@ -76,16 +68,7 @@ describe('an example', () => {
 });
 
 it.each(examples)('%s makes pods that flux-pod can configure itself in', (name, text) => {
-  const rendering = renderText(text, name);
-  const command = (runnerOf(rendering).command ?? []).map((word) => word.replaceAll('$$', '$'));
-  const separator = command.lastIndexOf('run');
-  const { layer, problems } = readEnvironment(environmentOf(runnerOf(rendering)));
-  const cluster = jobOf(rendering).metadata?.name ?? '';
-  const facts = podFacts({ name: `${cluster}-1`, index: 1, address: '10.88.0.3' });
-  // Throws for a setting that is unknown or wrong, then for a COMMAND that does not fit the mode.
-  const { configuration } = resolveConfiguration(facts, [layer], { problems, terminal: false });
-  expect(initialProgram(configuration, command.slice(separator + 2), '/batch.sh')).toBeDefined();
-  expect(membershipOf(configuration).rank).toBeGreaterThan(0);
+  expect(membershipOf(configuredJob(jobOf(renderText(text, name)))).rank).toBeGreaterThan(0);
 });
 
 describe.skipIf(!haveSharedFixtures)('with the data of the Operator and of Kubernetes', () => {
@@ -117,26 +100,3 @@ describe.skipIf(!haveSharedFixtures)('with the data of the Operator and of Kuber
     expect(validate({ apiVersion: 'v2', kind: 'Pod' })).toEqual(['v2 Pod: no such kind']);
   });
 });
-
-/** Rules of the API server beyond the schema: names are unique, mounts have volumes and places of their own. */
-function referenceProblems(manifest: Manifest): string[] {
-  return podsOf([manifest]).flatMap((pod) => {
-    const volumes = (pod.volumes ?? []).map(({ name }) => name);
-    const containers = [...(pod.initContainers ?? []), ...pod.containers];
-    const mounts = containers.flatMap(({ name, volumeMounts = [] }) => [
-      ...repeated(volumeMounts.map(({ mountPath }) => mountPath)).map(
-        (path) => `${name} mounts twice at ${path}`,
-      ),
-      ...volumeMounts
-        .filter((mount) => !volumes.includes(mount.name))
-        .map((mount) => `${name}: no volume ${mount.name}`),
-    ]);
-    const variables = containers.flatMap(({ name, env = [] }) =>
-      repeated(env.map((variable) => variable.name)).map((twice) => `${name}: ${twice} is set twice`),
-    );
-    return [...mounts, ...variables, ...repeated(volumes), ...repeated(containers.map(({ name }) => name))];
-  });
-}
-
-const repeated = (values: readonly string[]): string[] =>
-  values.filter((value, index) => values.indexOf(value) < index);

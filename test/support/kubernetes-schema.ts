@@ -2,9 +2,9 @@ import { kubernetesDefinitions, miniClusterSpecSchema, type OpenApiSchema } from
 
 /**
  * Checks an object as strictly as `kubectl apply --validate=strict` does, and more: no unknown field, required fields there,
- * types right, against the definitions of Kubernetes' API.
+ * types right, against the definitions of Kubernetes' API. A `partial` object, such as a patch, may lack required fields.
  */
-export function kubernetesValidator(): (object: unknown) => string[] {
+export function kubernetesValidator({ partial = false } = {}): (object: unknown) => string[] {
   const definitions = kubernetesDefinitions();
   const byKind = new Map(
     Object.values(definitions).flatMap((schema) =>
@@ -72,7 +72,9 @@ function checker(definitions: Readonly<Record<string, OpenApiSchema>>) {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return [`${path}: expected an object`];
     const { properties = {}, additionalProperties, required = [] } = schema;
-    const missing = required.filter((key) => !(key in value)).map((key) => `${path}.${key}: is required`);
+    const missing = (partial ? [] : required)
+      .filter((key) => !(key in value))
+      .map((key) => `${path}.${key}: is required`);
     const inner = Object.entries(value).flatMap(([key, element]) => {
       const property = Object.hasOwn(properties, key) ? properties[key] : additionalProperties;
       return property ? check(element, property, `${path}.${key}`) : [`${path}.${key}: no such field`];

@@ -32,9 +32,12 @@ export const render = (
 ): Rendering =>
   renderMiniCluster(readMiniCluster(miniCluster(spec, container)), { ...usualOptions, ...options });
 
+/** What has manifests, however they were made. */
+type Rendered = Pick<Rendering, 'manifests'>;
+
 /** The only manifest of a kind, or the one of a name. */
 export function manifest<Kind extends Manifest['kind']>(
-  { manifests }: Rendering,
+  { manifests }: Rendered,
   kind: Kind,
   name?: string,
 ): Extract<Manifest, { kind?: Kind }> {
@@ -45,16 +48,16 @@ export function manifest<Kind extends Manifest['kind']>(
   return found[0] as Extract<Manifest, { kind?: Kind }>;
 }
 
-export const jobOf = (rendering: Rendering): Job => manifest(rendering, 'Job');
+export const jobOf = (rendering: Rendered): Job => manifest(rendering, 'Job');
 
-export function podOf(rendering: Rendering): PodSpec {
+export function podOf(rendering: Rendered): PodSpec {
   const pod = jobOf(rendering).spec?.template.spec;
   if (!pod) throw new Error('the Job has no pods');
   return pod;
 }
 
 /** The container that runs Flux. */
-export function runnerOf(rendering: Rendering): Container {
+export function runnerOf(rendering: Rendered): Container {
   const [runner] = podOf(rendering).containers;
   if (!runner) throw new Error('the pod has no container');
   return runner;
