@@ -14,7 +14,7 @@ export function kubernetesValidator({ partial = false } = {}): (object: unknown)
       ]),
     ),
   );
-  const check = checker(definitions);
+  const check = checker(definitions, partial);
   return (object) => {
     const { apiVersion, kind } = object as { apiVersion: string; kind: string };
     const schema = byKind.get(`${apiVersion} ${kind}`);
@@ -30,7 +30,7 @@ export const miniClusterValidator = (): ((spec: unknown) => string[]) => {
 };
 
 /** What is wrong with a value, each with its path. */
-function checker(definitions: Readonly<Record<string, OpenApiSchema>>) {
+function checker(definitions: Readonly<Record<string, OpenApiSchema>>, partial = false) {
   const resolve = (schema: OpenApiSchema): [OpenApiSchema, string] => {
     const name = schema.$ref?.replace('#/definitions/', '') ?? '';
     return [definitions[name] ?? schema, name];
