@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createConnection } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
 import { operatorPaths } from '../pod/operator-paths.ts';
 import type { BrokerPaths } from './command-line.ts';
@@ -71,13 +71,13 @@ export function runDirectoriesToTry(configured: string | undefined): RunDirector
  * else's broker has its own socket, or this user may not write, nothing is done.
  */
 export function linkFromOperatorSocket({ socket }: RunDirectory, at: string = operatorPaths.socket): void {
+  if (!existsSync(dirname(at))) return;
   try {
-    if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() ?? true) {
-      rmSync(at, { force: true });
-      symlinkSync(socket, at);
-    }
+    const there = lstatSync(at, { throwIfNoEntry: false });
+    if (there?.isSymbolicLink()) unlinkSync(at);
+    if (!there || there.isSymbolicLink()) symlinkSync(socket, at);
   } catch {
-    // No pod of the Operator.
+    // Not for this user to write: whoever looks there finds no broker.
   }
 }
 
@@ -86,7 +86,7 @@ export function linkFromOperatorSocket({ socket }: RunDirectory, at: string = op
  * would find the pod's own.
  */
 export function linkSocket({ socket }: RunDirectory, target: string): void {
-  rmSync(socket, { force: true });
+  if (lstatSync(socket, { throwIfNoEntry: false })) unlinkSync(socket);
   symlinkSync(target, socket);
 }
 
