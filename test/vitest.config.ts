@@ -4,7 +4,16 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', root: '.', include: ['test/**/*.test.ts'], exclude: ['test/system/**'] } },
+      {
+        test: {
+          name: 'unit',
+          root: '.',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/system/**'],
+          // Properties are tried a hundred times, on a machine that may have other work.
+          testTimeout: 30_000,
+        },
+      },
       {
         test: {
           name: 'system',
