@@ -1,4 +1,7 @@
 /** Milliseconds since 1970 by a clock that never jumps: what is compared must not be, when somebody sets the machine's clock. */
 export type Instant = number;
 
-export const instant = (): Instant => performance.timeOrigin + performance.now();
+// By process.uptime(), since `performance` is loaded when it is first used, which the way to the broker has no time for.
+const startedAt: Instant = Date.now() - process.uptime() * 1000;
+
+export const instant = (): Instant => startedAt + process.uptime() * 1000;

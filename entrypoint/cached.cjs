@@ -19,13 +19,9 @@ if (!making) {
     // compiled as usual
   }
 }
-// esbuild writes ASCII only, which V8 takes over without decoding. Put together as bytes: V8 would copy text that was put together to
-// flatten it, and from half a megabyte on that costs the process 5 MB for good.
-const source = Buffer.concat([
-  Buffer.from('(function (exports, require, module, __filename, __dirname) {'),
-  readFileSync(program),
-  Buffer.from('\n})'),
-]).toString('latin1');
+// esbuild writes ASCII only, which V8 takes over without decoding. The file is a function that is called with what a module is given
+// (package.json, build): to put such a function around it here would copy almost a megabyte at every start.
+const source = readFileSync(program, 'latin1');
 const script = new Script(source, { filename: program, ...(cachedData && { cachedData }) });
 if (making) {
   delete process.env.FLUX_POD_MAKE_CACHE;
@@ -39,4 +35,10 @@ if (making) {
 }
 // For `flux-pod install`, which must not pass on a cache that its Node.js refuses.
 exports.cacheAccepted = cachedData !== undefined && !script.cachedDataRejected;
-script.runInThisContext()({}, require, module, program, __dirname);
+const given = { exports: {}, require, module, __filename: program, __dirname };
+Object.assign(globalThis, given);
+try {
+  script.runInThisContext();
+} finally {
+  for (const name of Object.keys(given)) delete globalThis[name];
+}

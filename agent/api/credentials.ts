@@ -13,7 +13,7 @@ const roles: readonly Role[] = ['write', 'read'];
 export interface Token {
   readonly role: Role;
   readonly hash: Buffer;
-  /** The first half of a byte more than 32 bits of the hash, to tell tokens apart in the log. */
+  /** The first 32 bits of the hash, to tell tokens apart in the log. */
   readonly id: string;
 }
 

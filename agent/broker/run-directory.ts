@@ -1,7 +1,16 @@
-import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createConnection } from 'node:net';
-import { join } from 'node:path';
-import { ExitCode, messageOf, PodError } from '../errors.ts';
+import { dirname, join } from 'node:path';
+import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
 import { operatorPaths } from '../pod/operator-paths.ts';
 import type { BrokerPaths } from './command-line.ts';
 
@@ -62,13 +71,13 @@ export function runDirectoriesToTry(configured: string | undefined): RunDirector
  * else's broker has its own socket, or this user may not write, nothing is done.
  */
 export function linkFromOperatorSocket({ socket }: RunDirectory, at: string = operatorPaths.socket): void {
+  if (!existsSync(dirname(at))) return;
   try {
-    if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() ?? true) {
-      rmSync(at, { force: true });
-      symlinkSync(socket, at);
-    }
+    const there = lstatSync(at, { throwIfNoEntry: false });
+    if (there?.isSymbolicLink()) unlinkSync(at);
+    if (!there || there.isSymbolicLink()) symlinkSync(socket, at);
   } catch {
-    // No pod of the Operator.
+    // Not for this user to write: whoever looks there finds no broker.
   }
 }
 
@@ -77,16 +86,22 @@ export function linkFromOperatorSocket({ socket }: RunDirectory, at: string = op
  * would find the pod's own.
  */
 export function linkSocket({ socket }: RunDirectory, target: string): void {
-  rmSync(socket, { force: true });
+  if (lstatSync(socket, { throwIfNoEntry: false })) unlinkSync(socket);
   symlinkSync(target, socket);
 }
 
 /** Writes a file that only this user can read, whole or not at all. Throws a PodError (exit 78) where it cannot. */
 export function writePrivate(path: string, content: string, mode = 0o600): void {
   const unfinished = `${path}.new`;
+  const write = () => writeFileSync(unfinished, content, { mode, flag: 'wx' });
   try {
-    rmSync(unfinished, { force: true });
-    writeFileSync(unfinished, content, { mode, flag: 'wx' });
+    try {
+      write();
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+      unlinkSync(unfinished);
+      write();
+    }
     renameSync(unfinished, path);
   } catch (error) {
     throw new PodError(ExitCode.configuration, `Cannot write ${path}: ${messageOf(error)}`, {
@@ -111,7 +126,7 @@ async function prepare(path: string): Promise<RunDirectory> {
   if (isSocket(directory.socket) && (await isListening(directory.socket)))
     throw refuse('a broker is already running in it');
   try {
-    rmSync(directory.runDirectory, { recursive: true, force: true });
+    if (existsSync(directory.runDirectory)) rmSync(directory.runDirectory, { recursive: true, force: true });
     makeDirectories(directory.runDirectory);
   } catch (error) {
     throw refuse(messageOf(error));

@@ -6,6 +6,8 @@
 import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../config/kinds.ts';
+import { instant } from '../instant.ts';
+import { notOurs } from './candidates.ts';
 import { type Connected, connect } from './connect.ts';
 import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayTypes } from './lookup.ts';
 import { plainName, type Question, type Reply, reverseName } from './message.ts';
@@ -26,6 +28,8 @@ export interface AwaitOptions {
   readonly rank?: number;
   /** Where the parent was before it went: connected to again, but an answer that only names it is not waited for. */
   readonly known?: readonly string[] | undefined;
+  /** Where others accept connections that are not of this instance: as good as dead addresses. */
+  readonly strangers?: readonly string[] | undefined;
   /** Ends the wait; its reason is thrown. */
   readonly signal: AbortSignal;
   /** Told what stands in the way whenever something has been learnt, also when it is the same as before (see isSame). */
@@ -92,7 +96,9 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
   };
   const reach = async (address: string, isParent: boolean): Promise<Event> => {
     tally.connections++;
-    const seen = await network.connect(address, target.port, until);
+    const seen = options.strangers?.includes(address)
+      ? notOurs
+      : await network.connect(address, target.port, until);
     if (seen !== 'accepted') return { kind: 'not connected', address, seen };
     const whose = isParent ? [] : (await ask({ name: reverseName(address), type: 'PTR' }))?.pointers;
     if (isParent || whose?.includes(plainName(target.host))) found ??= address;
@@ -176,8 +182,7 @@ function createInbox(signal: AbortSignal) {
 const longestSleepMs = 2 ** 31 - 1;
 
 const systemClock: Clock = {
-  // Follows no change of the system's time.
-  now: () => performance.timeOrigin + performance.now(),
+  now: instant,
   sleep: (ms, signal) =>
     delay(Math.min(Math.max(ms, 0), longestSleepMs), undefined, { signal }).catch(() => undefined),
 };

@@ -90,6 +90,9 @@ export function failed(
   }));
 }
 
+/** Seen of an address at which somebody accepts connections who is not of this instance: the answer that had it is old. */
+export const notOurs = 'another instance';
+
 /** It accepts, but is another pod: it is not tried again unless an answer says that it is the parent. */
 export function isSomebodyElse(candidates: Candidates, address: string): Candidates {
   return changed(candidates, address, () => ({
@@ -102,6 +105,12 @@ export function isSomebodyElse(candidates: Candidates, address: string): Candida
 /** Those of which an answer said that they are the parent's. */
 export const ofParent = (candidates: Candidates): Candidates =>
   new Map([...candidates].filter(([, { isParent }]) => isParent));
+
+/** Since when somebody refuses: a pod that is there, whose broker is not yet. */
+export function refusedSince(candidates: Candidates): Instant | undefined {
+  const since = [...ofParent(candidates).values()].flatMap((each) => each.refusedSince ?? []);
+  return since.length > 0 ? Math.min(...since) : undefined;
+}
 
 function changed(
   candidates: Candidates,
@@ -121,7 +130,7 @@ export function outlook(
   const all = [...ofParent(candidates).values()].map((candidate) => seenAt(candidate, now));
   const said = all.filter((seen) => seen !== '');
   if (said.includes('refused')) return 'refused';
-  if (said.includes('no reply')) return 'stale address';
+  if (said.includes('no reply') || said.includes(notOurs)) return 'stale address';
   return said.length > 0 ? [...new Set(said)].join(', ') : undefined;
 }
 

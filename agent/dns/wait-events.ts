@@ -4,6 +4,7 @@ import {
   given,
   isSomebodyElse,
   ofParent,
+  refusedSince,
   suspectAfterMs,
   suspectNextAfterMs,
   tried,
@@ -15,7 +16,6 @@ import type { Reply } from './message.ts';
 import type { Instant } from './obstacle.ts';
 import { pauseMs, shareMs } from './pace.ts';
 import { type Event, forgetMs, type Wait, type WaitFor } from './wait.ts';
-import { refusedSince } from './wait-plan.ts';
 
 /** How far apart the address of a pod that refuses is asked for. */
 const resolveRefusedMs = 800;

@@ -2,7 +2,7 @@
  * What to ask next on the way to the parent, where to connect, and when, given what has been seen. Pure, as wait-events.ts is: events go
  * in with the clock's reading and a random number, moves come out, so that 10,000 pods can be played through in a test.
  */
-import { type Candidates, ofParent } from './candidates.ts';
+import { refusedSince } from './candidates.ts';
 import { nextKey } from './freshness.ts';
 import { type Lookup, largestListed } from './lookup.ts';
 import type { Instant } from './obstacle.ts';
@@ -57,12 +57,6 @@ function nextAddress({ freshness, candidates, addressNotBefore }: Wait, size: nu
   const trusted =
     since === undefined || key.isPlain ? addressNotBefore : since + Math.max(trustRefusedMs, shareMs(size));
   return { ...key, at: Math.max(key.at, trusted, addressNotBefore) };
-}
-
-/** Since when somebody refuses: a pod that is there, whose broker is not yet. */
-export function refusedSince(candidates: Candidates): Instant | undefined {
-  const since = [...ofParent(candidates).values()].flatMap((each) => each.refusedSince ?? []);
-  return since.length > 0 ? Math.min(...since) : undefined;
 }
 
 function lookups(wait: Wait, { size, endpointSlices }: WaitFor, now: Instant): Lookup[] {

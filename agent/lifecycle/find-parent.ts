@@ -14,6 +14,8 @@ export interface Search {
   readonly environment: NodeJS.ProcessEnv;
   /** Where the parent was before it went. */
   readonly known?: readonly string[] | undefined;
+  /** Where others answer that are not of this instance. */
+  readonly strangers?: readonly string[] | undefined;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -23,7 +25,7 @@ export interface Search {
  * when it came first.
  */
 export async function findParent(search: Search): Promise<Found> {
-  const { parent, membership, observations, environment, known, signal, log } = search;
+  const { parent, membership, observations, environment, known, strangers, signal, log } = search;
   const { peerTimeout, address, nameservers } = observations.configuration;
   const [{ awaitParent }, { createObstacleLog, describeObstacle }] = await Promise.all([
     import('../dns/await-parent.ts'),
@@ -38,6 +40,7 @@ export async function findParent(search: Search): Promise<Found> {
       size: membership.size,
       rank: membership.rank,
       known,
+      strangers,
       signal: AbortSignal.any([signal, timeout]),
       onObstacle: (obstacle) => {
         observations.obstacle = obstacle;

@@ -1,32 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { BrokerProcess, Ending } from '../broker/process.ts';
 import type { HostPort } from '../config/kinds.ts';
 import type { Observations } from '../health/observations.ts';
+import { instant } from '../instant.ts';
 import type { LifelineMessage } from '../lifeline/message.ts';
-import type { Log } from '../log.ts';
-import type { Lifecycle } from '../pod/phase.ts';
 import { findParent } from './find-parent.ts';
 import { followerOutcome, type Outcome, toldOutcome, unknownOutcome } from './outcome.ts';
-import type { PreparedPod } from './prepare.ts';
-import type { Reporting } from './reporting.ts';
-import type { Signals } from './signals.ts';
+import { type Tending, tendBroker } from './tend.ts';
 import type { FindParent } from './watch-parent.ts';
-
-/** A broker that has been started: what became of it in the end is told by `ended`. */
-export interface StartedBroker {
-  readonly process: BrokerProcess;
-  readonly ended: Promise<Ending>;
-}
-
-export interface Following {
-  readonly pod: PreparedPod;
-  readonly start: (parentStops: Promise<void>) => Promise<StartedBroker>;
-  readonly signals: Signals;
-  readonly lifecycle: Lifecycle;
-  readonly observations: Observations;
-  readonly reporting: Reporting;
-  readonly log: Log;
-}
 
 /** A broker that lived this long had joined: its end is a new story, and the pauses start small again. */
 const settledMs = 10_000;
@@ -39,13 +19,13 @@ const lingerMs = 3000;
  * A follower's life: await the parent, start the broker with the parent's verified address, and when its parent went, await it
  * again. Ends with the outcome of the instance, or by a signal.
  */
-export async function followParent(following: Following): Promise<Outcome> {
-  const { pod, signals, lifecycle, observations, reporting, log } = following;
+export async function followParent(tending: Tending): Promise<Outcome> {
+  const { pod, signals, lifecycle, observations, reporting, log } = tending;
   const { membership, environment } = pod;
   const { parent } = membership;
   if (!parent) throw new Error('rank 0 follows nobody');
-  const find: FindParent = (signal, known) =>
-    findParent({ parent, membership, observations, environment, known, signal, log });
+  const find: FindParent = (signal, seen) =>
+    findParent({ parent, membership, observations, environment, ...seen, signal, log });
   const { pauseMs } = await import('../dns/pace.ts');
   let known: HostPort | undefined;
   for (let attempt = 0; ; attempt++) {
@@ -54,12 +34,12 @@ export async function followParent(following: Following): Promise<Outcome> {
     void reporting.serve(pod.directory.agentSocket);
     const { host, port, ...cost } = known ?? (await find(signals.stop));
     log('info', `The parent ${parent.host} listens at ${host}:${port}`, cost);
-    const startedAt = Date.now();
-    const life = await liveUnder({ host, port }, find, following);
+    const startedAt = instant();
+    const life = await liveUnder({ host, port }, find, tending);
     if (life.outcome) return life.outcome;
     known = life.replacedBy;
     if (known) continue;
-    if (Date.now() - startedAt > settledMs) attempt = 0;
+    if (instant() - startedAt > settledMs) attempt = 0;
     log('warn', 'The broker ended before the instance: its parent went, or it could not join', {
       code: life.code,
     });
@@ -76,17 +56,14 @@ interface Life {
 }
 
 /** One broker's life under a parent at this address. */
-async function liveUnder(
-  address: HostPort,
-  find: FindParent,
-  { pod, start, signals, observations, reporting, log }: Following,
-): Promise<Life> {
+async function liveUnder(address: HostPort, find: FindParent, tending: Tending): Promise<Life> {
+  const { pod, signals, observations, reporting, log } = tending;
   observations.parentAddress = address;
   pod.writeBrokerToml(address);
   const told = Promise.withResolvers<Outcome>();
   const parentStops = Promise.withResolvers<void>();
   const over = new AbortController();
-  const broker = await start(parentStops.promise);
+  const broker = await tendBroker(tending, parentStops.promise);
   let replacedBy: HostPort | undefined;
   let parentIsStopped = false;
 

@@ -1,18 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OnFailure } from '../config/kinds.ts';
+import type { Configuration } from '../config/resolve.ts';
 import type { Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import type { Lifecycle } from '../pod/phase.ts';
 import type { Outcome } from './outcome.ts';
+import type { Reporting } from './reporting.ts';
+import type { Signals } from './signals.ts';
 
 export interface Holding {
-  readonly onFailure: OnFailure;
+  readonly configuration: Configuration;
   readonly observations: Observations;
   readonly lifecycle: Lifecycle;
-  /** Fulfilled by `flux-pod release`. */
-  readonly released: Promise<void>;
-  /** A signal that asks for the end. */
-  readonly stop: AbortSignal;
+  readonly reporting: Pick<Reporting, 'released'>;
+  readonly signals: Pick<Signals, 'stop'>;
   readonly log: Log;
 }
 
@@ -21,7 +21,10 @@ const longestDelayMs = 2 ** 31 - 1;
 
 /** Keeps a failed pod, as FLUX_POD_ON_FAILURE says, for a person to look into: until it is released, the time is up, or it is stopped. */
 export async function holdFailed(outcome: Outcome, holding: Holding): Promise<void> {
-  const { onFailure, observations, lifecycle, released, stop, log } = holding;
+  const { observations, lifecycle, log } = holding;
+  const { onFailure } = holding.configuration;
+  const { released } = holding.reporting;
+  const { stop } = holding.signals;
   if (!onFailure.hold || outcome.code === 0 || stop.aborted) return;
   lifecycle.enter('hold');
   observations.held = true;

@@ -4,14 +4,18 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../config/kinds.ts';
-import { type Observations, parentSilentSince } from '../health/observations.ts';
+import { type Observations, parentSilentSince, stateOf } from '../health/observations.ts';
 import { instant } from '../instant.ts';
-import { type Lifeline, openLifeline } from '../lifeline/child.ts';
+import { type Lifeline, type NoLifeline, openLifeline } from '../lifeline/child.ts';
 import type { LifelineMessage, Seal } from '../lifeline/message.ts';
 import type { Log } from '../log.ts';
+import type { Search } from './find-parent.ts';
 
-/** Finds the parent anew; `known` is where it was. See findParent. */
-export type FindParent = (signal: AbortSignal, known?: readonly string[]) => Promise<HostPort>;
+/** Finds the parent anew. See findParent. */
+export type FindParent = (
+  signal: AbortSignal,
+  seen?: Pick<Search, 'known' | 'strangers'>,
+) => Promise<HostPort>;
 
 export interface ParentWatch {
   /** Where the parent was found to listen before the broker was started. */
@@ -27,7 +31,9 @@ export interface ParentWatch {
 }
 
 /** Pauses between attempts. */
-const retryMs = { least: 50, most: 1000 };
+const retryMs = { least: 50, most: 1000, growth: 1.5 };
+/** A broker that has not joined by then may have been sent to the wrong place. */
+const joinWithinMs = 15_000;
 
 /**
  * Resolves to the address of another broker that has taken the parent's place, which ours can only join by starting anew; to
@@ -60,28 +66,56 @@ type Contact = { readonly line: Lifeline; readonly elsewhere?: never } | { reado
 
 /**
  * A lifeline to the parent where it was, or the address at which its name is found now: whichever comes first. A parent that was there is
- * looked for at once, one whose agent has never answered only when its heartbeat does not come. Undefined when the watch ends.
+ * looked for at once, one whose agent has never answered only when there is reason to. Undefined when the watch ends.
  */
 async function contact(watch: ParentWatch, wasThere: boolean): Promise<Contact | undefined> {
-  const { address, signal, find, observations } = watch;
+  const { address, signal, find, log } = watch;
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
-  const isLost = () => wasThere || parentSilentSince(observations.broker, instant()) !== undefined;
+  const lost = Promise.withResolvers<void>();
+  if (wasThere) lost.resolve();
+  let strangers: readonly string[] = [];
 
   const again = async (): Promise<Contact | undefined> => {
     const line = await tryLifeline(watch, until);
-    return line && { line };
+    if (typeof line !== 'string') return { line };
+    // Beyond `join` the parent has proved with the certificate who it is, whatever else serves HTTP beside it.
+    if (line === 'a stranger' && isJoining(watch) && strangers.length === 0 && !until.aborted) {
+      strangers = [address.host];
+      log('warn', 'The broker there is not of this instance: looking for the parent', {
+        parent: address.host,
+      });
+    }
+    if (line === 'nobody' || strangers.length > 0 || isOverdue(watch)) lost.resolve();
+    return undefined;
   };
   // One that listens where it was tells itself whether it is the same, or it is in the middle of its end.
   const elsewhere = async (): Promise<Contact | undefined> => {
-    const found = isLost() ? await find(until, [address.host]).catch(() => undefined) : undefined;
+    const seen = strangers.length > 0 ? { strangers } : { known: [address.host] };
+    const found = await find(until, seen).catch(() => undefined);
     return found && found.host !== address.host ? { elsewhere: found } : undefined;
   };
   try {
-    return await Promise.race([repeatedly(again, until), repeatedly(elsewhere, until)]);
+    return await Promise.race([
+      repeatedly(again, until),
+      lost.promise.then(() => repeatedly(elsewhere, until)),
+    ]);
   } finally {
     over.abort();
   }
+}
+
+function isJoining({ observations: { broker } }: ParentWatch): boolean {
+  const state = stateOf(broker);
+  return state === undefined || state === 'load-builtins' || state === 'join';
+}
+
+/** Whether the broker has reason to hear from its parent by now and does not. */
+function isOverdue({ observations: { broker } }: ParentWatch): boolean {
+  const now = instant();
+  if (parentSilentSince(broker, now) !== undefined) return true;
+  const joins = broker?.states.at(-1);
+  return joins?.state === 'join' && now - joins.since > joinWithinMs;
 }
 
 /** Tries until something comes of it, with growing pauses; undefined when `until` ends it. */
@@ -89,7 +123,11 @@ async function repeatedly<Result>(
   attempt: () => Promise<Result | undefined>,
   until: AbortSignal,
 ): Promise<Result | undefined> {
-  for (let pauseMs = retryMs.least; !until.aborted; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
+  for (
+    let pauseMs = retryMs.least;
+    !until.aborted;
+    pauseMs = Math.min(retryMs.most, pauseMs * retryMs.growth)
+  ) {
     const result = await attempt();
     if (result) return result;
     await delay(pauseMs, undefined, { signal: until }).catch(() => undefined);
@@ -97,24 +135,19 @@ async function repeatedly<Result>(
   return undefined;
 }
 
-/** Undefined where the parent's agent does not serve yet, or no more, or where all agents' ports are switched off. */
 async function tryLifeline(
   { address, observations, seal, onMessage }: ParentWatch,
   until: AbortSignal,
-): Promise<Lifeline | undefined> {
+): Promise<Lifeline | NoLifeline> {
   const { http } = observations.configuration;
-  if (http === 'off') return undefined;
+  if (http === 'off') return 'not yet';
   // A lifeline is held beyond the attempt: it ends with the broker, not with the search.
   const attempt = new AbortController();
   const abort = () => attempt.abort();
   until.addEventListener('abort', abort, { once: true });
+  const options = { seal, signal: attempt.signal, onMessage };
   try {
-    return await openLifeline(
-      { host: address.host, port: http.port },
-      { seal, signal: attempt.signal, onMessage },
-    );
-  } catch {
-    return undefined;
+    return await openLifeline({ host: address.host, port: http.port }, options);
   } finally {
     until.removeEventListener('abort', abort);
   }

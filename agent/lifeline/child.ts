@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { HostPort } from '../config/kinds.ts';
+import { errnoOf } from '../errors.ts';
 import { decodeLine, type LifelineMessage, lifelineHeader, lifelinePath, type Seal } from './message.ts';
 
 export interface Lifeline {
@@ -19,17 +20,28 @@ export interface LifelineOptions {
   readonly onMessage: (message: LifelineMessage) => void;
 }
 
-/** A parent in the cluster accepts within milliseconds; one that takes longer is not there. */
-const openWithinMs = 1000;
+/**
+ * Why there is no lifeline. `nobody`: the address swallows what is sent to it. `a stranger`: an agent that has another certificate, or
+ * something else. `not yet`: a pod that serves no lifelines at this moment, or never does.
+ */
+export type NoLifeline = 'nobody' | 'a stranger' | 'not yet';
+
+/** A living pod accepts within milliseconds, whatever its agent is doing; a lost SYN is sent again by the next attempt. */
+const connectWithinMs = 500;
+const answerWithinMs = 1000;
 const longestLine = 4096;
 
-/** Opens a lifeline to the agent at `parent`; resolves when it has said which broker it is. Rejects where there is none. */
+/** Opens a lifeline to the agent at `parent`; resolves when it has said which broker it is, or to why there is none. */
 export function openLifeline(
   parent: HostPort,
   { seal, signal, onMessage }: LifelineOptions,
-): Promise<Lifeline> {
+): Promise<Lifeline | NoLifeline> {
   const nonce = randomBytes(16).toString('hex');
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
+    const giveUp = (why: NoLifeline) => {
+      resolve(why);
+      ask.destroy();
+    };
     const ask = request({
       host: parent.host,
       port: parent.port,
@@ -38,14 +50,21 @@ export function openLifeline(
       headers: { [lifelineHeader]: `${nonce} ${seal.sign(nonce)}` },
       signal,
     });
-    const late = setTimeout(() => ask.destroy(new Error('no answer')), openWithinMs);
-    ask.once('error', reject).once('close', () => clearTimeout(late));
+    let late = setTimeout(giveUp, connectWithinMs, 'nobody');
+    ask.once('socket', (socket) =>
+      socket.once('connect', () => {
+        clearTimeout(late);
+        late = setTimeout(giveUp, answerWithinMs, 'not yet');
+      }),
+    );
+    ask.on('error', (error) => giveUp(unreachable.includes(errnoOf(error) ?? '') ? 'nobody' : 'not yet'));
+    ask.once('close', () => clearTimeout(late));
     ask.once('response', (response) => {
-      if (response.statusCode !== 200) return void ask.destroy(new Error(`status ${response.statusCode}`));
+      if (response.statusCode !== 200) return giveUp(response.statusCode === 503 ? 'not yet' : 'a stranger');
       response.socket.setKeepAlive(true, 10_000);
       hold(ask, response, (line) => {
         const message = decodeLine(line, nonce, seal);
-        if (!message) return void ask.destroy(new Error('a line that is not signed'));
+        if (!message) return giveUp('a stranger');
         clearTimeout(late);
         if (message.kind === 'hello') resolve(lifeline(message.incarnation, ask, response));
         else onMessage(message);
@@ -54,6 +73,8 @@ export function openLifeline(
     ask.end();
   });
 }
+
+const unreachable = ['EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'];
 
 function lifeline(incarnation: string, ask: ClientRequest, response: IncomingMessage): Lifeline {
   const broken = new Promise<void>((resolve) => response.once('close', () => resolve()));

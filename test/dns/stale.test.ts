@@ -109,6 +109,19 @@ describe("a dead pod's address out of a cache, which swallows SYNs", () => {
     expect(waiting.met).toEqual(['connection: stale address']);
   });
 
+  it('that has become another instance’s is as good as dead, however well it is connected to', async () => {
+    const world = virtualWorld();
+    const { time, cluster, wait } = world;
+    cluster.publish(parentName, dead);
+    spoil(world, 'A');
+    cluster.publish(parentName, live);
+    for (const address of [live, dead]) cluster.set(address, 'listens');
+    const waiting = wait({ strangers: [dead] });
+    await time.run(10_000);
+    expect(await waiting.found).toMatchObject({ host: live });
+    expect(waiting.foundAt()).toBeLessThan(1000);
+  });
+
   it('is tried on: a pod whose network is late answers in the end, though nothing fresher is known', async () => {
     const { time, cluster, wait } = virtualWorld();
     cluster.publish(parentName, live);

@@ -48,11 +48,22 @@ export const writeToken = 'write-0123456789abcdef';
 export const readToken = 'read-0123456789abcdef';
 
 /** The API of a test, on a port of loopback, with tokens unless `open`. */
-export async function startApi(flux: FakeFlux = {}, { open = false, rate = 2000, streams }: ApiSpec = {}) {
+export async function startApi(
+  flux: FakeFlux = {},
+  { open = false, rate = 2000, streams, tls }: ApiSpec = {},
+) {
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-api-'));
   writeFileSync(join(directory, 'write'), `${writeToken}\n`);
   writeFileSync(join(directory, 'read'), `# to look\n${readToken}\n`);
-  const set = { api: 'on', apiListen: '127.0.0.1:1', apiRate: rate, ...(!open && { apiTokens: directory }) };
+  const [apiTlsCert, apiTlsKey] = ['tls.crt', 'tls.key'].map((file) => join(directory, file));
+  if (tls) writeTls(directory, tls);
+  const set = {
+    api: 'on',
+    apiListen: '127.0.0.1:1',
+    apiRate: rate,
+    ...(!open && { apiTokens: directory }),
+    ...(tls && { apiTlsCert, apiTlsKey }),
+  };
   const configuration = { ...configurationOf(set), apiListen: { host: '127.0.0.1', port: 0 } };
   const broker = fakeBroker(flux);
   const log = recordedLog();
@@ -99,10 +110,23 @@ export async function startApi(flux: FakeFlux = {}, { open = false, rate = 2000,
   return { ask, url, port: api.port, directory, log, asked: broker.asked, close, [Symbol.dispose]: close };
 }
 
+/** As the kubelet lays out a Secret of the type kubernetes.io/tls. */
+export function writeTls(directory: string, { cert, key }: Tls): void {
+  writeFileSync(join(directory, 'tls.crt'), cert);
+  writeFileSync(join(directory, 'tls.key'), key);
+}
+
+/** Both as PEM. */
+export interface Tls {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface ApiSpec {
   readonly open?: boolean;
   readonly rate?: number;
   readonly streams?: StreamLimits;
+  readonly tls?: Tls;
 }
 
 export interface Asked {

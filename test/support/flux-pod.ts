@@ -4,7 +4,7 @@ import {
   constants,
   copyFileSync,
   mkdirSync,
-  rmSync,
+  renameSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -50,18 +50,28 @@ export function everyFlux(): Flux[] {
  * made what it copies.
  */
 export function installFluxPod(): string {
+  installed ??= install();
+  return installed;
+}
+let installed: string | undefined;
+
+/** Each file appears whole: another runner's pods may be executing the one that it replaces. */
+function install(): string {
   const directory = join(root, 'dist/image');
   mkdirSync(join(directory, 'bin'), { recursive: true });
+  const put = (file: string, make: (path: string) => void) => {
+    const path = join(directory, file);
+    make(`${path}.${process.pid}`);
+    renameSync(`${path}.${process.pid}`, path);
+  };
   for (const file of ['flux-pod', 'flux-pod.cjs', 'cached.cjs', 'flux-pod.cache'])
-    copyFileSync(join(root, 'dist', file), join(directory, file));
-  rmSync(join(directory, 'node'), { force: true });
-  symlinkSync(process.execPath, join(directory, 'node'));
-  const standIn = join(directory, 'bin/flux');
-  writeFileSync(
-    standIn,
-    `#!/bin/sh\nexec ${join(directory, 'node')} ${join(directory, 'flux-pod.cjs')} stand-in-flux "$@"\n`,
-  );
-  chmodSync(standIn, 0o755);
+    put(file, (path) => copyFileSync(join(root, 'dist', file), path));
+  put('node', (path) => symlinkSync(process.execPath, path));
+  const standIn = `#!/bin/sh\nexec ${join(directory, 'node')} ${join(directory, 'flux-pod.cjs')} stand-in-flux "$@"\n`;
+  put('bin/flux', (path) => {
+    writeFileSync(path, standIn);
+    chmodSync(path, 0o755);
+  });
   accessSync(join(directory, 'flux-pod'), constants.X_OK);
   return directory;
 }

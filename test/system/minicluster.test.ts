@@ -146,6 +146,17 @@ describe.skipIf(unavailable).each(everyFlux())(
       expect(leader.stdout).toBe('the program\n');
     });
 
+    it('a post hook that fails is said and changes no code: the instance has ended and the pods agree how', async () => {
+      const fail = { content: '#!/bin/sh\nexit 3\n', mode: 0o755 };
+      const { codes, leader, logs } = await run(bed, {
+        size: 2,
+        command: ['true'],
+        pod: (index) => (index === 0 ? { mounts: { '/etc/flux-pod/hooks.d/post': fail } } : {}),
+      });
+      expect(codes, logs).toEqual([0, 0]);
+      expect(leader.stderr).toMatch(/The post hook \S+ failed: it ended with 3/);
+    });
+
     it.each([
       ['false', 1, /The program has ended with 1 \(exit 1\)/],
       ['sh -c "exit 42"', 42, /ended with 42/],

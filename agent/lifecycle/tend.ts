@@ -1,0 +1,77 @@
+/** One broker after the other of this pod: started, told to the world, tended until its end. */
+import { existsSync, unlinkSync } from 'node:fs';
+import { type BrokerProcess, type Ending, startBroker } from '../broker/process.ts';
+import type { Observations } from '../health/observations.ts';
+import type { Log } from '../log.ts';
+import type { Lifecycle } from '../pod/phase.ts';
+import { explainEnding } from './explain-ending.ts';
+import { ownBroker } from './own-broker.ts';
+import type { PreparedPod } from './prepare.ts';
+import type { Reporting } from './reporting.ts';
+import type { Signals } from './signals.ts';
+import { followerTarget, leaderTarget } from './stop.ts';
+import type { Reread } from './watch-mounts.ts';
+
+/** A broker that has been started: what became of it in the end is told by `ended`. */
+export interface StartedBroker {
+  readonly process: BrokerProcess;
+  readonly ended: Promise<Ending>;
+}
+
+export interface Tending {
+  readonly pod: PreparedPod;
+  /** Whether standard input is one. */
+  readonly terminal: boolean;
+  readonly signals: Signals;
+  readonly lifecycle: Lifecycle;
+  readonly observations: Observations;
+  readonly reporting: Reporting;
+  readonly reread: Reread;
+  readonly log: Log;
+}
+
+/** Starts a broker. `parentStops` is fulfilled when the parent was asked to stop: its children then leave before it. */
+export async function tendBroker(tending: Tending, parentStops: Promise<void>): Promise<StartedBroker> {
+  const { pod, terminal, signals, lifecycle, observations, reporting, log } = tending;
+  signals.stop.throwIfAborted();
+  if (existsSync(pod.directory.programPid)) unlinkSync(pod.directory.programPid);
+  const broker = await startBroker(pod.flux, pod.brokerArguments, pod.environment, terminal);
+  lifecycle.enter('broker', { pid: broker.pid, flux: pod.flux });
+  const { programPid, socket } = pod.directory;
+  const { client, lifelines } = reporting;
+  const stopping = { broker, observations, programPid, lifelines, client, parentStops, log };
+  signals.forwardTo(pod.membership.rank === 0 ? leaderTarget(stopping) : followerTarget(stopping));
+  void reporting.watch(ownBroker(broker, socket, observations, log));
+  await pod.checkKeyPair().catch(endWith(broker));
+  const ended = attend(broker, tending);
+  ended.catch(() => undefined);
+  return { process: broker, ended };
+}
+
+/** Everything that can wait until the broker is on its way, and then its end. */
+async function attend(
+  broker: BrokerProcess,
+  { pod, signals, observations, reporting, reread, log }: Tending,
+): Promise<Ending> {
+  await log.open();
+  await reporting.serve(pod.directory.agentSocket);
+  if (pod.membership.size > 1) await reporting.holdChildren(broker, pod.seal);
+  await reporting.serveApi();
+  await reporting.watchMounts(pod, reread);
+  const ending = await broker.ended;
+  signals.forwardTo(undefined);
+  broker.kill();
+  if (!signals.stop.aborted) await explainEnding(ending, observations.configuration, pod.membership);
+  log('info', 'The broker has ended', {
+    code: ending.code,
+    ...(ending.signal && { signal: ending.signal }),
+  });
+  return ending;
+}
+
+/** The broker ends, and then the error is thrown. */
+const endWith = (broker: BrokerProcess) => async (error: unknown) => {
+  broker.kill();
+  await broker.ended;
+  throw error;
+};
