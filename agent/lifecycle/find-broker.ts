@@ -25,8 +25,9 @@ export interface BrokerSearch {
   readonly log: Log;
 }
 
-/** Connecting and asking who it is takes milliseconds: a broker that takes longer is stopped. */
-const answerWithinMs = 2000;
+/** Connecting and asking who it is takes milliseconds, on a busy machine seconds. What takes longer is said, and then given up. */
+const answerWithinMs = { usually: 1000, most: 10_000 };
+const silent = 'it does not answer';
 /** Timers count milliseconds in 31 bits; longer than that is for ever. */
 const longestMs = 2 ** 31 - 1;
 
@@ -36,17 +37,23 @@ export async function findBroker(search: BrokerSearch): Promise<FoundBroker | { 
   const enough = new AbortController();
   const timer = patienceTimer(patience, enough);
   let said = '';
+  const say = (obstacle: string) => {
+    attachment.obstacle = obstacle;
+    if (said !== obstacle) log('info', `Waiting for a broker: ${obstacle}`);
+    said = obstacle;
+  };
   const onMissing = (reasons: readonly unknown[]) => {
-    attachment.obstacle = describe(attachment.sockets, reasons);
-    if (said !== attachment.obstacle) log('info', `Waiting for a broker: ${attachment.obstacle}`);
-    said = attachment.obstacle;
+    say(describe(attachment.sockets, reasons));
     if (endMarker !== undefined && existsSync(endMarker))
       enough.abort("the Flux Operator's wait script has ended");
   };
   try {
     const either = AbortSignal.any([signal, enough.signal]);
     const found = await whenThere(attachment.sockets, {
-      attempt: (socket) => meet(socket, either),
+      attempt: async (socket) => {
+        const slow = setTimeout(() => say(`${socket}: ${silent}`), answerWithinMs.usually);
+        return meet(socket, either).finally(() => clearTimeout(slow));
+      },
       signal: either,
       onMissing,
     });
@@ -69,7 +76,7 @@ function patienceTimer(seconds: number | undefined, enough: AbortController): No
 /** Connects, and asks who it is. Throws where there is no broker, or none that this user may watch. */
 async function meet(socket: string, signal: AbortSignal): Promise<FoundBroker> {
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(new Error('it does not answer')), answerWithinMs);
+  const timer = setTimeout(() => late.abort(new Error(silent)), answerWithinMs.most);
   let client: FluxClient | undefined;
   try {
     const both = AbortSignal.any([signal, late.signal]);

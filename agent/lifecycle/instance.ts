@@ -84,14 +84,15 @@ interface Attributes {
 
 /** The place in the instance that follows from a broker's attributes: data in, data out. */
 export function membershipFrom(attributes: Attributes): Membership {
-  const { rank, size, hostname = 'localhost', hostlist = hostname, topo } = attributes;
-  const hosts = parseHostlist(hostlist);
+  const { rank, size, hostname = 'localhost', hostlist, topo } = attributes;
+  // A broker that has just started does not know the others yet.
+  const hosts = hostlist === undefined ? [] : parseHostlist(hostlist);
   const host = hosts[rank] ?? hostname;
   const tree = treeOf(topo, size);
   return {
     rank,
     size,
-    hostlist,
+    hostlist: hostlist ?? hostname,
     host,
     hostIsHostname: host === hostname,
     dnsSuffix: '',
@@ -120,8 +121,8 @@ function parentFrom(
   const target = targetOf(parentEndpoint);
   const named = hosts.findIndex((host) => host === target?.host || host === firstLabel(target?.host ?? ''));
   const parent = topo === 'custom' && named >= 0 ? named : byTree;
-  const host = hosts[parent] ?? String(parent);
-  return { rank: parent, host, target: target ?? { host, port: 0 } };
+  const host = hosts[parent] ?? target?.host;
+  return host === undefined ? undefined : { rank: parent, host, target: target ?? { host, port: 0 } };
 }
 
 /** `tcp://HOST:PORT`; undefined for any other transport. */

@@ -13,9 +13,10 @@ export interface OperatorLayout {
 
 /** Undefined in a pod that is not the Operator's. `root` is where tests have another file system. */
 export function readOperatorLayout(root = '/'): OperatorLayout | undefined {
-  const hostlist = textOf(join(root, operatorPaths.hostlist)).trim();
   const scripts = join(root, operatorPaths.scripts);
-  if (hostlist === '' || !existsSync(scripts)) return undefined;
+  if (!existsSync(scripts)) return undefined;
+  const hostlist = textOf(join(root, operatorPaths.hostlist)).trim();
+  if (hostlist === '') return undefined;
   const script = readdirSync(scripts).find((name) => /^wait-\d+\.sh$/.test(name)) ?? 'wait-0.sh';
   return {
     hostlist,

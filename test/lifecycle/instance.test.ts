@@ -46,6 +46,13 @@ describe('the place of a broker that follows from its attributes', () => {
       { rank: 0, host: 'a', target: { host: 'a', port: 0 } },
       0,
     ],
+    [
+      'one that has just started does not know its parent',
+      { rank: 1, size: 2, hostname: 'b' },
+      'b',
+      undefined,
+      0,
+    ],
     ['a broker that tells next to nothing', { rank: 0, size: 1 }, 'localhost', undefined, 0],
   ])('%s', (_, attributes, host, parent, children) => {
     const membership = membershipFrom({ ...nothing, ...attributes });
