@@ -81,8 +81,13 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
     expect((await fluxPod(pod, 'probe', 'live')).stdout).toBe('the broker answers: run\n');
 
     await pod.exec(['kill', '-KILL', String(first.broker?.pid)]);
-    const gone = await until(() => askAll(pod), all(false));
-    expect(gone.answer[0]?.why).toBe('the broker has gone: /run/flux/local: nothing listens there');
+    // Its connection ends first; what is at the socket then is known with the next try.
+    const killed = { ok: false, why: 'the broker has gone: /run/flux/local: nothing listens there' };
+    const gone = await until(
+      () => askAll(pod),
+      (said) => said.every(({ why }) => why === killed.why),
+    );
+    expect(gone.answer).toEqual(probes.map(() => expect.objectContaining(killed)));
     expect((await get(pod, '/metrics')).text).toMatch(/^flux_pod_broker_answers 0$/m);
 
     startBroker(pod, flux);
@@ -136,18 +141,16 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
     await pod.remove();
   });
 
-  it('says that it is not the user who may watch', async () => {
+  // The stand-in admits all who can open its socket.
+  it.skipIf(!flux.real)('says that it is not the user who may watch', async () => {
     const pod = startPod('guest', 0);
-    startBroker(pod, flux, '--config-path=/run/guests.toml');
-    const asGuest = ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups'];
-    void pod.exec([...asGuest, join(installFluxPod(), 'flux-pod'), 'attach']);
-    // The stand-in's socket is its user's alone.
-    const wanted = flux.real
-      ? /only user 0, its owner, may watch the broker, not user 1000$/
-      : /user 1000 may not open it$/;
+    pod.stdin?.write('chown 1000 /run/flux\n');
+    const asOther = 'setpriv --reuid=1000 --regid=1000 --clear-groups';
+    startBroker(pod, { ...flux, path: `${asOther} ${flux.path}` }, '--config-path=/run/guests.toml');
+    void fluxPod(pod, 'attach');
     await until(
       () => probe(pod, 'readyz').catch(() => refused),
-      ({ why }) => wanted.test(why),
+      ({ why }) => /only user 1000, its owner, may watch the broker, not user 0$/.test(why),
     );
     await pod.remove();
   });
