@@ -57,7 +57,7 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
 
   it('passes on each of the 256 exit codes', async () => {
     const loop = `cp ${directory}/flux-pod ${directory}/flux-pod.cjs /tmp
-      printf '#!/bin/sh\\nexit "$3"\\n' >/tmp/node; chmod +x /tmp/node
+      printf '#!/bin/sh\\nfor last; do :; done; exit "$last"\\n' >/tmp/node; chmod +x /tmp/node
       code=0
       while [ $code -le 255 ]; do
         unshare --pid --fork --mount-proc /tmp/flux-pod $code
