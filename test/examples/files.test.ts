@@ -1,5 +1,5 @@
 /** What can be said of the examples' files without kustomize; built.test.ts looks at what kustomize makes of them. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
@@ -90,7 +90,8 @@ describe.each(exampleNames)('%s', (name) => {
 
   it('uses every file that is there', () => {
     const used = [...beside, ...patchFiles, ...configMapGenerator.flatMap(({ files }) => files)];
-    const there = readdirSync(`${directory}/${name}`).filter((file) => file !== 'kustomization.yaml');
+    const apart = ['kustomization.yaml', 'Dockerfile'];
+    const there = readdirSync(`${directory}/${name}`).filter((file) => !apart.includes(file));
     expect(used.sort()).toEqual(there.sort());
   });
 
@@ -118,11 +119,18 @@ function settingProblems(container: Container): string[] {
   return [...problems.map(({ name }) => name), ...wrong.map(([name]) => name)];
 }
 
+it('the image with MPI is made of the same Flux as the image of flux-pod', () => {
+  const [flux, mpi] = ['Dockerfile', `${directory}/mpi/Dockerfile`].map(
+    (path) => /^ARG FLUX_IMAGE=(.+)$/m.exec(readFileSync(path, 'utf8'))?.[1],
+  );
+  expect(mpi).toBe(flux);
+});
+
 it('no certificate, no token and no Secret is among the files', () => {
   const files = readdirSync(directory, { recursive: true, encoding: 'utf8' });
   const texts = files
     .map((file) => `${directory}/${file}`)
-    .filter((path) => /\.\w+$/.test(path))
+    .filter((path) => statSync(path).isFile())
     .map((path) => readFileSync(path, 'utf8'));
   expect(texts.length).toBeGreaterThan(exampleNames.length);
   for (const text of texts) expect(text).not.toMatch(/secret-key|PRIVATE KEY|^kind: Secret$/m);
