@@ -35,8 +35,7 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
         cluster: 'mc',
         service: 'mc',
         index,
-        // The script looks through its working directory, which in a container is small.
-        command: ['sh', '-c', `cd /tmp; ${containers[kind]}`],
+        command: ['sh', '-c', containers[kind]],
         env: { PATH: path, ...env },
         mounts: {
           ...operatorMounts(kind, certificate, edit),
