@@ -1,6 +1,6 @@
 /** What the probes answer: pure judgements of what is known. Each says why. */
 
-import { brokerStates } from '../flux/services/state-machine.ts';
+import { type BrokerState, isAfter } from '../flux/services/state-machine.ts';
 import { instant } from '../instant.ts';
 import {
   type Attachment,
@@ -117,9 +117,6 @@ function subtrees({ overlay }: BrokerObservation): string {
 }
 
 /** Past `join`, and not on its way out. */
-const hasJoined = (state: (typeof brokerStates)[number]): boolean => {
-  const place = brokerStates.indexOf(state);
-  return place > brokerStates.indexOf('join') && place <= brokerStates.indexOf('run');
-};
+const hasJoined = (state: BrokerState): boolean => isAfter(state, 'join') && !isAfter(state, 'run');
 
 export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;

@@ -8,7 +8,13 @@ import * as z from 'zod/mini';
 import type { FluxClient } from '../flux/client.ts';
 import { watchGroup } from '../flux/services/groups.ts';
 import { watchHealth } from '../flux/services/overlay.ts';
-import { type BrokerState, brokerStates, getState, watchState } from '../flux/services/state-machine.ts';
+import {
+  type BrokerState,
+  brokerStates,
+  getState,
+  isOnline,
+  watchState,
+} from '../flux/services/state-machine.ts';
 import { instant } from '../instant.ts';
 import type { Log } from '../log.ts';
 import { type BrokerObservation, stateOf } from './observations.ts';
@@ -127,10 +133,6 @@ async function observe(client: FluxClient, broker: BrokerObservation, options: W
     if (!gone) await delay(pauseMs);
   }
 }
-
-/** From here on its parent has accepted it, and it answers everything. */
-export const isOnline = (state: BrokerState): boolean =>
-  brokerStates.indexOf(state) >= brokerStates.indexOf('init');
 
 /** The broker process has ended. Its last states come when its socket has gone. */
 export function noteEnd(broker: BrokerObservation, at: number): void {

@@ -1,8 +1,8 @@
 /** The life of an agent that watches over a broker which somebody else has started. */
 import { linkSocket, openRunDirectory } from '../broker/run-directory.ts';
 import type { Configuration } from '../config/resolve.ts';
+import { isOnline } from '../flux/services/state-machine.ts';
 import { type Attachment, createObservations, type Observations } from '../health/observations.ts';
-import { isOnline } from '../health/watch-broker.ts';
 import type { Log } from '../log.ts';
 import { operatorPaths } from '../pod/operator-paths.ts';
 import { createLifecycle } from '../pod/phase.ts';

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../config/kinds.ts';
+import { isAfter } from '../flux/services/state-machine.ts';
 import { type Observations, parentSilentSince, stateOf } from '../health/observations.ts';
 import { instant } from '../instant.ts';
 import { type Lifeline, type NoLifeline, openLifeline } from '../lifeline/child.ts';
@@ -74,25 +75,25 @@ async function contact(watch: ParentWatch, wasThere: boolean): Promise<Contact |
   const until = AbortSignal.any([signal, over.signal]);
   const lost = Promise.withResolvers<void>();
   if (wasThere) lost.resolve();
-  let strangers: readonly string[] = [];
+  let isStranger = false;
 
   const again = async (): Promise<Contact | undefined> => {
     const line = await tryLifeline(watch, until);
     if (typeof line !== 'string') return { line };
     // Beyond `join` the parent has proved with the certificate who it is, whatever else serves HTTP beside it.
-    if (line === 'a stranger' && isJoining(watch) && strangers.length === 0 && !until.aborted) {
-      strangers = [address.host];
+    if (line === 'a stranger' && isJoining(watch) && !isStranger && !until.aborted) {
+      isStranger = true;
       log('warn', 'The broker there is not of this instance: looking for the parent', {
         parent: address.host,
       });
     }
-    if (line === 'nobody' || strangers.length > 0 || isOverdue(watch)) lost.resolve();
+    if (line === 'nobody' || isStranger || isOverdue(watch)) lost.resolve();
     return undefined;
   };
   // One that listens where it was tells itself whether it is the same, or it is in the middle of its end.
   const elsewhere = async (): Promise<Contact | undefined> => {
-    const seen = strangers.length > 0 ? { strangers } : { known: [address.host] };
-    const found = await find(until, seen).catch(() => undefined);
+    const was = [address.host];
+    const found = await find(until, isStranger ? { strangers: was } : { known: was }).catch(() => undefined);
     return found && found.host !== address.host ? { elsewhere: found } : undefined;
   };
   try {
@@ -107,7 +108,7 @@ async function contact(watch: ParentWatch, wasThere: boolean): Promise<Contact |
 
 function isJoining({ observations: { broker } }: ParentWatch): boolean {
   const state = stateOf(broker);
-  return state === undefined || state === 'load-builtins' || state === 'join';
+  return state === undefined || !isAfter(state, 'join');
 }
 
 /** Whether the broker has reason to hear from its parent by now and does not. */

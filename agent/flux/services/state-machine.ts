@@ -22,6 +22,13 @@ export const brokerStates = [
 ] as const;
 export type BrokerState = (typeof brokerStates)[number];
 
+/** Whether a broker enters `state` after `other`. */
+export const isAfter = (state: BrokerState, other: BrokerState): boolean =>
+  brokerStates.indexOf(state) > brokerStates.indexOf(other);
+
+/** From here on its parent has accepted it, and it answers everything. */
+export const isOnline = (state: BrokerState): boolean => !isAfter('init', state);
+
 const stateAnswer = z.object({ state: z.enum(brokerStates), duration: z.number() });
 const monitorAnswer = z.object({ state: z.int() });
 
@@ -74,7 +81,7 @@ async function* askUntilOnline(client: FluxClient, options?: CallOptions): Async
   for (let line = nextLine(); ; line = nextLine()) {
     const { state } = await getState(client, options);
     yield state;
-    if (brokerStates.indexOf(state) >= brokerStates.indexOf('init')) break;
+    if (isOnline(state)) break;
     await line;
     options?.signal?.throwIfAborted();
   }
@@ -92,8 +99,7 @@ async function* monitorState(client: FluxClient, options?: CallOptions): AsyncGe
       continue;
     }
     const named = (await getState(client, options)).state;
-    numbered ??=
-      named === state || (state !== undefined && brokerStates.indexOf(named) > brokerStates.indexOf(state));
+    numbered ??= named === state || (state !== undefined && isAfter(named, state));
     yield numbered && state ? state : named;
   }
 }
