@@ -5,3 +5,6 @@ export type Instant = number;
 const startedAt: Instant = Date.now() - process.uptime() * 1000;
 
 export const instant = (): Instant => startedAt + process.uptime() * 1000;
+
+/** The longest time that a timer can be set to, in milliseconds: it counts them in 31 bits. */
+export const longestTimerMs = 2 ** 31 - 1;

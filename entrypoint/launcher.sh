@@ -25,8 +25,7 @@ program=$here/flux-pod.cjs
 [ ! -f "$here/flux-pod.cache" ] || program=$here/cached.cjs
 
 # With a young generation of 2 MiB, the way to the broker needs no garbage collection, and what a burst of probes allocates is freed soon
-# rather than kept. (Flags that change how code is
-# compiled would cost Node.js its own code cache, and the start 7 ms: see compile-little.ts.)
+# rather than kept. (Flags that change how code is compiled would cost Node.js its own code cache, and the start 7 ms: see compile-little.ts.)
 flags='--min-semi-space-size=2 --max-semi-space-size=2'
 
 [ "$$" -eq 1 ] || exec "$node" $flags "$program" "$@"

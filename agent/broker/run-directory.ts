@@ -73,9 +73,7 @@ export function runDirectoriesToTry(configured: string | undefined): RunDirector
 export function linkFromOperatorSocket({ socket }: RunDirectory, at: string = operatorPaths.socket): void {
   if (!existsSync(dirname(at))) return;
   try {
-    const there = lstatSync(at, { throwIfNoEntry: false });
-    if (there?.isSymbolicLink()) unlinkSync(at);
-    if (!there || there.isSymbolicLink()) symlinkSync(socket, at);
+    if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() ?? true) putLink(at, socket);
   } catch {
     // Not for this user to write: whoever looks there finds no broker.
   }
@@ -85,9 +83,12 @@ export function linkFromOperatorSocket({ socket }: RunDirectory, at: string = op
  * Makes the run-time directory's socket lead to somebody else's broker, so that `flux-pod status` and its like find that one as they
  * would find the pod's own.
  */
-export function linkSocket({ socket }: RunDirectory, target: string): void {
-  if (lstatSync(socket, { throwIfNoEntry: false })) unlinkSync(socket);
-  symlinkSync(target, socket);
+export const linkSocket = ({ socket }: RunDirectory, target: string): void => putLink(socket, target);
+
+/** In the place of whatever is there. */
+function putLink(at: string, target: string): void {
+  if (lstatSync(at, { throwIfNoEntry: false })) unlinkSync(at);
+  symlinkSync(target, at);
 }
 
 /** Writes a file that only this user can read, whole or not at all. Throws a PodError (exit 78) where it cannot. */

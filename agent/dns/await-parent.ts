@@ -6,7 +6,7 @@
 import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../config/kinds.ts';
-import { instant } from '../instant.ts';
+import { instant, longestTimerMs } from '../instant.ts';
 import { notOurs } from './candidates.ts';
 import { type Connected, connect } from './connect.ts';
 import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayTypes } from './lookup.ts';
@@ -178,11 +178,8 @@ function createInbox(signal: AbortSignal) {
   };
 }
 
-/** Timers count milliseconds in 31 bits. */
-const longestSleepMs = 2 ** 31 - 1;
-
 const systemClock: Clock = {
   now: instant,
   sleep: (ms, signal) =>
-    delay(Math.min(Math.max(ms, 0), longestSleepMs), undefined, { signal }).catch(() => undefined),
+    delay(Math.min(Math.max(ms, 0), longestTimerMs), undefined, { signal }).catch(() => undefined),
 };

@@ -75,7 +75,7 @@ export function startScript(cluster: Cluster): string | undefined {
   ].join('\n');
 }
 
-/** Without `strict`, a failing post command does not fail the pod: the Operator's script goes on after it. */
+/** Without `strict` it goes on after a command that fails and says nothing of it, as the Operator's script does. */
 function postScript({ spec }: Cluster, post: string): string {
   const strict = spec.logging?.strict;
   return [

@@ -6,6 +6,7 @@ import { Errno, FluxError } from '../flux/errors.ts';
 import { watchState } from '../flux/services/state-machine.ts';
 import type { Attachment } from '../health/observations.ts';
 import { whenThere } from '../health/when-there.ts';
+import { longestTimerMs } from '../instant.ts';
 import type { Log } from '../log.ts';
 import { type Instance, readInstance } from './instance.ts';
 
@@ -28,8 +29,6 @@ export interface BrokerSearch {
 /** Connecting and asking who it is takes milliseconds, on a busy machine seconds. What takes longer is said, and then given up. */
 const answerWithinMs = { usually: 1000, most: 10_000 };
 const silent = 'it does not answer';
-/** Timers count milliseconds in 31 bits; longer than that is for ever. */
-const longestMs = 2 ** 31 - 1;
 
 /** Resolves to the broker, or to a sentence why none is to be expected any more. Throws the signal's reason. */
 export async function findBroker(search: BrokerSearch): Promise<FoundBroker | { readonly over: string }> {
@@ -64,9 +63,10 @@ export async function findBroker(search: BrokerSearch): Promise<FoundBroker | { 
   }
 }
 
+/** Longer than a timer can count is for ever. */
 function patienceTimer(seconds: number | undefined, enough: AbortController): NodeJS.Timeout | undefined {
   const milliseconds = (seconds ?? Number.POSITIVE_INFINITY) * 1000;
-  if (milliseconds > longestMs) return undefined;
+  if (milliseconds > longestTimerMs) return undefined;
   return setTimeout(
     () => enough.abort(`it has not come back within ${seconds} s (FLUX_POD_LINGER)`),
     milliseconds,

@@ -4,6 +4,7 @@ import type { HostPort } from '../config/kinds.ts';
 import type { AwaitOptions, Found } from '../dns/await-parent.ts';
 import { ExitCode, PodError } from '../errors.ts';
 import type { Observations } from '../health/observations.ts';
+import { longestTimerMs } from '../instant.ts';
 import type { Log } from '../log.ts';
 import type { Membership, Parent } from '../pod/membership.ts';
 
@@ -66,10 +67,12 @@ export async function findParent(search: Search): Promise<Found> {
   }
 }
 
-/** Timers count milliseconds in 31 bits; longer than that is for ever. */
+/** Longer than a timer can count is for ever. */
 function deadline(seconds: number | undefined): AbortSignal {
   const milliseconds = (seconds ?? Number.POSITIVE_INFINITY) * 1000;
-  return milliseconds < 2 ** 31 ? AbortSignal.timeout(Math.ceil(milliseconds)) : new AbortController().signal;
+  return milliseconds <= longestTimerMs
+    ? AbortSignal.timeout(Math.ceil(milliseconds))
+    : new AbortController().signal;
 }
 
 function systemNameservers({ parseResolvConf }: typeof import('../dns/resolv-conf.ts')): HostPort[] {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Configuration } from '../config/resolve.ts';
 import type { Observations } from '../health/observations.ts';
+import { longestTimerMs } from '../instant.ts';
 import type { Log } from '../log.ts';
 import type { Lifecycle } from '../pod/phase.ts';
 import type { Outcome } from './outcome.ts';
@@ -16,9 +17,6 @@ export interface Holding {
   readonly log: Log;
 }
 
-/** setTimeout(3) counts milliseconds in 31 bits. */
-const longestDelayMs = 2 ** 31 - 1;
-
 /** Keeps a failed pod, as FLUX_POD_ON_FAILURE says, for a person to look into: until it is released, the time is up, or it is stopped. */
 export async function holdFailed(outcome: Outcome, holding: Holding): Promise<void> {
   const { observations, lifecycle, log } = holding;
@@ -32,7 +30,7 @@ export async function holdFailed(outcome: Outcome, holding: Holding): Promise<vo
     exitCode: outcome.code,
   });
   await log.open();
-  const milliseconds = Math.min(longestDelayMs, onFailure.seconds * 1000);
+  const milliseconds = Math.min(longestTimerMs, onFailure.seconds * 1000);
   const enough = new AbortController();
   // The timer also keeps the process alive while nothing else does.
   await Promise.race([

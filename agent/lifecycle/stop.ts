@@ -5,6 +5,7 @@ import type { BrokerProcess } from '../broker/process.ts';
 import type { FluxClient } from '../flux/client.ts';
 import type { Observations } from '../health/observations.ts';
 import { stateOf } from '../health/observations.ts';
+import { longestTimerMs } from '../instant.ts';
 import type { Lifelines } from '../lifeline/parent.ts';
 import type { Log } from '../log.ts';
 import { drainSelf } from './drain.ts';
@@ -78,7 +79,7 @@ function killAfter(broker: BrokerProcess, milliseconds: number, before: () => vo
       before();
       broker.kill();
     },
-    Math.min(milliseconds, 2 ** 31 - 1),
+    Math.min(milliseconds, longestTimerMs),
   );
   void broker.ended.then(() => clearTimeout(timer));
 }
