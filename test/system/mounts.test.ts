@@ -82,12 +82,9 @@ describe.skipIf(unavailable).each(everyFlux())('files that change while $name ru
   it('another certificate is for the next start of all pods, a broken one for none', async () => {
     const write = async (content: string) => {
       const before = (await remarks(pod)).length;
-      const script = `cat >${certificateMount}.new; chmod 400 ${certificateMount}.new; mv ${certificateMount}.new ${certificateMount}`;
-      await pod.exec([
-        'sh',
-        '-c',
-        `${script.replace('cat', `printf %s '${content.replaceAll("'", "'\\''")}'`)}`,
-      ]);
+      // As an argument, since Z85 has quotes and dollars of its own.
+      const script = 'printf %s "$2" >"$1.new"; chmod 400 "$1.new"; mv "$1.new" "$1"';
+      await pod.exec(['sh', '-c', script, 'sh', certificateMount, content]);
       return (
         await until(
           () => remarks(pod),
