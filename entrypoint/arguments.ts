@@ -4,6 +4,10 @@ import { flagName, type SettingName, settingNames } from '../agent/config/settin
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
+
+/** A flag: how node:util parses it, and what `--help` says of it. */
+export type Flag = Options[string] & { readonly value?: string; readonly meaning: string };
+
 export type Flags = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
 const flagsOf = (names: readonly SettingName[]): Options =>

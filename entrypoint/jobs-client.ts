@@ -11,7 +11,7 @@ import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 import { connectFlux } from '../agent/flux/client.ts';
 import { FluxError } from '../agent/flux/errors.ts';
 import { cancelJob } from '../agent/flux/services/job-manager.ts';
-import type { Flags } from './arguments.ts';
+import type { Flag, Flags } from './arguments.ts';
 import { instanceEnvironment } from './instance-environment.ts';
 import { directoryFlags, findRunDirectory } from './running-pod.ts';
 
@@ -27,9 +27,9 @@ export interface JobsClient extends Disposable {
 /** The flags that say which way, where it is not the usual one. */
 export const clientFlags = {
   ...directoryFlags,
-  url: { type: 'string' },
-  'token-file': { type: 'string' },
-} as const;
+  url: { type: 'string', value: 'URL', meaning: `the API's address (${apiUrlVariable})` },
+  'token-file': { type: 'string', value: 'FILE', meaning: `holds the API's token (${apiTokenVariable})` },
+} as const satisfies Record<string, Flag>;
 
 /** Opens the way to the jobs: `--url` or FLUX_POD_API_URL, else the broker of this pod. Throws a PodError. */
 export async function openJobs(flags: Flags, environment: NodeJS.ProcessEnv): Promise<JobsClient> {

@@ -1,23 +1,7 @@
 /**
  * flux-pod: the container entrypoint that turns the pods of an Indexed Job into one Flux instance.
  *
- *     flux-pod run [FLAGS] [-- COMMAND ARG...]   the entrypoint
- *     flux-pod attach [--socket PATH] [FLAGS]    probes, status and metrics of a broker that somebody else starts
- *     flux-pod probe startup|live|ready          for an exec probe: 0 or 1, and why
- *     flux-pod status [--json] [--watch]         this pod, its broker, the tree below it
- *     flux-pod shell [--job ID] [-- COMMAND]     a shell inside the instance
- *     flux-pod env                               the same as export lines
- *     flux-pod release                           ends a failed pod that is held
- *     flux-pod doctor [--bundle]                 checks what bootstrap needs, says what to mend
- *     flux-pod config [--check] [FLAGS]          what is configured and where it came from; the broker.toml
- *     flux-pod keygen FILE | --secret NAME       a new CURVE certificate
- *     flux-pod render FILE [FLAGS]               Kubernetes manifests from a MiniCluster
- *     flux-pod install DIR                       copies itself and its Node.js, for images that have none
- *     flux-pod submit [FLAGS] -- COMMAND         a job; jobs, logs ID, cancel ID: here, or through the API from elsewhere
- *     flux-pod completion bash|zsh|fish          completion for that shell
- *     flux-pod demo [--size N] [-- COMMAND]      a MiniCluster on this machine, without Kubernetes or root
- *
- * This file maps a verb to its command, and is the only one that ends the process.
+ * This file maps a verb to its command, and is the only one that ends the process. verbs.ts says what each is for.
  */
 import { writeSync } from 'node:fs';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
@@ -50,6 +34,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'stand-in-flux': async () => (await import('./demo/stand-in/main.ts')).standInFlux,
 };
 
+const runsOnAny: readonly string[] = ['help', 'version'];
 const aliases: Readonly<Record<string, string>> = { '--help': 'help', '-h': 'help', '--version': 'version' };
 
 async function main([word = 'help', ...args]: readonly string[]): Promise<number> {
@@ -62,12 +47,23 @@ async function main([word = 'help', ...args]: readonly string[]): Promise<number
       `Cannot understand "flux-pod ${word}": expected one of ${verbs.join(', ')}`,
     );
   }
+  if (!runsOnAny.includes(verb)) checkNode();
   const asksForHelp =
     verb !== 'stand-in-flux' &&
     args.slice(0, endOfFlags(args)).some((arg) => arg === '--help' || arg === '-h');
   if (asksForHelp) return (await import('./commands/help.ts')).help([verb]);
   if (verb !== 'run') outliveReaders();
   return (await load())(args);
+}
+
+/** The build's target (package.json). An older one lacks what the program uses, and would say so in its own words. */
+function checkNode(): void {
+  const needed = 24;
+  const { node } = process.versions;
+  if (Number.parseInt(node, 10) >= needed) return;
+  throw new PodError(ExitCode.noFlux, `Cannot run: this Node.js is ${node}, and flux-pod needs ${needed}`, {
+    hint: `Put a Node.js ${needed} first on PATH. In a checkout \`npm run demo\` uses the one that came with the packages.`,
+  });
 }
 
 /** A reader that goes away, such as `head`, is no error of ours, and must not leave a demo's pods behind. */

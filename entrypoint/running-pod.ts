@@ -4,11 +4,14 @@ import { request } from 'node:http';
 import { type RunDirectory, runDirectoriesToTry } from '../agent/broker/run-directory.ts';
 import { readEnvironment, readFlags } from '../agent/config/layers.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
-import type { Flags } from './arguments.ts';
+import type { Flag, Flags } from './arguments.ts';
 import { readSettingsFile } from './configure.ts';
 
 /** The flags that say where the agent's run-time directory is, where it is not the usual one. */
-export const directoryFlags = { dir: { type: 'string' }, config: { type: 'string' } } as const;
+export const directoryFlags = {
+  dir: { type: 'string', value: 'DIR', meaning: 'its run-time directory (FLUX_POD_DIR)' },
+  config: { type: 'string', value: 'FILE', meaning: 'the TOML file of settings (FLUX_POD_CONFIG)' },
+} as const satisfies Record<string, Flag>;
 
 /**
  * Finds the run-time directory of the agent: FLUX_POD_DIR, or the first of the usual places that an agent listens in. The other

@@ -8,6 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import {
   authenticate,
@@ -17,7 +18,7 @@ import {
   unauthorized,
 } from './authenticate.ts';
 import { Problem, problemBody, problemKinds, toProblem } from './problem.ts';
-import type { RateLimit } from './rate-limit.ts';
+import { createRateLimit, type RateLimit } from './rate-limit.ts';
 import { parseBody, parseQuery, readBody } from './request.ts';
 import type { Context, Reply, Route } from './route.ts';
 import type { Router } from './router.ts';
@@ -43,6 +44,22 @@ export interface ServerOptions {
   readonly log: Log;
 }
 
+/** What one request needs of the server. */
+interface Desk extends ServerOptions {
+  /** Tells the log who was refused for what he says of himself, or for what a page of another site made him ask. */
+  readonly refused: (address: string, request: string, why: string) => void;
+}
+
+/** A guesser must not fill the log: of each address so many lines at once, and so many a second. */
+const refusalLines = { atOnce: 5, perSecond: 0.2 };
+
+function createRefusalLog(log: Log): Desk['refused'] {
+  const lines = createRateLimit(refusalLines.perSecond, refusalLines.atOnce);
+  return (from, request, why) => {
+    if (lines.take(from) === 0) log('warn', 'API: refused', { from, request, why });
+  };
+}
+
 export function createApiServer(options: ServerOptions): Server {
   const settings = {
     headersTimeout: limits.requestMs,
@@ -55,7 +72,7 @@ export function createApiServer(options: ServerOptions): Server {
     keepAliveInitialDelay: 60_000,
   };
   const { tls } = options.context.credentials();
-  const listener = listenerOf(options);
+  const listener = listenerOf({ ...options, refused: createRefusalLog(options.log) });
   const server = tls
     ? createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, listener)
     : createServer(settings, listener);
@@ -74,7 +91,7 @@ const commonHeaders = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 };
 
-function listenerOf(options: ServerOptions): RequestListener {
+function listenerOf(options: Desk): RequestListener {
   const { log } = options;
   return (request, response) => {
     // What goes wrong with a connection concerns nobody else.
@@ -95,21 +112,26 @@ function listenerOf(options: ServerOptions): RequestListener {
   };
 }
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  options: ServerOptions,
-): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, options: Desk): Promise<void> {
   const { router, context, log } = options;
   const { method = 'GET', url = '/', headers } = request;
   if (url.length > limits.urlLength) throw new Problem('bad-request', 'The path is too long.');
   const [path = '/', search = ''] = splitOnce(url, '?');
   const address = request.socket.remoteAddress ?? '';
-  refuseRebinding(headers, context.credentials());
+  /** What is thrown here is said in the log too. */
+  const noting = <T>(check: () => T): T => {
+    try {
+      return check();
+    } catch (error) {
+      options.refused(address, `${method} ${path.slice(0, 200)}`, messageOf(error));
+      throw error;
+    }
+  };
+  noting(() => refuseRebinding(headers, context.credentials()));
   const { route, params } = router.find(method, path);
   const changes = route.method !== 'GET';
-  const principal = identify(request, route, options, address);
-  if (changes) refuseForgery(headers, principal);
+  const principal = route.may === 'anybody' ? undefined : identify();
+  if (changes) noting(() => refuseForgery(headers, principal));
   if (route.may === 'write' && principal?.role !== 'write') {
     audit(log, route, params, principal, address, 403);
     throw new Problem('forbidden', 'This token may look at everything and change nothing.');
@@ -131,32 +153,28 @@ async function answer(
     await send(request, response, reply);
   } catch (error) {
     if (changes && status === 500) audit(log, route, params, principal, address, statusOf(error));
-    if (error instanceof Problem && error.kind === 'unauthorized') stranger(options, address);
+    if (error instanceof Problem && error.kind === 'unauthorized') return stranger(error);
     throw error;
   }
-}
 
-/** Who asks. Who says something wrong waits, whoever he is, for as long as his address has done so too often. */
-function identify(
-  { headers }: IncomingMessage,
-  route: Route,
-  options: ServerOptions,
-  address: string,
-): Principal | undefined {
-  if (route.may === 'anybody') return undefined;
-  try {
-    const principal = authenticate(headers, options.context.credentials(), options.context.sessions);
-    if (principal) return principal;
-  } catch (error) {
-    stranger(options, address);
-    throw error;
+  function identify(): Principal {
+    let principal: Principal | undefined;
+    try {
+      principal = authenticate(headers, context.credentials(), context.sessions);
+    } catch (error) {
+      return stranger(error);
+    }
+    if (!principal) throw unauthorized('Say who asks: Authorization: Bearer TOKEN.');
+    return principal;
   }
-  throw unauthorized('Say who asks: Authorization: Bearer TOKEN.');
-}
 
-function stranger({ strangers }: ServerOptions, address: string): void {
-  const wait = strangers.take(address);
-  if (wait > 0) throw tooMany(wait);
+  /** Who says something wrong waits, whoever he is, for as long as his address has done so too often. */
+  function stranger(error: unknown): never {
+    return noting(() => {
+      const wait = options.strangers.take(address);
+      throw wait > 0 ? tooMany(wait) : error;
+    });
+  }
 }
 
 const tooMany = (seconds: number): Problem =>

@@ -125,7 +125,7 @@ export function configurationError(problems: readonly Problem[]): PodError {
     ExitCode.configuration,
     `Cannot use this configuration, ${count}:\n  ${lines.join('\n  ')}`,
     {
-      hint: '`flux-pod config` shows every setting with its source.',
+      hint: '`flux-pod run --help` says what each setting means.',
     },
   );
 }

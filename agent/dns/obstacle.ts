@@ -24,7 +24,7 @@ export type Seen =
   | 'no answer'
   /** The parent's name does not exist; nor does its Service's, which exists with its first pod. */
   | 'no such name'
-  | 'no such service'
+  | 'no such service, or it publishes no pod'
   /** The resolver keeps the denial of the whole name (RFC 8020): nothing else can be learnt until it forgets it. */
   | 'the denial is cached'
   /** The name exists; some cache denies its address, or it has none of this pod's family. */
@@ -41,7 +41,7 @@ export type Seen =
 export const isSame = (one: Obstacle, other: Obstacle | undefined): boolean =>
   one.waitingFor === other?.waitingFor && one.seen === other.seen;
 
-/** `waiting for its name: no such service` */
+/** `waiting for its name: no such service, or it publishes no pod` */
 export const describeObstacle = ({ waitingFor, seen }: Obstacle): string =>
   `waiting for its ${waitingFor}: ${seen}`;
 

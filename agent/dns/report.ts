@@ -39,7 +39,11 @@ function obstacleOf(wait: Wait, now: Instant): Pick<Obstacle, 'waitingFor' | 'se
   if (wait.trouble !== undefined) return { waitingFor: 'name server', seen: wait.trouble };
   if (wait.nameDenied) {
     const cached = keptUntil(wait.denials) !== undefined;
-    const seen = wait.serviceDenied ? 'no such service' : cached ? 'the denial is cached' : 'no such name';
+    const seen = wait.serviceDenied
+      ? 'no such service, or it publishes no pod'
+      : cached
+        ? 'the denial is cached'
+        : 'no such name';
     return { waitingFor: 'name', seen };
   }
   if (connection !== undefined) return { waitingFor: 'connection', seen: connection };

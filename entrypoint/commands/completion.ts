@@ -1,34 +1,17 @@
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { attachFlags, parseVerbArguments, settingFlags } from '../arguments.ts';
-import { clientFlags } from '../jobs-client.ts';
-import { submitFlags } from './submit.ts';
+import { parseVerbArguments } from '../arguments.ts';
+import { verbs } from '../verbs.ts';
 
-/** The flags of each verb, for shells to complete. */
-const verbs: Readonly<Record<string, readonly string[]>> = {
-  run: Object.keys(settingFlags),
-  attach: Object.keys(attachFlags),
-  probe: ['dir'],
-  status: ['json', 'watch'],
-  shell: ['job'],
-  env: [],
-  release: [],
-  doctor: ['bundle'],
-  config: ['check', ...Object.keys(settingFlags)],
-  keygen: ['secret'],
-  render: ['output', 'namespace', 'secret', 'user'],
-  submit: Object.keys(submitFlags),
-  jobs: ['all', 'state', 'search', 'limit', 'json', ...Object.keys(clientFlags)],
-  logs: Object.keys(clientFlags),
-  cancel: Object.keys(clientFlags),
-  completion: [],
-  demo: ['size'],
-  help: [],
-  version: [],
-};
-const words: Readonly<Record<string, readonly string[]>> = {
-  probe: ['startup', 'live', 'ready'],
-  completion: ['bash', 'zsh', 'fish'],
-};
+/** What may stand behind each verb. */
+const wordsOf: readonly (readonly [verb: string, flags: readonly string[], words: readonly string[]])[] = [
+  ...Object.entries(verbs).map(
+    ([name, { flags, settings = [], words = [] }]) =>
+      [name, [...Object.keys(flags), ...settings], words] as const,
+  ),
+  ['help', [], Object.keys(verbs)],
+  ['version', [], []],
+];
+const names = wordsOf.map(([verb]) => verb).join(' ');
 
 const dashed = (flags: readonly string[]): string => flags.map((flag) => `--${flag}`).join(' ');
 
@@ -36,12 +19,12 @@ const scripts: Readonly<Record<string, () => string>> = {
   bash: () => `# eval "$(flux-pod completion bash)"
 _flux_pod() {
   local word=\${COMP_WORDS[COMP_CWORD]}
-  if [ "$COMP_CWORD" = 1 ]; then COMPREPLY=($(compgen -W "${Object.keys(verbs).join(' ')}" -- "$word")); return; fi
+  if [ "$COMP_CWORD" = 1 ]; then COMPREPLY=($(compgen -W "${names}" -- "$word")); return; fi
   case \${COMP_WORDS[1]} in
-${Object.entries(verbs)
+${wordsOf
   .map(
-    ([verb, flags]) =>
-      `    ${verb}) COMPREPLY=($(compgen -W "${[...(words[verb] ?? []), dashed(flags)].join(' ')}" -- "$word")) ;;`,
+    ([verb, flags, words]) =>
+      `    ${verb}) COMPREPLY=($(compgen -W "${[...words, dashed(flags)].join(' ')}" -- "$word")) ;;`,
   )
   .join('\n')}
   esac
@@ -51,22 +34,22 @@ complete -o default -F _flux_pod flux-pod
   zsh: () => `#compdef flux-pod
 # eval "$(flux-pod completion zsh)"
 _flux_pod() {
-  if (( CURRENT == 2 )); then compadd ${Object.keys(verbs).join(' ')}; return; fi
+  if (( CURRENT == 2 )); then compadd ${names}; return; fi
   case $words[2] in
-${Object.entries(verbs)
-  .map(([verb, flags]) => `    ${verb}) compadd -- ${[...(words[verb] ?? []), dashed(flags)].join(' ')} ;;`)
+${wordsOf
+  .map(([verb, flags, words]) => `    ${verb}) compadd -- ${[...words, dashed(flags)].join(' ')} ;;`)
   .join('\n')}
   esac
 }
 compdef _flux_pod flux-pod
 `,
   fish: () => `# flux-pod completion fish | source
-complete -c flux-pod -f -n __fish_use_subcommand -a '${Object.keys(verbs).join(' ')}'
-${Object.entries(verbs)
-  .flatMap(([verb, flags]) => [
+complete -c flux-pod -f -n __fish_use_subcommand -a '${names}'
+${wordsOf
+  .flatMap(([verb, flags, words]) => [
     ...flags.map((flag) => `complete -c flux-pod -n '__fish_seen_subcommand_from ${verb}' -l ${flag}`),
-    ...(words[verb]
-      ? [`complete -c flux-pod -f -n '__fish_seen_subcommand_from ${verb}' -a '${words[verb].join(' ')}'`]
+    ...(words.length > 0
+      ? [`complete -c flux-pod -f -n '__fish_seen_subcommand_from ${verb}' -a '${words.join(' ')}'`]
       : []),
   ])
   .join('\n')}

@@ -2,15 +2,19 @@ import { brokerConfig } from '../../agent/broker/broker-config.ts';
 import { runDirectoryAt } from '../../agent/broker/run-directory.ts';
 import { environmentName, type SettingName, settingNames, settings } from '../../agent/config/settings.ts';
 import { membershipOf } from '../../agent/pod/membership.ts';
-import { parseVerbArguments, settingFlags } from '../arguments.ts';
+import { type Flag, parseVerbArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';
+
+export const configFlags = {
+  check: { type: 'boolean', meaning: 'only says whether it can be used' },
+} as const satisfies Record<string, Flag>;
 
 /**
  * `flux-pod config [--check] [FLAGS]`: every setting with its value and source, then the broker.toml that follows from
  * them. Starts nothing, writes nothing, asks no name server.
  */
 export async function config(args: readonly string[]): Promise<number> {
-  const { flags } = parseVerbArguments('config', args, { ...settingFlags, check: { type: 'boolean' } });
+  const { flags } = parseVerbArguments('config', args, { ...settingFlags, ...configFlags });
   const { configuration, sources } = await configure(flags, process.env);
   const membership = membershipOf(configuration);
   const directory = runDirectoryAt(configuration.dir ?? '/run/flux-pod');

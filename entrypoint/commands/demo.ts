@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFlux } from '../../agent/broker/find-flux.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import { type Flag, parseVerbArguments } from '../arguments.ts';
 import { type DemoPod, startDemoCluster } from '../demo/cluster.ts';
 
 import { writeStandInFlux } from '../demo/stand-in/install.ts';
@@ -12,12 +12,16 @@ import { createView, type DemoView } from '../demo/view.ts';
 /** Runs on each node and says which broker runs it; all nodes of the demo are one machine with one hostname. */
 const hello = 'echo "hello from $(flux getattr hostname), task $FLUX_TASK_RANK of $FLUX_JOB_SIZE"';
 
+export const demoFlags = {
+  size: { type: 'string', default: '4', value: 'N', meaning: 'so many pods (default: 4)' },
+} as const satisfies Record<string, Flag>;
+
 /**
  * `flux-pod demo [--size N] [-- COMMAND...]`: a MiniCluster of N pods as processes on this machine's loopback addresses. Ends
  * with the leader's code.
  */
 export async function demo(args: readonly string[]): Promise<number> {
-  const { flags, command } = parseVerbArguments('demo', args, { size: { type: 'string', default: '4' } });
+  const { flags, command } = parseVerbArguments('demo', args, demoFlags);
   const size = sizeOf(String(flags.size));
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-demo-'));
   try {

@@ -1,13 +1,18 @@
 import { writePrivate } from '../../agent/broker/run-directory.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { membershipOf } from '../../agent/pod/membership.ts';
-import { parseVerbArguments, settingFlags } from '../arguments.ts';
+import { type Flag, parseVerbArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';
 import { makeBundle } from '../doctor/bundle.ts';
 import { examine, type Finding } from '../doctor/checks.ts';
 import { findRunDirectory } from '../running-pod.ts';
 
-const options = { ...settingFlags, bundle: { type: 'boolean' } } as const;
+export const doctorFlags = {
+  bundle: {
+    type: 'boolean',
+    meaning: 'also writes FILE (flux-pod-bundle.txt) for a maintainer, without secrets',
+  },
+} as const satisfies Record<string, Flag>;
 const marks = { ok: 'ok  ', warn: 'warn', bad: 'BAD ' } as const;
 
 /**
@@ -15,7 +20,7 @@ const marks = { ok: 'ok  ', warn: 'warn', bad: 'BAD ' } as const;
  * writes a file of all that a maintainer would ask for, without secrets. Resolves to 0, or to 1 where something must be mended.
  */
 export async function doctor(args: readonly string[]): Promise<number> {
-  const { flags, positionals } = parseVerbArguments('doctor', args, options, 1);
+  const { flags, positionals } = parseVerbArguments('doctor', args, { ...settingFlags, ...doctorFlags }, 1);
   const [file = 'flux-pod-bundle.txt'] = positionals;
   if (positionals.length > 0 && !flags.bundle)
     throw new PodError(ExitCode.usage, `Cannot understand "flux-pod doctor ${file}"`, {

@@ -1,53 +1,12 @@
-import { attachOnly, attachSettings } from '../../agent/config/attach-settings.ts';
-import {
-  environmentName,
-  flagName,
-  type SettingName,
-  settingNames,
-  settings,
-} from '../../agent/config/settings.ts';
+import { environmentName, flagName, settingNames, settings } from '../../agent/config/settings.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { Flag } from '../arguments.ts';
+import { type Verb, verbs } from '../verbs.ts';
 
-const usage = `flux-pod ${packageJson.version}: turns the pods of an Indexed Job into one Flux instance
-
-  flux-pod run [FLAGS] [-- COMMAND ARG...]   the entrypoint: bootstrap, supervise, end with the outcome
-  flux-pod attach [--socket PATH] [FLAGS]    probes, status, metrics of a broker that somebody else starts
-  flux-pod probe startup|live|ready          for an exec probe: exit 0 or 1, one line why
-  flux-pod status [--json] [--watch]         this pod, its broker, the tree below it
-  flux-pod shell [--job ID] [-- COMMAND]     a shell, or one command, inside the instance
-  flux-pod env                               the same as export lines: eval "$(flux-pod env)"
-  flux-pod release                           lets a failed pod end that is held (FLUX_POD_ON_FAILURE=hold)
-  flux-pod doctor [--bundle]                 checks what bootstrap needs and says what to mend
-  flux-pod config [--check] [FLAGS]          every setting with its source, and the broker.toml
-  flux-pod keygen FILE                       a new CURVE certificate
-  flux-pod keygen --secret NAME              the same as a Kubernetes Secret manifest
-  flux-pod render FILE [FLAGS]               Kubernetes manifests from a MiniCluster
-  flux-pod install DIR                       copies itself and its Node.js, for images that have none
-  flux-pod submit [FLAGS] -- COMMAND         a job: in this pod, or through FLUX_POD_API_URL from elsewhere
-  flux-pod jobs [--all] [--search TEXT]      what waits and runs
-  flux-pod logs ID                           what a job writes, until it ends
-  flux-pod cancel ID...                      ends jobs
-  flux-pod completion bash|zsh|fish          completion for that shell
-  flux-pod demo [--size N] [-- COMMAND]      a MiniCluster on this machine, without Kubernetes or root
-
-In a pod of an Indexed Job only the size must be given: FLUX_POD_SIZE=4 flux-pod run -- COMMAND
-\`flux-pod run --help\` lists the settings.
-`;
-
-/** `flux-pod help`, and `--help` behind a verb. */
-export async function help([verb]: readonly string[]): Promise<number> {
-  if (verb === 'render') {
-    const [{ renderHelp }, { defaultInstaller }] = await Promise.all([
-      import('./render-help.ts'),
-      import('./render.ts'),
-    ]);
-    process.stdout.write(renderHelp(defaultInstaller));
-    return 0;
-  }
-  const named =
-    verb === 'attach' ? attachSettings : settingNames.filter((name) => !attachOnly.includes(name));
-  const hasSettings = verb === 'run' || verb === 'config' || verb === 'attach';
-  process.stdout.write(hasSettings ? `${usage}\n${settingsHelp(named)}` : usage);
+/** `flux-pod help [VERB]`, and `--help` behind a verb. */
+export async function help([name = '']: readonly string[]): Promise<number> {
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+  process.stdout.write(verb ? helpOf(name, verb) : overview());
   return 0;
 }
 
@@ -56,11 +15,43 @@ export async function version(): Promise<number> {
   return 0;
 }
 
-function settingsHelp(names: readonly SettingName[]): string {
-  const rows = names.map((name) => {
-    const { meaning, default: fallback } = settings[name];
-    return `  --${flagName(name)}  ${environmentName(name)}\n      ${meaning} (default: ${fallback})\n`;
-  });
+const overview =
+  (): string => `flux-pod ${packageJson.version}: turns the pods of an Indexed Job into one Flux instance
+
+${Object.entries(verbs)
+  .map(([name, verb]) => formsOf(name, verb))
+  .join('')}
+In a pod of an Indexed Job only the size must be given: FLUX_POD_SIZE=4 flux-pod run -- COMMAND
+\`flux-pod VERB --help\` explains a verb's flags; those of \`run\` are the settings.
+`;
+
+const formsOf = (name: string, { forms }: Verb): string =>
+  Object.entries(forms)
+    .map(([form, meaning]) => `  ${`flux-pod ${name} ${form}`.padEnd(43)}${meaning}\n`)
+    .join('');
+
+function helpOf(name: string, verb: Verb): string {
+  const flags = Object.entries(verb.flags).map(([flag, about]) => flagHelp(flag, about));
+  return [
+    formsOf(name, verb),
+    ...(verb.more === undefined ? [] : [verb.more]),
+    ...(flags.length === 0 ? [] : [flags.join('')]),
+    ...(verb.settings ? [settingsHelp(verb.settings)] : []),
+  ].join('\n');
+}
+
+function flagHelp(name: string, { short, value, meaning }: Flag): string {
+  const dashed = `${short ? `-${short}, ` : ''}--${name}${value ? ` ${value}` : ''}`;
+  return `  ${dashed}\n      ${meaning.replaceAll('\n', '\n      ')}\n`;
+}
+
+function settingsHelp(flags: readonly string[]): string {
+  const rows = settingNames
+    .filter((name) => flags.includes(flagName(name)))
+    .map((name) => {
+      const { meaning, default: fallback } = settings[name];
+      return `  --${flagName(name)}  ${environmentName(name)}\n      ${meaning} (default: ${fallback})\n`;
+    });
   return `Settings: a flag, else an environment variable, else /etc/flux-pod/config.toml (--config, FLUX_POD_CONFIG),
 else what the pod tells, else the default.
 

@@ -79,17 +79,8 @@ function removeLeftovers(directory: string): void {
   }
 }
 
-/** The build's target: `flux-pod version` runs on older ones too, a pod does not. */
-const neededNode = 24;
-
 /** Where each file comes from, by its place in the installation. */
 function installedFiles(here: string): Map<string, string> {
-  if (Number.parseInt(process.versions.node, 10) < neededNode) {
-    const why = `this Node.js is ${process.versions.node}, and flux-pod needs ${neededNode}`;
-    throw new PodError(ExitCode.configuration, `Cannot install flux-pod: ${why}`, {
-      hint: `Put a Node.js ${neededNode} first on PATH.`,
-    });
-  }
   const present = readNames(here);
   const missing = neededFiles.find((name) => !present.includes(name));
   if (missing) {

@@ -1,20 +1,24 @@
 import type { JobAnswer } from '../../agent/api/schemas.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import { type Flag, parseVerbArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
 
-const options = {
+export const jobsFlags = {
   ...clientFlags,
-  all: { type: 'boolean', short: 'a' },
-  state: { type: 'string' },
-  search: { type: 'string' },
-  limit: { type: 'string' },
-  json: { type: 'boolean' },
-} as const;
+  all: { type: 'boolean', short: 'a', meaning: 'also those that have ended' },
+  state: {
+    type: 'string',
+    value: 'STATE[,STATE]',
+    meaning: 'those in one of these: SCHED, RUN, INACTIVE, ...',
+  },
+  search: { type: 'string', value: 'TEXT', meaning: 'those that have it in their name, id, queue or nodes' },
+  limit: { type: 'string', value: 'N', meaning: 'so many at most, 1 to 1000 (default: 50)' },
+  json: { type: 'boolean', meaning: 'as JSON' },
+} as const satisfies Record<string, Flag>;
 
 /** `flux-pod jobs [--all] [--search TEXT] [--json]`: jobs that wait or run; with `--all` also those that have ended. */
 export async function jobs(args: readonly string[]): Promise<number> {
-  const { flags } = parseVerbArguments('jobs', args, options);
+  const { flags } = parseVerbArguments('jobs', args, jobsFlags);
   const limit = Number(flags.limit ?? 50);
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
     throw new PodError(ExitCode.usage, `Cannot list jobs: --limit ${flags.limit} is not from 1 to 1000`);

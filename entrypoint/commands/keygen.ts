@@ -3,19 +3,24 @@ import { hostname, userInfo } from 'node:os';
 import { formatCertificate } from '../../agent/broker/curve.ts';
 import { createCertificate } from '../../agent/broker/curve-keys.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import { type Flag, parseVerbArguments } from '../arguments.ts';
+
+export const keygenFlags = {
+  secret: {
+    type: 'string',
+    value: 'NAME',
+    meaning: 'a Secret manifest of that name on stdout, for `kubectl apply -f -`',
+  },
+  namespace: { type: 'string', value: 'NAMESPACE', meaning: 'where the Secret goes' },
+  force: { type: 'boolean', meaning: 'even if FILE exists' },
+} as const satisfies Record<string, Flag>;
 
 /**
  * `flux-pod keygen FILE`: a new CURVE certificate in a file that only its owner can read.
  * `flux-pod keygen --secret NAME [--namespace NAMESPACE]`: the same as a Secret manifest on stdout, for `kubectl apply -f -`.
  */
 export async function keygen(args: readonly string[]): Promise<number> {
-  const { flags, positionals } = parseVerbArguments(
-    'keygen',
-    args,
-    { secret: { type: 'string' }, namespace: { type: 'string' }, force: { type: 'boolean' } },
-    1,
-  );
+  const { flags, positionals } = parseVerbArguments('keygen', args, keygenFlags, 1);
   const [file] = positionals;
   const { secret, namespace } = flags;
   if ((file === undefined) === (secret === undefined)) {

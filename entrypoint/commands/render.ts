@@ -15,12 +15,9 @@ import { isObjectName } from '../../agent/kubernetes/kinds.ts';
 import type { MiniCluster } from '../../agent/kubernetes/minicluster-schema.ts';
 import { readMiniCluster } from '../../agent/kubernetes/read-minicluster.ts';
 import { type Rendering, renderMiniCluster } from '../../agent/kubernetes/render.ts';
-import packageJson from '../../package.json' with { type: 'json' };
 import { type Flags, parseVerbArguments } from '../arguments.ts';
-import { renderFlags, usualExtras } from './render-help.ts';
+import { defaultInstaller, renderFlags, usualExtras } from './render-flags.ts';
 
-/** No registry: until the image is pushed to one, it is the cluster's own. */
-export const defaultInstaller = `flux-pod-installer:${packageJson.version}`;
 const installerAnnotation = 'flux-pod/image-installer';
 
 /** `flux-pod render FILE`: the MiniClusters of FILE as manifests on stdout, what they lose on stderr. */
@@ -39,18 +36,25 @@ export async function render(args: readonly string[]): Promise<number> {
   const others = sources.filter(({ object }) => !isMiniCluster(object)).map(({ object }) => titleOf(object));
   if (miniClusters.length === 0) throw withoutMiniCluster(name, others);
 
+  const installers = new Set<string | undefined>();
   const renderings = miniClusters.map(({ object, number }): Rendering => {
     const place = sources.length > 1 ? `, document ${number}` : '';
     const miniCluster = inNamespace(
       readMiniCluster(object, `${titleOf(object)} of ${name}${place}`),
       flags.namespace,
     );
-    return renderMiniCluster(miniCluster, optionsFor(miniCluster));
+    const options = optionsFor(miniCluster);
+    installers.add(options.installer);
+    return renderMiniCluster(miniCluster, options);
   });
   for (const other of others) process.stderr.write(`warning: ${other} is no MiniCluster and not rendered\n`);
   for (const { path, why } of renderings.flatMap(({ warnings }) => warnings)) {
     process.stderr.write(`warning: ${path} ${why}\n`);
   }
+  if (installers.has(defaultInstaller))
+    process.stderr.write(
+      `note: the pods take flux-pod from the image ${defaultInstaller}, which no registry has: put it into the cluster, or name yours with --image-installer\n`,
+    );
   process.stdout.write(format(renderings.flatMap(({ manifests }) => manifests)));
   return 0;
 }

@@ -7,17 +7,21 @@ import { connectFlux } from '../../agent/flux/client.ts';
 import { FluxError } from '../../agent/flux/errors.ts';
 import { formatJobId, parseJobId } from '../../agent/flux/job-id.ts';
 import { lookup } from '../../agent/flux/services/job-info.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import { type Flag, parseVerbArguments } from '../arguments.ts';
 import { instanceEnvironment } from '../instance-environment.ts';
 import { directoryFlags, findRunDirectory } from '../running-pod.ts';
+
+export const shellFlags = {
+  ...directoryFlags,
+  job: { type: 'string', value: 'ID', meaning: "in that job's environment and working directory" },
+} as const satisfies Record<string, Flag>;
 
 /**
  * `flux-pod shell [--job ID] [-- COMMAND...]`: a shell, or one command, that can use this pod's broker; with a job's id in that job's
  * environment and working directory. Resolves to its exit code.
  */
 export async function shell(args: readonly string[]): Promise<number> {
-  const options = { ...directoryFlags, job: { type: 'string' } } as const;
-  const { flags, command } = parseVerbArguments('shell', args, options);
+  const { flags, command } = parseVerbArguments('shell', args, shellFlags);
   const directory = await findRunDirectory(flags, process.env);
   const environment = await instanceEnvironment(directory, process.env);
   const job = typeof flags.job === 'string' ? await jobContext(directory, flags.job) : undefined;

@@ -5,17 +5,21 @@ import { createTopology, parseTopology } from '../../agent/cluster/topology.ts';
 import { connectFlux } from '../../agent/flux/client.ts';
 import { getResourceStatus } from '../../agent/flux/services/resource.ts';
 import type { Status } from '../../agent/health/status.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import { type Flag, parseVerbArguments } from '../arguments.ts';
 import { askOverlayTree } from '../overlay-tree.ts';
 import { askAgent, directoryFlags, findRunDirectory } from '../running-pod.ts';
 import { type FullStatus, statusTable } from '../status-table.ts';
 
-const options = { ...directoryFlags, json: { type: 'boolean' }, watch: { type: 'boolean' } } as const;
+export const statusFlags = {
+  ...directoryFlags,
+  json: { type: 'boolean', meaning: 'as JSON' },
+  watch: { type: 'boolean', meaning: 'again every second' },
+} as const satisfies Record<string, Flag>;
 const watchEveryMs = 1000;
 
 /** `flux-pod status [--json] [--watch]`: this pod, its broker, and the tree below it. */
 export async function status(args: readonly string[]): Promise<number> {
-  const { flags } = parseVerbArguments('status', args, options);
+  const { flags } = parseVerbArguments('status', args, statusFlags);
   const directory = await findRunDirectory(flags, process.env);
   const terminal = process.stdout.isTTY === true;
   for (;;) {

@@ -3,28 +3,47 @@ import * as z from 'zod/mini';
 import { jobspecSubmission, simpleJob } from '../../agent/api/schemas.ts';
 import type { Submission } from '../../agent/api/submit.ts';
 import { ExitCode, messageOf, PodError } from '../../agent/errors.ts';
-import { type Flags, parseVerbArguments } from '../arguments.ts';
+import { type Flag, type Flags, parseVerbArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
 import { followJob } from './logs.ts';
 
 /** Flags as `flux submit` has them. */
 export const submitFlags = {
   ...clientFlags,
-  nodes: { type: 'string', short: 'N' },
-  ntasks: { type: 'string', short: 'n' },
-  'cores-per-task': { type: 'string', short: 'c' },
-  'gpus-per-task': { type: 'string', short: 'g' },
-  'time-limit': { type: 'string', short: 't' },
-  exclusive: { type: 'boolean', short: 'x' },
-  name: { type: 'string' },
-  cwd: { type: 'string' },
-  env: { type: 'string', multiple: true },
-  dependency: { type: 'string', multiple: true },
-  queue: { type: 'string', short: 'q' },
-  urgency: { type: 'string' },
-  jobspec: { type: 'string' },
-  watch: { type: 'boolean', short: 'w' },
-} as const;
+  nodes: { type: 'string', short: 'N', value: 'N', meaning: 'on so many nodes' },
+  ntasks: { type: 'string', short: 'n', value: 'N', meaning: 'so many tasks (default: 1, or 1 a node)' },
+  'cores-per-task': { type: 'string', short: 'c', value: 'N', meaning: 'so many cores for each task' },
+  'gpus-per-task': { type: 'string', short: 'g', value: 'N', meaning: 'so many GPUs for each task' },
+  'time-limit': {
+    type: 'string',
+    short: 't',
+    value: 'TIME',
+    meaning: 'the longest it may run: 90 (seconds), 30m, 2h',
+  },
+  exclusive: { type: 'boolean', short: 'x', meaning: 'whole nodes' },
+  name: { type: 'string', value: 'NAME', meaning: 'what the job is called' },
+  cwd: { type: 'string', value: 'DIR', meaning: 'its working directory' },
+  env: {
+    type: 'string',
+    multiple: true,
+    value: 'NAME=VALUE',
+    meaning: 'for its environment; may be repeated',
+  },
+  dependency: {
+    type: 'string',
+    multiple: true,
+    value: 'afterok:ID',
+    meaning: 'starts only then; may be repeated',
+  },
+  queue: { type: 'string', short: 'q', value: 'NAME', meaning: 'the queue it waits in' },
+  urgency: { type: 'string', value: 'N', meaning: '0 (held) to 31 (next); 16 is usual' },
+  jobspec: {
+    type: 'string',
+    value: 'FILE',
+    meaning: "a whole jobspec as JSON (RFC 14, 25), in COMMAND's place",
+  },
+  watch: { type: 'boolean', short: 'w', meaning: 'shows its output and ends as it does' },
+} as const satisfies Record<string, Flag>;
 
 /**
  * `flux-pod submit [FLAGS] -- COMMAND ARG...`, or `--jobspec FILE`: prints the job's id; with `--watch` also its output, and ends as
@@ -79,7 +98,7 @@ export function submissionOf(flags: Flags, command: readonly string[]): Submissi
 
 const usage = (why: string): PodError =>
   new PodError(ExitCode.usage, `Cannot submit: ${why}`, {
-    hint: '`flux-pod submit -n4 -- hostname`; `flux-pod help` lists the verbs.',
+    hint: '`flux-pod submit -n4 -- hostname`; `flux-pod submit --help` explains the flags.',
   });
 
 const whole = (flag: Flags[string]): number | undefined => {

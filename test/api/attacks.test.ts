@@ -40,6 +40,18 @@ describe('who is nobody', () => {
       codes.push((await other.ask('GET', '/v1/session', { token: `wrong-${guess}-0123456789` })).status);
     expect(codes[0]).toBe(401);
     expect(codes.at(-1)).toBe(429);
+    const refused = other.log.lines.filter(([, message]) => message === 'API: refused');
+    expect(refused[0]).toEqual([
+      'warn',
+      'API: refused',
+      {
+        from: '127.0.0.1',
+        request: 'GET /v1/session',
+        why: 'The Authorization header names no token of this API.',
+      },
+    ]);
+    // A guesser does not fill the log.
+    expect(refused.length).toBeLessThan(8);
     expect((await other.ask('POST', '/v1/jobs', { body: job })).status).toBe(201);
     expect(
       (await other.ask('POST', '/v1/session', { token: '', body: { token: 'wrong-0123456789' } })).status,
@@ -169,6 +181,11 @@ describe('a page of another site', () => {
     expect((await post({ 'x-flux-pod': 'page', 'sec-fetch-site': 'cross-site' })).status).toBe(403);
     expect((await post({ 'x-flux-pod': 'page', origin: 'http://evil.example' })).status).toBe(403);
     expect((await post({ 'x-flux-pod': 'page', origin: 'null' })).status).toBe(403);
+    expect(api.log.lines.at(-1)).toEqual([
+      'warn',
+      'API: refused',
+      { from: '127.0.0.1', request: 'POST /v1/jobs', why: 'A page of another site has asked for this.' },
+    ]);
     expect(
       (await post({ 'x-flux-pod': 'page', origin: api.url, 'sec-fetch-site': 'same-origin' })).status,
     ).toBe(201);

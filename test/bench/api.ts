@@ -8,7 +8,6 @@ import { createConnection } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bedUnavailable, createBed } from '../support/bed.ts';
 import { realFlux, startMiniCluster } from '../support/flux-pod.ts';
-import { hostPid } from '../support/host-pid.ts';
 import type { Pod } from '../support/pod.ts';
 import { row } from './table.ts';
 
@@ -30,7 +29,7 @@ export async function api(): Promise<void> {
   }) as [Pod];
   await pod.waitForOutput(/^up$/m, 30_000);
   await delay(2000);
-  const pid = agentPid(pod);
+  const proc = agentProc(pod);
   console.log('submissions a second, one pod, jobs are not started');
   console.log(row('', ['a second', 'of them']));
   const perSecond = await submissions(pod);
@@ -41,7 +40,7 @@ export async function api(): Promise<void> {
   line('API, 128 at once', perSecond);
   line('flux submit --cc', cc);
   line('flux submit, one a call', processes);
-  console.log(row('agent after it, RSS MiB', [mebibytes(pid)]));
+  console.log(row('agent after it, RSS MiB', [mebibytes(proc)]));
   const page = await timed(() => ask(pod, '/v1/jobs?limit=100'));
   console.log(row('a page of 100 jobs, ms', [page.toFixed(1)]));
 
@@ -54,7 +53,7 @@ export async function api(): Promise<void> {
   console.log(row(`with ${streams} event streams`, [under.toFixed(0)]));
   console.log(row('events to each reader', [String(Math.min(...open.map(({ events }) => events())))]));
   console.log(row('a probe meanwhile, ms', [probe.toFixed(1)]));
-  console.log(row('agent, RSS MiB', [mebibytes(pid)]));
+  console.log(row('agent, RSS MiB', [mebibytes(proc)]));
   for (const { close } of open) close();
   never.destroy();
   await pod.kill();
@@ -154,12 +153,9 @@ async function timed(act: () => Promise<void>): Promise<number> {
   return all.sort((a, b) => a - b)[10] ?? Number.NaN;
 }
 
-/** The agent is the Node.js process that PID 1 started. */
-const agentPid = (pod: Pod): number =>
-  hostPid(
-    pod,
-    pod.processes().find(({ command, pid }) => /^(MainThread|node)/.test(command) && pid > 1)?.pid ?? 1,
-  );
+/** Where the agent's /proc is: it is the Node.js process that PID 1 started. */
+const agentProc = (pod: Pod): string =>
+  `${pod.proc()}/${pod.processes().find(({ command, pid }) => /^(MainThread|node)/.test(command) && pid > 1)?.pid}`;
 
-const mebibytes = (pid: number): string =>
-  (Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024).toFixed(1);
+const mebibytes = (proc: string): string =>
+  (Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]) / 1024).toFixed(1);

@@ -3,6 +3,7 @@
  * same asked by starting `flux getattr`, as `kubectl exec` would.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,6 @@ import { connectFlux } from '../../agent/flux/client.ts';
 import { getState } from '../../agent/flux/services/state-machine.ts';
 import { bedUnavailable, createBed } from '../support/bed.ts';
 import { realFlux, startMiniCluster } from '../support/flux-pod.ts';
-import { hostPid } from '../support/host-pid.ts';
 import type { Pod } from '../support/pod.ts';
 import { row } from './table.ts';
 
@@ -30,14 +30,16 @@ export async function health(): Promise<void> {
   await leader.waitForOutput(/^up$/m, 30_000);
   await delay(5000);
   console.log(`the agent beside a broker, four pods; ${watchSeconds} s with a probe every second`);
-  console.log(row('', ['leader', 'follower']));
-  const agents = [leader, follower].map((pod) => ({ pod, pid: agentPid(pod) }));
-  const before = agents.map(({ pid }) => cpuSeconds(pid));
+  console.log(row('', ['leader', 'follower', 'bare server']));
+  using bare = await startBareServer();
+  const agents = [leader, follower].map((pod) => ({ host: pod.address, port: 8051, proc: agentProc(pod) }));
+  const all = [...agents, bare];
+  const before = all.map(({ proc }) => cpuSeconds(proc));
   for (let second = 0; second < watchSeconds; second++) {
-    await Promise.all(agents.map(({ pod }) => ask(pod, '/readyz')));
+    await Promise.all(all.map((server) => ask(server, '/readyz')));
     await delay(1000);
   }
-  const used = agents.map(({ pid }, place) => cpuSeconds(pid) - (before[place] ?? 0));
+  const used = all.map(({ proc }, place) => cpuSeconds(proc) - (before[place] ?? 0));
   console.log(
     row(
       'CPU, % of a core',
@@ -47,22 +49,23 @@ export async function health(): Promise<void> {
   console.log(
     row(
       'private memory, MiB',
-      agents.map(({ pid }) => mebibytes(pid, 'RssAnon')),
+      all.map(({ proc }) => mebibytes(proc, 'RssAnon')),
     ),
   );
   console.log(
     row(
       'RSS, MiB',
-      agents.map(({ pid }) => mebibytes(pid, 'VmRSS')),
+      all.map(({ proc }) => mebibytes(proc, 'VmRSS')),
     ),
   );
   const each = [];
-  for (const { pod, pid } of agents) {
+  for (const server of all) {
+    const { proc } = server;
     const connection = new Agent({ keepAlive: true, maxSockets: 1 });
-    for (let warm = 0; warm < 500; warm++) await ask(pod, '/readyz', connection);
-    const start = cpuSeconds(pid);
-    for (let count = 0; count < probesAtOnce; count++) await ask(pod, '/readyz', connection);
-    each.push((((cpuSeconds(pid) - start) / probesAtOnce) * 1000).toFixed(3));
+    for (let warm = 0; warm < 500; warm++) await ask(server, '/readyz', connection);
+    const start = cpuSeconds(proc);
+    for (let count = 0; count < probesAtOnce; count++) await ask(server, '/readyz', connection);
+    each.push((((cpuSeconds(proc) - start) / probesAtOnce) * 1000).toFixed(3));
     connection.destroy();
   }
   console.log(row('a probe of ready, ms of CPU', each));
@@ -102,29 +105,42 @@ async function roundTrips(flux: string): Promise<string> {
   }
 }
 
-/** The agent is the Node.js process that PID 1 started. */
-const agentPid = (pod: Pod): number =>
-  hostPid(
-    pod,
-    pod.processes().find(({ command, pid }) => /^(MainThread|node)/.test(command) && pid > 1)?.pid ?? 1,
-  );
+/** Where the agent's /proc is: it is the Node.js process that PID 1 started. */
+const agentProc = (pod: Pod): string =>
+  `${pod.proc()}/${pod.processes().find(({ command, pid }) => /^(MainThread|node)/.test(command) && pid > 1)?.pid}`;
 
 /** Seconds on a CPU, all threads (Documentation/scheduler/sched-stats.rst: nanoseconds first). */
-function cpuSeconds(pid: number): number {
-  const nanoseconds = readdirSync(`/proc/${pid}/task`).map((task) =>
-    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
+function cpuSeconds(proc: string): number {
+  const nanoseconds = readdirSync(`${proc}/task`).map((task) =>
+    Number(readFileSync(`${proc}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
   );
   return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
 }
 
-const mebibytes = (pid: number, name: string): string =>
-  (
-    Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-  ).toFixed(1);
+const mebibytes = (proc: string, name: string): string =>
+  (Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]) / 1024).toFixed(
+    1,
+  );
 
-function ask(pod: Pod, path: string, agent?: Agent): Promise<void> {
+/** What Node.js itself costs: its HTTP server, which says yes to everybody. */
+async function startBareServer() {
+  const program = `require('node:http').createServer((request, response) => response.end('{"ok":true}\\n'))
+    .listen(0, '127.0.0.1', function () { console.log(this.address().port); });`;
+  const child = spawn(process.execPath, ['--max-semi-space-size=2', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(child.stdout, 'data');
+  return {
+    host: '127.0.0.1',
+    port: Number(line),
+    proc: `/proc/${child.pid}`,
+    [Symbol.dispose]: () => void child.kill(),
+  };
+}
+
+function ask(at: { host: string; port: number }, path: string, agent?: Agent): Promise<void> {
   return new Promise((resolve, reject) => {
-    get({ host: pod.address, port: 8051, path, ...(agent && { agent }) }, (response) => {
+    get({ host: at.host, port: at.port, path, ...(agent && { agent }) }, (response) => {
       response.resume().once('end', resolve).once('error', reject);
     }).once('error', reject);
   });

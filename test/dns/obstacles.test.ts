@@ -35,7 +35,7 @@ describe('what is met on the way, and how late the parent is found', () => {
       {},
       20_000,
       undefined,
-      ['name: no such name', 'name: no such service'],
+      ['name: no such name', 'name: no such service, or it publishes no pod'],
       1050,
     ],
     ['a pod that is 20 s late in a Service that is there', {}, 20_000, sibling, ['name: no such name'], 1050],
@@ -124,7 +124,7 @@ describe('an obstacle', () => {
     const { met: tell, last } = createObstacleLog('mc-0', log);
     const obstacle: Obstacle = {
       waitingFor: 'name',
-      seen: 'no such service',
+      seen: 'no such service, or it publishes no pod',
       since: 0,
       asksNext: 1500,
       addresses: [],
@@ -136,11 +136,11 @@ describe('an obstacle', () => {
     expect(log.lines).toEqual([
       [
         'info',
-        "Waiting for the parent's name: no such service",
+        "Waiting for the parent's name: no such service, or it publishes no pod",
         {
           parent: 'mc-0',
           waitingFor: 'name',
-          seen: 'no such service',
+          seen: 'no such service, or it publishes no pod',
           since: '1970-01-01T00:00:00.000Z',
           asksNext: '1970-01-01T00:00:01.500Z',
           addresses: [],

@@ -259,7 +259,7 @@ describe('an address that a cache denies because somebody asked too early', () =
     expect(waiting.met).toEqual([
       'connection: stale address',
       'name: no such name',
-      'name: no such service',
+      'name: no such service, or it publishes no pod',
       'connection: stale address',
     ]);
   });

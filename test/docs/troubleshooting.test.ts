@@ -35,6 +35,6 @@ describe('docs/troubleshooting.md', () => {
     expect(isSpoken('Cannot use the CURVE certificate <path>: there is no such file')).toBe(true);
     expect(isSpoken('Cannot use the CURVE certificate <path>: there is no such folder')).toBe(false);
     expect(isSpoken('Cannot find the flux')).toBe(false);
-    expect(isSpoken("Waiting for the parent's name: no such service")).toBe(true);
+    expect(isSpoken("Waiting for the parent's name: no such service, or it publishes no pod")).toBe(true);
   });
 });

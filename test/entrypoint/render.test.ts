@@ -48,8 +48,22 @@ describe('flux-pod render', () => {
   it('writes YAML on stdout and warnings on stderr', async () => {
     const { objects, stderr } = await rendered(usual);
     expect(objects.map(({ kind }) => kind).at(-1)).toBe('Job');
-    expect(stderr).toBe('warning: spec.flux.arch is not used: nothing is downloaded when a pod starts\n');
+    expect(stderr.split('\n')).toEqual([
+      'warning: spec.flux.arch is not used: nothing is downloaded when a pod starts',
+      expect.stringMatching(
+        /^note: the pods take flux-pod from the image flux-pod-installer:\S+, which no registry has: /,
+      ),
+      '',
+    ]);
   });
+
+  it.each(['registry.example/flux-pod-installer:1', 'none'])(
+    'says nothing of an image that somebody has chosen: %s',
+    async (image) => {
+      const { stderr } = await rendered(usual, '--image-installer', image);
+      expect(stderr).toBe('warning: spec.flux.arch is not used: nothing is downloaded when a pod starts\n');
+    },
+  );
 
   it('writes one List as JSON', async () => {
     const { stdout } = await rendered(usual, '-o', 'json');

@@ -21,6 +21,8 @@ export interface BrokerProcess {
   readonly signal: (signal: NodeJS.Signals) => void;
   /** Waits until its log has a line; throws when it ends before, or after `timeoutMs`. */
   readonly says: (line: RegExp, timeoutMs?: number) => Promise<void>;
+  /** Waits until it has ended, which it must soon. */
+  readonly ends: (timeoutMs?: number) => Promise<number>;
 }
 
 export interface FluxInstance extends AsyncDisposable {
@@ -122,6 +124,13 @@ function watchBroker(child: ChildProcess, socket: string): BrokerProcess {
         if (over) throw new Error(`The broker has not said ${line} but:\n${log}`);
         await delay(5);
       }
+    },
+    ends: async (timeoutMs = 20_000) => {
+      const timeout = new AbortController();
+      const late = delay(timeoutMs, undefined, { signal: timeout.signal }).then(() => {
+        throw new Error(`The broker has not ended but:\n${log}`);
+      });
+      return Promise.race([exited, late]).finally(() => timeout.abort());
     },
   };
 }

@@ -51,6 +51,8 @@ export interface Pod {
   exec(command: readonly string[]): Promise<Outcome & { stdout: string; stderr: string }>;
   /** Everything that runs, or waits to be reaped, in the pod; nothing is started to find out. */
   processes(): PodProcess[];
+  /** Where this machine shows what is in /proc of the pod; throws before it has started. */
+  proc(): string;
   /** What was written to /dev/termination-log. */
   terminationLog(): string;
   /** SIGKILL to PID 1: the container is gone, the pod's address is still there and refuses connections. */
@@ -133,6 +135,11 @@ export function launchPod(launch: Launch): Pod {
     if (pid !== undefined && !ended) process.kill(pid, name);
   };
 
+  const proc = () => {
+    if (pid === undefined) throw new Error(`${identity.name} has not started`);
+    return `/proc/${pid}/root/proc`;
+  };
+
   const kill = async () => {
     await signal('SIGKILL');
     return exited;
@@ -179,7 +186,8 @@ export function launchPod(launch: Launch): Pod {
       const [code, by] = await close;
       return { ...outcomeOf(code, by), stdout: out, stderr: err };
     },
-    processes: () => (pid === undefined || ended ? [] : processesIn(`/proc/${pid}/root/proc`)),
+    processes: () => (pid === undefined || ended ? [] : processesIn(proc())),
+    proc,
     terminationLog: () => readFileSync(log, 'utf8'),
     kill,
     linkDown: () => started.then(() => surroundings.setLink('down')),

@@ -40,6 +40,8 @@ interface Ask {
   readonly enough?: (messages: readonly Message[]) => boolean;
   /** The topic of a request that is sent after the first response, with the matchtag of the first request. */
   readonly cancel?: string;
+  /** Whether it goes on for as long as the instance lives. Anything else has an answer soon. */
+  readonly lifelong?: boolean;
 }
 
 const directory = join(import.meta.dirname, '../flux/recordings');
@@ -57,7 +59,9 @@ export function writeRecordings(recordings: readonly Recording[]): void {
 
 const matchtag = 1;
 
-/** Asks one broker. Resolves when there is enough, or the broker closes. */
+const patienceMs = { soon: 20_000, lifelong: 110_000 };
+
+/** Asks one broker. Resolves when there is enough, or the broker closes; rejects when neither happens in time. */
 function converse(
   broker: BrokerProcess,
   rank: number,
@@ -70,6 +74,14 @@ function converse(
   const deframe = createDeframer();
   return new Promise((resolve, reject) => {
     const socket = createConnection({ path: broker.socket });
+    const late = setTimeout(
+      () => {
+        const answers = messages.map((message) => JSON.stringify(contentOf(message))).join('\n');
+        const asked = `${topic} (${ask.name}) of rank ${rank} has not ended`;
+        socket.destroy(new Error(`${asked}; answers so far:\n${answers}\nthe broker:\n${broker.log()}`));
+      },
+      patienceMs[ask.lifelong ? 'lifelong' : 'soon'],
+    );
     const send = (sent: Partial<Message> & { topic: string; flags: number; matchtag: number }) => {
       const request = encodeMessage({
         type: MessageType.request,
@@ -97,7 +109,10 @@ function converse(
       }
     });
     socket.once('error', reject);
-    socket.once('close', () => resolve({ ...exchange, messages }));
+    socket.once('close', () => {
+      clearTimeout(late);
+      resolve({ ...exchange, messages });
+    });
     send({
       topic,
       flags: streaming ? Flag.streaming : 0,
@@ -154,7 +169,7 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
   /** A broker that is not online yet answers little, and puts off the rest (EAGAIN): asked until it does. */
   const life = async (name: string, rank: number, broker: BrokerProcess): Promise<void> => {
     const topic = 'state-machine.monitor';
-    const exchange = await converse(broker, rank, { name, topic, streaming: true });
+    const exchange = await converse(broker, rank, { name, topic, streaming: true, lifelong: true });
     if (exchange.messages.map(contentOf)[0] === constants.errno.EAGAIN) return life(name, rank, broker);
     keep(topic, exchange);
   };
@@ -176,7 +191,7 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
   await early('attr.get', { name: 'rank' });
   await early('overlay.health');
   waiting.signal('SIGTERM');
-  await waiting.exited;
+  await waiting.ends();
 
   const leader = await instance.start(0);
   const lives = [life('the life of the leader', 0, leader)];
@@ -185,6 +200,7 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
     name: 'a child comes late, is killed, comes back and leaves',
     topic: 'overlay.health',
     streaming: true,
+    lifelong: true,
     enough: (all) => statuses(all).join(' ').endsWith('degraded full partial'),
   });
   const until = async (what: string, holds: () => boolean) => {
@@ -365,7 +381,7 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
   last.signal('SIGTERM');
   await health('partial');
   await ask('with a rank that has left', 'overlay.health', undefined, { nodeid: 1 });
-  await last.exited;
+  await last.ends();
 
   await ask('unchanged', 'config.reload', {});
   instance.configure(instance.toml.replace('[tbon]', '[tbon'));
@@ -374,7 +390,7 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
 
   leader.signal('SIGTERM');
   await Promise.all([...open, ...lives]);
-  await Promise.all([leader.exited, follower.exited]);
+  await Promise.all([leader.ends(), follower.ends()]);
   return [...recordings.values()].sort((a, b) => (a.topic < b.topic ? -1 : 1));
 }
 

@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fluxPod, get, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
 import { everyFlux, exitCodes, logsOf, startMiniCluster } from '../support/flux-pod.ts';
-import { hostPid } from '../support/host-pid.ts';
 import type { Pod } from '../support/pod.ts';
 
 const unavailable = bedUnavailable();
@@ -193,10 +192,9 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
     it('after 100,000 probes hold no more memory and no more files than before', async () => {
       const agentPid =
         leader.processes().find(({ command, parent }) => broker.test(command) && parent <= 1)?.pid ?? 0;
-      const host = hostPid(leader, agentPid);
-      const files = () => readdirSync(`/proc/${host}/fd`).length;
-      const anonymousKb = () =>
-        Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${host}/status`, 'utf8'))?.[1]);
+      const proc = `${leader.proc()}/${agentPid}`;
+      const files = () => readdirSync(`${proc}/fd`).length;
+      const anonymousKb = () => Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]);
       await flood(leader, 50_000);
       const before = { files: files(), kb: anonymousKb() };
       await flood(leader, 50_000);

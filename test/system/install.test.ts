@@ -188,6 +188,6 @@ describe('flux-pod install refuses', () => {
       reject: false,
     });
     expect(stderr.split('\n')[0]).toMatch(/this Node\.js is 20\.1\.0, and flux-pod needs 24$/);
-    expect(exitCode).toBe(78);
+    expect(exitCode).toBe(72);
   });
 });
