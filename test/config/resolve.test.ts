@@ -343,7 +343,9 @@ describe('a refusal', () => {
   });
 
   it('says where to look', async () => {
-    await expect(resolve({})).rejects.toMatchObject({ hint: expect.stringContaining('`flux-pod run --help`') });
+    await expect(resolve({})).rejects.toMatchObject({
+      hint: expect.stringContaining('`flux-pod run --help`'),
+    });
   });
 
   it('of FLUX_POD_PORT=tcp://x says what a port is, where no Service explains it', async () => {

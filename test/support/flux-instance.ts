@@ -117,7 +117,7 @@ function watchBroker(child: ChildProcess, socket: string): BrokerProcess {
     log: () => log,
     exited,
     signal: (signal) => void child.kill(signal),
-    says: async (line, timeoutMs = 20_000) => {
+    says: async (line, timeoutMs = 60_000) => {
       const end = Date.now() + timeoutMs;
       while (!line.test(log)) {
         const over = child.exitCode !== null || child.signalCode !== null || Date.now() > end;
@@ -125,7 +125,7 @@ function watchBroker(child: ChildProcess, socket: string): BrokerProcess {
         await delay(5);
       }
     },
-    ends: async (timeoutMs = 20_000) => {
+    ends: async (timeoutMs = 60_000) => {
       const timeout = new AbortController();
       const late = delay(timeoutMs, undefined, { signal: timeout.signal }).then(() => {
         throw new Error(`The broker has not ended but:\n${log}`);

@@ -59,7 +59,7 @@ export function writeRecordings(recordings: readonly Recording[]): void {
 
 const matchtag = 1;
 
-const patienceMs = { soon: 20_000, lifelong: 110_000 };
+const patienceMs = { soon: 60_000, lifelong: 240_000 };
 
 /** Asks one broker. Resolves when there is enough, or the broker closes; rejects when neither happens in time. */
 function converse(
@@ -323,7 +323,8 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
   const { attributes: _, ...incomplete } = jobspec(['true']);
   await ask('that is no jobspec', 'job-ingest.submit', submission(incomplete));
   await ask('unsigned', 'job-ingest.submit', { J: 'nonsense', urgency: 16, flags: 0 });
-  const [long] = await ask('that runs for long', 'job-ingest.submit', submission(jobspec(['sleep', '1000'])));
+  const lasting = ['sh', '-c', 'echo up; exec sleep 1000'];
+  const [long] = await ask('that runs for long', 'job-ingest.submit', submission(jobspec(lasting)));
   const { id: running } = long as { id: number };
   await watch('of a running job, cancelled after the first entry', 'eventlog', running, {
     cancel: 'job-info.eventlog-watch-cancel',
@@ -340,6 +341,14 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
     constraint: { states: ['running'] },
   });
   await ask('of a running job', 'job-list.list-id', { id: running, attrs: ['all'] });
+  // A job's `start` is its shell's: a signal that comes before the task is there reaches nobody.
+  await converse(leader, 0, {
+    name: 'output of a running job, until it writes',
+    topic: 'job-info.eventlog-watch',
+    payload: { id: running, path: 'guest.output', flags: 1 },
+    streaming: true,
+    enough: (all) => all.some((message) => /"data/.test(JSON.stringify(contentOf(message)))),
+  });
   await ask('by a signal', 'job-manager.kill', { id: running, signum: 10 });
   await watch('of a job that a signal ended', 'eventlog', running);
   const [next] = await ask('that is cancelled', 'job-ingest.submit', submission(jobspec(['sleep', '1000'])));

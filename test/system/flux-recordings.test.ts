@@ -3,6 +3,9 @@ import { everyFlux } from '../support/flux-pod.ts';
 import { readRecordings, recordFlux } from '../support/recording.ts';
 import { shapesOf } from '../support/shape.ts';
 
-it.each(everyFlux())('$name answers as the real Flux that was recorded', async (flux) => {
+/** A whole life of three brokers, of which each step has a limit of its own. */
+const timeout = 250_000;
+
+it.each(everyFlux())('$name answers as the real Flux that was recorded', { timeout }, async (flux) => {
   expect(shapesOf(await recordFlux(flux))).toEqual(shapesOf(readRecordings()));
 });
