@@ -292,6 +292,10 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
       await page.getByRole('heading', { level: 2 }).waitFor();
       const wide = await page.evaluate('document.documentElement.scrollWidth');
       expect(wide, view).toBeLessThanOrEqual(375);
+      const cut = await page.evaluate(
+        `Math.max(0, ...[...document.querySelectorAll('.scroll')].map((box) => box.scrollWidth - box.clientWidth))`,
+      );
+      expect(cut, view).toBe(0);
       await picture(`phone-${view.toLowerCase()}`);
     }
     await page.emulateMedia({ colorScheme: 'light' });
