@@ -140,7 +140,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   if (wait > 0) throw tooMany(wait);
 
   const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  // Whoever has had all of the answer has not gone: an abort makes an exception, with its stack.
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort();
+  });
   let status = 500;
   try {
     const query = parseQuery(route, search);
