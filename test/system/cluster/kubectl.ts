@@ -24,6 +24,7 @@ export async function clusterUnavailable(): Promise<string | undefined> {
 export interface SeenPod {
   readonly metadata: {
     readonly name: string;
+    readonly creationTimestamp: string;
     readonly deletionTimestamp?: string;
     readonly labels: Readonly<Record<string, string>>;
   };

@@ -62,12 +62,16 @@ export async function applyMiniCluster(
   const get = async (kind: string, ...args: string[]) =>
     JSON.parse(await kubectl(['get', kind, '-n', namespace, '-o', 'json', ...args]));
   const pods = async (): Promise<SeenPod[]> => (await get('pods', '-l', `job-name=${name}`)).items;
+  /** The newest of an index: one that has failed stays beside what takes its place. */
   const podOf = async (index: number) =>
-    (await pods()).find(
-      ({ metadata }) =>
-        metadata.labels['batch.kubernetes.io/job-completion-index'] === String(index) &&
-        metadata.deletionTimestamp === undefined,
-    );
+    (await pods())
+      .filter(
+        ({ metadata }) =>
+          metadata.labels['batch.kubernetes.io/job-completion-index'] === String(index) &&
+          metadata.deletionTimestamp === undefined,
+      )
+      .sort((a, b) => a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp))
+      .at(-1);
   const logs = (pod: string) =>
     kubectl(['logs', '-n', namespace, pod, '-c', 'flux', '--tail=-1']).catch(() => '');
   const job = (): Promise<SeenJob> => get('job', name);

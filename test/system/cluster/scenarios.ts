@@ -83,8 +83,8 @@ const again: Scenario = async (place, find) => {
     await cluster.delete();
   }
   find(
-    're-created ten times under the same names, the program starts within 5 s of the last pod',
-    Math.max(...fromPods) < 5,
+    're-created ten times under the same names, the program starts within 10 s of the last pod',
+    Math.max(...fromPods) < 10,
     spread(fromPods),
   );
   find('from kubectl apply', Math.max(...fromApply) < 20, spread(fromApply));
