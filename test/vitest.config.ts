@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Unit tests are quick and run in parallel; system tests run whole pods, one file at a time. */
+/** Unit tests are quick; system tests run whole pods, which mostly wait: two files at a time. */
 export default defineConfig({
   test: {
     projects: [

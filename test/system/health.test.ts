@@ -189,22 +189,27 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
       await Promise.all(slow);
     });
 
-    it('after 100,000 probes hold no more memory and no more files than before', async () => {
-      const agentPid =
-        leader.processes().find(({ command, parent }) => broker.test(command) && parent <= 1)?.pid ?? 0;
-      const proc = `${leader.proc()}/${agentPid}`;
-      const files = () => readdirSync(`${proc}/fd`).length;
-      const anonymousKb = () => Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]);
-      await flood(leader, 50_000);
-      const before = { files: files(), kb: anonymousKb() };
-      await flood(leader, 50_000);
-      await until(
-        async () => files(),
-        (now) => now <= before.files + 2,
-      );
-      expect(anonymousKb() - before.kb).toBeLessThan(4096);
-      expect(anonymousKb()).toBeLessThan(40 * 1024);
-    });
+    // What the agent holds is its own: which broker it has does not matter.
+    it.skipIf(flux.real)(
+      'after 100,000 probes hold no more memory and no more files than before',
+      async () => {
+        const agentPid =
+          leader.processes().find(({ command, parent }) => broker.test(command) && parent <= 1)?.pid ?? 0;
+        const proc = `${leader.proc()}/${agentPid}`;
+        const files = () => readdirSync(`${proc}/fd`).length;
+        const anonymousKb = () =>
+          Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]);
+        await flood(leader, 50_000);
+        const before = { files: files(), kb: anonymousKb() };
+        await flood(leader, 50_000);
+        await until(
+          async () => files(),
+          (now) => now <= before.files + 2,
+        );
+        expect(anonymousKb() - before.kb).toBeLessThan(4096);
+        expect(anonymousKb()).toBeLessThan(40 * 1024);
+      },
+    );
   });
 
   describe('when something goes wrong', () => {

@@ -99,7 +99,7 @@ export function JobsView({ live, mayWrite }: { readonly live: Live; readonly may
               <th scope="col" class="number wide">
                 Nodes
               </th>
-              <th scope="col" class="number">
+              <th scope="col" class="number roomy">
                 Time
               </th>
               <th scope="col" class="wide">
@@ -156,7 +156,7 @@ function Row({ job, onCancel }: { readonly job: Job; readonly onCancel: (() => v
       </td>
       <td class="number wide">{job.ntasks}</td>
       <td class="number wide">{job.nnodes}</td>
-      <td class="number">{job.runtime === undefined ? '' : duration(job.runtime)}</td>
+      <td class="number roomy">{job.runtime === undefined ? '' : duration(job.runtime)}</td>
       <td class="wide name">{job.nodelist}</td>
       <td class="wide">{job.t_submit === undefined ? '' : moment(job.t_submit)}</td>
       {onCancel && (
