@@ -4,8 +4,9 @@ import { jobEnvironment } from '../agent/api/job-environment.ts';
 import { followOutput, type Piece } from '../agent/api/job-output.ts';
 import { findJob, idOf, type JobsRequest, listPage } from '../agent/api/jobs.ts';
 import { Problem } from '../agent/api/problem.ts';
-import type { JobAnswer, SubmitAnswer } from '../agent/api/schemas.ts';
+import type { CopiesAnswer, JobAnswer, SimpleJob, SubmitAnswer } from '../agent/api/schemas.ts';
 import { type Submission, submit } from '../agent/api/submit.ts';
+import { submitCopies } from '../agent/api/submit-copies.ts';
 import { apiTokenVariable, apiUrlVariable } from '../agent/config/layers.ts';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 import { connectFlux } from '../agent/flux/client.ts';
@@ -17,6 +18,8 @@ import { directoryFlags, findRunDirectory } from './running-pod.ts';
 
 export interface JobsClient extends Disposable {
   readonly submit: (submission: Submission) => Promise<SubmitAnswer>;
+  /** One job for each number of an idset; resolves to their ids. */
+  readonly submitCopies: (cc: string, job: SimpleJob) => Promise<readonly string[]>;
   readonly page: (request: JobsRequest) => Promise<{ jobs: JobAnswer[]; next?: string }>;
   readonly job: (id: string) => Promise<JobAnswer>;
   /** Until the job has ended. */
@@ -55,6 +58,7 @@ async function localJobs(socket: string, environment: NodeJS.ProcessEnv): Promis
   const defaults = { environment: jobEnvironment(environment), directory: process.cwd() };
   return {
     submit: (submission) => submit(client, submission, defaults).catch(refused),
+    submitCopies: (cc, job) => submitCopies(client, cc, job, defaults).catch(refused),
     page: (request) => listPage(client, request).catch(refused),
     job: (id) => findJob(client, id).catch(refused),
     output: async function* (id) {
@@ -111,6 +115,8 @@ function remoteJobs(base: string, tokenFile: string | undefined): JobsClient {
   const path = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`;
   return {
     submit: async (submission) => (await ask('POST', '/v1/jobs', submission)).json() as Promise<SubmitAnswer>,
+    submitCopies: async (cc, job) =>
+      ((await (await ask('POST', '/v1/jobs/cc', { cc, job })).json()) as CopiesAnswer).ids,
     page: async (request) => {
       const query = new URLSearchParams();
       for (const [name, value] of Object.entries(request))

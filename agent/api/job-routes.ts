@@ -11,6 +11,8 @@ import { isOutage, Problem, wordsOf } from './problem.ts';
 import { type Call, type Reply, type Route, route } from './route.ts';
 import {
   cancelBody,
+  copiesAnswer,
+  copiesSubmission,
   eventlogAnswer,
   jobAnswer,
   jobsAnswer,
@@ -26,6 +28,7 @@ import {
 } from './schemas.ts';
 import { sse, sseBeat, sseType } from './streams.ts';
 import { type Submission, submit } from './submit.ts';
+import { submitCopies } from './submit-copies.ts';
 
 const plain = 'text/plain; charset=utf-8';
 
@@ -99,6 +102,23 @@ export const jobRoutes: readonly Route[] = [
       const { answer, again } = await submitOnce({ ...call, query: undefined }, call.body);
       const headers = { location: `/v1/jobs/${answer.id}`, ...(again && { 'idempotency-replayed': 'true' }) };
       return { status: again ? 200 : 201, json: answer, headers };
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/jobs/cc',
+    may: 'write',
+    tag: 'Jobs',
+    summary: 'Submit many jobs that differ by a number, as `flux submit --cc` does',
+    description:
+      'Up to 10,000, several times as fast as one by one. Where only some could be submitted, their `ids` are in the problem.',
+    change: 'submit jobs',
+    body: copiesSubmission,
+    answer: copiesAnswer,
+    status: 201,
+    handle: async ({ body, context }) => {
+      const ids = await submitCopies(await context.broker.client(), body.cc, body.job, context);
+      return { status: 201, json: { ids } };
     },
   }),
   route({

@@ -82,6 +82,16 @@ export const submission = z.union([simpleJob, jobspecSubmission]);
 export const submitAnswer = z.object({ id: jobIdText, idDecimal: z.string() });
 export type SubmitAnswer = z.output<typeof submitAnswer>;
 
+export const copiesSubmission = z.strictObject({
+  cc: said(
+    text(1_000_000),
+    'an RFC 22 idset such as 1-1000: one job for each number, which it has in FLUX_JOB_CC and, in its command, in the place of {cc}',
+  ),
+  job: simpleJob,
+});
+export const copiesAnswer = z.object({ ids: z.array(jobIdText) });
+export type CopiesAnswer = z.output<typeof copiesAnswer>;
+
 type Upper<Names> = Names extends string ? Uppercase<Names> : never;
 const upper = <Name extends string>(names: readonly Name[]) =>
   names.map((name) => name.toUpperCase()) as [Upper<Name>, ...Upper<Name>[]];

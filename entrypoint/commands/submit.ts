@@ -42,6 +42,11 @@ export const submitFlags = {
     value: 'FILE',
     meaning: "a whole jobspec as JSON (RFC 14, 25), in COMMAND's place",
   },
+  cc: {
+    type: 'string',
+    value: 'IDSET',
+    meaning: 'one job for each number of 1-1000, say, which is FLUX_JOB_CC in it, and {cc} in COMMAND',
+  },
   watch: { type: 'boolean', short: 'w', meaning: 'shows its output and ends as it does' },
 } as const satisfies Record<string, Flag>;
 
@@ -52,7 +57,15 @@ export const submitFlags = {
 export async function submit(args: readonly string[]): Promise<number> {
   const { flags, command } = parseVerbArguments('submit', args, submitFlags);
   const submission = submissionOf(flags, command);
+  const { cc } = flags;
+  if (typeof cc === 'string' && ('jobspec' in submission || flags.watch))
+    throw usage(`--cc goes neither with --jobspec nor with --watch`);
   using jobs = await openJobs(flags, process.env);
+  if (typeof cc === 'string' && !('jobspec' in submission)) {
+    const ids = await jobs.submitCopies(cc, submission);
+    process.stdout.write(ids.map((id) => `${id}\n`).join(''));
+    return 0;
+  }
   const { id } = await jobs.submit(submission);
   if (!flags.watch) {
     process.stdout.write(`${id}\n`);

@@ -3,6 +3,7 @@ import { readPairs, readSubmission } from '../../agent/api/compatibility.ts';
 import { listPage } from '../../agent/api/jobs.ts';
 import { jobspecOf } from '../../agent/api/jobspec.ts';
 import { splitWords } from '../../agent/api/split-words.ts';
+import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { formatJobId } from '../../agent/flux/job-id.ts';
 import { fakeBroker, startApi, writeToken } from '../support/fake-api.ts';
 
@@ -175,6 +176,53 @@ describe('submission', () => {
     expect((await post('b')).status).toBe(422);
     expect(api.asked.filter(([topic]) => topic === 'job-ingest.submit')).toHaveLength(1);
   });
+
+  it('of copies submits one job for each number, which it has in its environment and its command', async () => {
+    let id = 0;
+    using api = await startApi({ rpc: { 'job-ingest.submit': () => ({ id: ++id }) } });
+    const job = { command: ['echo', 'this is {cc} of {cc}'], environment: { A: 'b' } };
+    const { status, json } = await api.ask('POST', '/v1/jobs/cc', { body: { cc: '3,7-9', job } });
+    expect(status).toBe(201);
+    expect(json.ids).toHaveLength(4);
+    const specs = api.asked.map(([, { J }]) =>
+      JSON.parse(Buffer.from(String(J).split('.')[1] ?? '', 'base64').toString()),
+    );
+    expect(specs.map(({ tasks }) => tasks[0].command[1])).toEqual(
+      [3, 7, 8, 9].map((n) => `this is ${n} of ${n}`),
+    );
+    expect(specs.map(({ attributes }) => attributes.system.environment)).toEqual(
+      [3, 7, 8, 9].map((n) => expect.objectContaining({ A: 'b', FLUX_JOB_CC: String(n) })),
+    );
+    expect(api.log.lines.at(-1)).toMatchObject(['info', 'API: submit jobs', { status: 201 }]);
+  });
+
+  it('of copies that fails in the middle says which jobs there are', async () => {
+    let id = 0;
+    using api = await startApi({
+      rpc: {
+        'job-ingest.submit': () => {
+          if (++id > 3) throw new FluxError(Errno.noService);
+          return { id };
+        },
+      },
+    });
+    const { status, json } = await api.ask('POST', '/v1/jobs/cc', {
+      body: { cc: '1-5000', job: { command: ['true'] } },
+    });
+    expect(status).toBe(503);
+    expect(json.detail).toMatch(/^3 of 5000 jobs were submitted, then: /);
+    expect(json.ids).toEqual(['f2', 'f3', 'f4']);
+  });
+
+  it.each(['', '1-', '5-1', 'all', '0-10000', '0-4294967296'])(
+    'of copies is refused for cc %j',
+    async (cc) => {
+      using api = await startApi({ rpc: { 'job-ingest.submit': () => ({ id: 1 }) } });
+      const { status } = await api.ask('POST', '/v1/jobs/cc', { body: { cc, job: { command: ['true'] } } });
+      expect(status).toBe(422);
+      expect(api.asked).toEqual([]);
+    },
+  );
 
   it('that is wrong lists every fault with its place', async () => {
     using api = await startApi();

@@ -33,19 +33,25 @@ export async function api(): Promise<void> {
   await delay(2000);
   const proc = agentProc(pod);
   console.log('submissions a second, one pod, jobs are not started');
-  console.log(row('', ['a second', 'of them']));
-  const pairs: { ours: number; cc: number }[] = [];
-  for (let pair = 0; pair < 5; pair++) {
+  console.log(row('', ['a second', 'to --cc']));
+  const rounds: { ours: number; copies: number; cc: number }[] = [];
+  for (let round = 0; round < 5; round++) {
     const ours = await submissions(pod);
-    pairs.push({ ours, cc: await bySubmitCc(pod, Math.round(ours * seconds)) });
+    const count = Math.min(10_000, Math.round(ours * seconds));
+    rounds.push({ ours, copies: await byCopies(pod, count), cc: await bySubmitCc(pod, count) });
   }
-  const perSecond = medianOf(pairs.map(({ ours }) => ours));
-  const cc = medianOf(pairs.map((pair) => pair.cc));
+  const perSecond = medianOf(rounds.map(({ ours }) => ours));
   const processes = await byProcesses(pod);
-  const line = (name: string, value: number, ratio = perSecond / value) =>
+  const cc = medianOf(rounds.map((round) => round.cc));
+  const line = (name: string, value: number, ratio = value / cc) =>
     console.log(row(name, [value.toFixed(0), ratio.toFixed(2)]));
-  line(`API, ${atOnce} at once`, perSecond);
-  line('flux submit --cc, pair by pair', cc, medianOf(pairs.map((pair) => pair.ours / pair.cc)));
+  line('flux submit --cc', cc);
+  line(
+    'API, /v1/jobs/cc',
+    medianOf(rounds.map(({ copies }) => copies)),
+    medianOf(rounds.map((round) => round.copies / round.cc)),
+  );
+  line(`API, ${atOnce} requests at once`, perSecond, medianOf(rounds.map((round) => round.ours / round.cc)));
   line('flux submit, one a call', processes);
   console.log(row('agent after it, RSS MiB', [mebibytes(proc)]));
   const page = await timed(() => ask(pod, '/v1/jobs?limit=100'));
@@ -106,6 +112,18 @@ function post(pod: Pod, agent: Agent): Promise<void> {
 
 const inside = (pod: Pod, script: string) =>
   pod.exec(['sh', '-c', `eval "$(${process.cwd()}/dist/image/flux-pod env)"; ${script}`]);
+
+async function byCopies(pod: Pod, count: number): Promise<number> {
+  const startedAt = performance.now();
+  const response = await fetch(`http://${pod.address}:8052/v1/jobs/cc`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ cc: `1-${count}`, job: { command: ['true'] } }),
+  });
+  if (response.status !== 201) throw new Error(await response.text());
+  await response.text();
+  return count / ((performance.now() - startedAt) / 1000);
+}
 
 async function bySubmitCc(pod: Pod, count: number): Promise<number> {
   const startedAt = performance.now();

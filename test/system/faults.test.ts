@@ -39,11 +39,14 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
   });
   afterEach(() => bed?.close());
 
+  function begin(spec: Partial<MiniClusterSpec> & { size: number }): void {
+    startPod = miniCluster(bed, { flux, command: up, ...spec });
+    pods = Array.from({ length: spec.size }, (_, index) => startPod(index));
+  }
   /** Starts a MiniCluster and waits until its program runs. Resolves to how long that took. */
   async function start(spec: Partial<MiniClusterSpec> & { size: number }): Promise<number> {
     const startedAt = performance.now();
-    startPod = miniCluster(bed, { flux, command: up, ...spec });
-    pods = Array.from({ length: spec.size }, (_, index) => startPod(index));
+    begin(spec);
     await leader().waitForOutput(/^up$/m, 60_000);
     return since(startedAt);
   }
@@ -75,6 +78,22 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
     await everyoneReady();
     expect(took, logsOf(pods)).toBeLessThan(10_000);
     for (const follower of pods.slice(1)) expect((await statusOf(follower)).broker?.restarts).toBe(1);
+    await stopAll();
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([143, 143, 143, 143]);
+  });
+
+  it.each([
+    ['before its broker starts', /Phase prepare/],
+    ['while its broker starts', /->init/],
+    ['when its program begins', /^up$/m],
+  ])('a leader pod that is killed %s is replaced, and the instance comes up', async (when, sign) => {
+    begin({ size: 4 });
+    await leader().waitForOutput(sign, 60_000);
+    await leader().remove();
+    const replacedAt = performance.now();
+    await replace(0).waitForOutput(/^up$/m, 60_000);
+    record(flux.name, `leader pod killed ${when}, and replaced: the instance runs`, since(replacedAt));
+    await everyoneReady();
     await stopAll();
     expect(await exitCodes(pods), logsOf(pods)).toEqual([143, 143, 143, 143]);
   });

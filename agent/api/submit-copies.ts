@@ -1,0 +1,78 @@
+/** Jobs that differ by a number only, many by one request, as `flux submit --cc` submits them. */
+import { parseIdset } from '../cluster/idset.ts';
+import { messageOf } from '../errors.ts';
+import type { FluxClient } from '../flux/client.ts';
+import type { JobDefaults } from './jobspec.ts';
+import { Problem, toProblem } from './problem.ts';
+import type { SimpleJob } from './schemas.ts';
+import { submit } from './submit.ts';
+
+const most = 10_000;
+/** As many wait for the broker at once: enough to keep it busy, and not all of 10,000 jobspecs in memory. */
+const atOnce = 1024;
+
+/**
+ * Submits `job` once for each number of an RFC 22 idset, which the copy has in FLUX_JOB_CC and, in its command, in the place of `{cc}`.
+ * Resolves to the ids of the jobs (F58) in the order of the numbers. Throws a Problem; where some were submitted before, their ids are in it.
+ */
+export async function submitCopies(
+  client: FluxClient,
+  cc: string,
+  job: SimpleJob,
+  defaults: JobDefaults,
+): Promise<string[]> {
+  const numbers = readNumbers(cc);
+  const ids: string[] = [];
+  let next = 0;
+  const some = async () => {
+    while (next < numbers.length) {
+      const place = next++;
+      ids[place] = (await submit(client, copyOf(job, numbers[place] ?? 0), defaults)).id;
+    }
+  };
+  // What is wrong with one is wrong with all: the first goes ahead.
+  const [first] = numbers.splice(0, 1);
+  const ahead = await submit(client, copyOf(job, first ?? 0), defaults);
+  const endings = await Promise.allSettled(
+    Array.from({ length: Math.min(atOnce, numbers.length) }, () =>
+      some().catch((error: unknown) => {
+        next = Number.POSITIVE_INFINITY;
+        throw error;
+      }),
+    ),
+  );
+  const submitted = [ahead.id, ...Object.values(ids)];
+  const failure = endings.find((ending) => ending.status === 'rejected');
+  if (!failure) return submitted;
+  const { kind, message } = toProblem(failure.reason, () => undefined);
+  throw new Problem(
+    kind,
+    `${submitted.length} of ${numbers.length + 1} jobs were submitted, then: ${message}`,
+    {
+      members: { ids: submitted },
+    },
+  );
+}
+
+function readNumbers(cc: string): number[] {
+  const wrong = (what: string) => new Problem('invalid', `cc: ${what}`, { errors: [{ where: '/cc', what }] });
+  let numbers: number[];
+  try {
+    numbers = parseIdset(cc);
+  } catch (error) {
+    throw wrong(messageOf(error));
+  }
+  if (numbers.length === 0 || numbers.length > most)
+    throw wrong(`there are ${numbers.length} numbers, expected from 1 to ${most}`);
+  return numbers;
+}
+
+function copyOf(job: SimpleJob, number: number): SimpleJob {
+  const numbered = (text: string) => text.replaceAll('{cc}', String(number));
+  const { command } = job;
+  return {
+    ...job,
+    command: typeof command === 'string' ? numbered(command) : command.map(numbered),
+    environment: { ...job.environment, FLUX_JOB_CC: String(number) },
+  };
+}
