@@ -45,6 +45,9 @@ export function everyFlux(): Flux[] {
   return real ? [standIn, real] : [standIn];
 }
 
+/** Whether this is the Flux with which to try what takes long and hardly depends on it: the real one where there is one. */
+export const isFirstChoice = (flux: Flux): boolean => flux.real || realFlux() === undefined;
+
 /**
  * Lays flux-pod out as in an image: launcher, bundle and Node.js in one directory. Returns that directory; `npm run build` has
  * made what it copies.

@@ -37,7 +37,8 @@ describe.skipIf(unavailable)('followers that await their parent', () => {
     await open({ dns: { ...caching, servicePort: 8050 } });
     const longest = async () => Math.max(...(await run()).waits.map(({ waitedMs }) => waitedMs));
     const own = await longest();
-    for (let round = 1; round <= 10; round++) expect(await longest(), `round ${round}`).toBeLessThan(own + 1500);
+    for (let round = 1; round <= 10; round++)
+      expect(await longest(), `round ${round}`).toBeLessThan(own + 1500);
   });
 
   it('whose records come 1 s late ask at most 12 questions each, and never for an address that is not there', async () => {
