@@ -30,7 +30,7 @@ export async function health(): Promise<void> {
   await leader.waitForOutput(/^up$/m, 30_000);
   await delay(5000);
   console.log(`the agent beside a broker, four pods; ${watchSeconds} s with a probe every second`);
-  console.log(row('', ['leader', 'follower', 'bare server']));
+  console.log(row('', ['leader', 'follower', 'bare Node']));
   using bare = await startBareServer();
   const agents = [leader, follower].map((pod) => ({ host: pod.address, port: 8051, proc: agentProc(pod) }));
   const all = [...agents, bare];
