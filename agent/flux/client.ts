@@ -1,5 +1,6 @@
 /** A connection to the local socket of a broker: RFC 3, "Message Framing and Security". */
 import { createConnection, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Channel, createChannel } from './channel.ts';
 import { Errno, FluxError, FluxProtocolError } from './errors.ts';
 import { createDeframer, frame } from './framing.ts';
@@ -16,11 +17,26 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Where more connect at once than the broker has taken, the next is told EAGAIN (unix(7)): it comes again, for so long. */
+const queueIsFull = { pauseMs: 20, patienceMs: 5000 };
+
 /**
  * Connects to the broker that listens at `socketPath` (its `local-uri` without `local://`). Rejects with a FluxError: the
  * socket's own error, or the errno by which the broker refuses this user.
  */
-export async function connectFlux(socketPath: string, { signal }: ConnectOptions = {}): Promise<FluxClient> {
+export async function connectFlux(socketPath: string, options: ConnectOptions = {}): Promise<FluxClient> {
+  for (let waitedMs = 0; ; waitedMs += queueIsFull.pauseMs) {
+    try {
+      return await connectOnce(socketPath, options);
+    } catch (error) {
+      const isFull = error instanceof FluxError && error.errno === 'EAGAIN';
+      if (!isFull || waitedMs >= queueIsFull.patienceMs) throw error;
+      await delay(queueIsFull.pauseMs * (0.5 + Math.random()));
+    }
+  }
+}
+
+async function connectOnce(socketPath: string, { signal }: ConnectOptions): Promise<FluxClient> {
   signal?.throwIfAborted();
   const socket = createConnection({ path: socketPath });
   const abort = () => socket.destroy();

@@ -1,3 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createConnection, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { connectFlux } from '../../agent/flux/client.ts';
@@ -40,6 +46,36 @@ describe('a connection', () => {
     ['the path is longer than the system takes', `/tmp/${'x'.repeat(200)}`, 'EINVAL'],
   ])("fails with the system's own error where %s", async (_, path, errno) => {
     expect(await failureOf(connectFlux(path))).toMatchObject({ name: 'FluxError', errno });
+  });
+
+  it('waits its turn where more connect than the broker has taken yet', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'flux-pod-queue-'));
+    const path = join(directory, 'local');
+    const program = `require('node:net').createServer((socket) => socket.on('error', () => {}).write(Buffer.of(0)))
+      .listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => console.log('listens'))`;
+    const broker = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const others: Socket[] = [];
+    try {
+      await once(broker.stdout, 'data');
+      broker.kill('SIGSTOP');
+      const isFull = () =>
+        new Promise<boolean>((resolve) => {
+          const socket = createConnection(path).once('connect', () => resolve(false));
+          socket.once('error', () => resolve(true));
+          others.push(socket);
+        });
+      while (!(await isFull())) expect(others.length).toBeLessThan(1000);
+      const connecting = connectFlux(path);
+      // It is refused at once, and comes again.
+      await delay(50);
+      broker.kill('SIGCONT');
+      using client = await connecting;
+      expect(client.closed).toBeInstanceOf(Promise);
+    } finally {
+      for (const socket of others) socket.destroy();
+      broker.kill('SIGKILL');
+      rmSync(directory, { recursive: true, force: true });
+    }
   });
 
   it('fails when the broker closes without a word', async () => {
