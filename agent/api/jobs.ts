@@ -109,17 +109,21 @@ export async function listPage(
   }
   while (place && found.length < limit && looked.left > 0) {
     const here: Place = place;
-    const most = search === undefined ? limit - found.length : Math.min(lookAtOnce, looked.left);
-    const { jobs, next } = await readSection(client, request, here, most);
+    const most = limit - found.length;
+    const { jobs, next, whole } = await readSection(
+      client,
+      request,
+      here,
+      search === undefined ? most : looked.left,
+    );
     place = next;
     looked.left -= jobs.length;
-    for (const [count, job] of jobs.entries()) {
-      if (!wanted(job)) continue;
-      found.push(jobAnswerOf(job));
-      if (found.length < limit || count === jobs.length - 1) continue;
-      place = placeAfter(jobs.slice(0, count + 1), here, next);
-      break;
-    }
+    const places = jobs.flatMap((job, at) => (wanted(job) ? [at] : [])).slice(0, most);
+    const last = places.at(-1) ?? 0;
+    if (places.length === most && last < jobs.length - 1)
+      place = placeAfter(jobs.slice(0, last + 1), here, next);
+    const picked = places.flatMap((at) => jobs[at] ?? []);
+    found.push(...(whole ? picked : await readAgain(client, picked)).map(jobAnswerOf));
   }
   return { jobs: found, ...(place && { next: formatCursor(place) }) };
 }
@@ -142,21 +146,24 @@ async function readSection(
   request: JobsRequest,
   place: Place,
   most: number,
-): Promise<{ jobs: Job[]; next: Place | undefined }> {
+): Promise<{ jobs: Job[]; next: Place | undefined; whole: boolean }> {
   const section = sections[place.section];
-  if (!section) return { jobs: [], next: undefined };
+  if (!section) return { jobs: [], next: undefined, whole: true };
   const after = { section: place.section + 1, skip: 0 };
   const nextSection = after.section < sections.length ? after : undefined;
   const constraint = constraintOf(request, section, place.from);
-  if (!constraint) return { jobs: [], next: nextSection };
-  const query = { maxEntries: place.skip + most, constraint };
+  if (!constraint) return { jobs: [], next: nextSection, whole: true };
+  // The queue can only be read from its beginning, so a search reads it in one go, and no more of each job than it needs.
+  const whole = request.search === undefined || section.by !== undefined;
+  const query = { maxEntries: place.skip + (whole ? Math.min(most, lookAtOnce) : most), constraint };
   // Deep in the queue only the ids are asked for first: the jobs before it are not of interest.
-  const deep = section.by === undefined && place.skip > lookAtOnce;
-  const listed = await listJobs(client, deep ? { ...query, attributes: ['t_submit'] } : query);
+  const deep = whole && section.by === undefined && place.skip > lookAtOnce;
+  const attributes = whole ? (deep ? ['t_submit'] : undefined) : matched;
+  const listed = await listJobs(client, attributes ? { ...query, attributes } : query);
   const shown = listed.slice(place.skip);
   const jobs = deep ? await readAgain(client, shown) : shown;
-  if (listed.length < query.maxEntries) return { jobs, next: nextSection };
-  return { jobs, next: placeAfter(shown, place, nextSection) };
+  if (listed.length < query.maxEntries) return { jobs, next: nextSection, whole };
+  return { jobs, next: placeAfter(shown, place, nextSection), whole };
 }
 
 const readAgain = async (client: FluxClient, jobs: readonly Job[]): Promise<Job[]> =>
@@ -193,6 +200,9 @@ function constraintOf(request: JobsRequest, { states, by }: Section, from?: numb
   if (by !== undefined && from !== undefined) add(by, [`<=${from}`]);
   return { and: all };
 }
+
+/** What a search looks at, beside the id that each job has. */
+const matched = ['name', 'queue', 'nodelist'];
 
 function matcher(search: string): (job: Job) => boolean {
   const wanted = search.toLowerCase();
