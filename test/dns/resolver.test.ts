@@ -1,6 +1,6 @@
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type DecodedPacket, decode, encode, type Packet, streamEncode } from 'dns-packet';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -50,9 +50,18 @@ async function serveTruncated(answer: (socket: Socket, query: DecodedPacket) => 
     socket.on('data', (bytes) => answer(socket, decode(bytes.subarray(2))));
   });
   onTestFinished(() => void tcp.close());
-  const server = await serveUdp((query, reply) => reply(encode({ ...answerTo(query), flags: truncated })));
-  await once(tcp.listen(server.port, server.host), 'listening');
-  return server;
+  // Not every port that is free for UDP is free for TCP: TCP chooses first, and its choice is tried again where UDP has it.
+  for (let triesLeft = 10; ; triesLeft -= 1) {
+    await once(tcp.listen(0, '127.0.0.1'), 'listening');
+    const { port } = tcp.address() as AddressInfo;
+    try {
+      return await serveUdp((query, reply) => reply(encode({ ...answerTo(query), flags: truncated })), port);
+    } catch (error) {
+      if (triesLeft <= 1) throw error;
+      tcp.close();
+      await once(tcp, 'close');
+    }
+  }
 }
 
 const truncated = 0x200;
