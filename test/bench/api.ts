@@ -2,14 +2,14 @@
  * Submissions a second through the API beside `flux submit --cc` and beside one process a call, as flux-restful-api's users had it; then
  * 500 open event streams and one that is never read, with what they cost the agent and a probe meanwhile. One pod, real Flux.
  */
-import { readFileSync } from 'node:fs';
 import { Agent, get, request } from 'node:http';
 import { createConnection } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { agentProc, heldKb } from '../support/agent-process.ts';
 import { bedUnavailable, createBed } from '../support/bed.ts';
 import { realFlux, startMiniCluster } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
-import { row } from './table.ts';
+import { medianOf, row } from './table.ts';
 
 const seconds = Number(process.env.BENCH_SECONDS ?? 10);
 const token = 'write-0123456789abcdef';
@@ -167,9 +167,6 @@ function ask(pod: Pod, path: string, port = 8052): Promise<void> {
   });
 }
 
-const medianOf = (all: readonly number[]): number =>
-  [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? Number.NaN;
-
 /** Milliseconds, the median of some tries. */
 async function timed(act: () => Promise<void>): Promise<number> {
   const all: number[] = [];
@@ -181,9 +178,4 @@ async function timed(act: () => Promise<void>): Promise<number> {
   return medianOf(all);
 }
 
-/** Where the agent's /proc is: it is the Node.js process that PID 1 started. */
-const agentProc = (pod: Pod): string =>
-  `${pod.proc()}/${pod.processes().find(({ command, pid }) => /^(MainThread|node)/.test(command) && pid > 1)?.pid}`;
-
-const mebibytes = (proc: string): string =>
-  (Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]) / 1024).toFixed(1);
+const mebibytes = (proc: string): string => (heldKb(proc, 'VmRSS') / 1024).toFixed(1);

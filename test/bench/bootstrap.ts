@@ -7,7 +7,7 @@ import { createCertificate } from '../../agent/broker/curve-keys.ts';
 import { type Bed, bedUnavailable, createBed, type PodSpec } from '../support/bed.ts';
 import { certificateMount, type Flux, miniCluster, realFlux } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
-import { row } from './table.ts';
+import { medianOf, row } from './table.ts';
 
 const size = 4;
 const rounds = 5;
@@ -129,7 +129,7 @@ exec ${flux.path} broker --config-path=/run/flux/broker.toml -Srundir=/run/flux/
 async function median(times: number, measure: () => Promise<number>): Promise<number> {
   const values: number[] = [];
   for (let time = 0; time < times; time++) values.push(await measure());
-  return values.sort((a, b) => a - b)[Math.floor(times / 2)] ?? Number.NaN;
+  return medianOf(values);
 }
 
 const seconds = (milliseconds: number): string => (milliseconds / 1000).toFixed(2);

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectFlux } from '../../agent/flux/client.ts';
 import { getState } from '../../agent/flux/services/state-machine.ts';
+import { agentProc, heldKb } from '../support/agent-process.ts';
 import { bedUnavailable, createBed } from '../support/bed.ts';
 import { realFlux, startMiniCluster } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
@@ -105,10 +106,6 @@ async function roundTrips(flux: string): Promise<string> {
   }
 }
 
-/** Where the agent's /proc is: it is the Node.js process that PID 1 started. */
-const agentProc = (pod: Pod): string =>
-  `${pod.proc()}/${pod.processes().find(({ command, pid }) => /^(MainThread|node)/.test(command) && pid > 1)?.pid}`;
-
 /** Seconds on a CPU, all threads (Documentation/scheduler/sched-stats.rst: nanoseconds first). */
 function cpuSeconds(proc: string): number {
   const nanoseconds = readdirSync(`${proc}/task`).map((task) =>
@@ -117,10 +114,7 @@ function cpuSeconds(proc: string): number {
   return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
 }
 
-const mebibytes = (proc: string, name: string): string =>
-  (Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]) / 1024).toFixed(
-    1,
-  );
+const mebibytes = (proc: string, what: 'RssAnon' | 'VmRSS'): string => (heldKb(proc, what) / 1024).toFixed(1);
 
 /** What Node.js itself costs: its HTTP server, which says yes to everybody. */
 async function startBareServer() {

@@ -2,10 +2,11 @@
  * Many agents on one machine, each with the stand-in for its broker and its records 1 s late: questions in all and by pod, the time until all
  * have joined, and what an agent holds in memory.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DemoCluster, startDemoCluster } from '../../entrypoint/demo/cluster.ts';
+import { heldKb } from '../support/agent-process.ts';
 import { installFluxPod } from '../support/flux-pod.ts';
 import { row } from './table.ts';
 
@@ -60,8 +61,5 @@ async function measure(size: number) {
 }
 
 const memory = ({ pods }: DemoCluster): number =>
-  pods
-    .map(
-      ({ pid }) => Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
-    )
-    .reduce((sum, each) => sum + each, 0) / pods.length;
+  pods.map(({ pid }) => heldKb(`/proc/${pid}`, 'RssAnon') / 1024).reduce((sum, each) => sum + each, 0) /
+  pods.length;

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createResolver } from '../../agent/dns/resolver.ts';
 import { type Bed, type BedOptions, bedUnavailable, createBed } from '../support/bed.ts';
 import { everyFlux, exitCodes, type Flux, logsOf, startMiniCluster } from '../support/flux-pod.ts';
-import type { Pod } from '../support/pod.ts';
+import { foundIn } from '../support/found.ts';
 
 const unavailable = bedUnavailable();
 if (unavailable) console.warn(`SKIPPED: awaiting the parent in whole pods. ${unavailable}`);
@@ -60,16 +60,3 @@ describe.skipIf(unavailable)('followers that await their parent', () => {
     for (const { waitedMs } of waits) expect(waitedMs).toBeLessThan(2000);
   });
 });
-
-interface Wait {
-  readonly questions: number;
-  readonly connections: number;
-  readonly waitedMs: number;
-}
-
-/** What the follower's log says that it took. */
-function foundIn(pod: Pod): Wait {
-  const line = pod.stderr.split('\n').find((each) => each.includes('listens at'));
-  const { questions, connections, waitedMs }: Wait = JSON.parse(line ?? '{}');
-  return { questions, connections, waitedMs };
-}

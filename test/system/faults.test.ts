@@ -1,7 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { agentOf, agentProc, heldKb, openFiles } from '../support/agent-process.ts';
 import { fluxPod, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
 import {
@@ -238,10 +239,7 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
 
   it('an agent that is killed takes its broker with it', async () => {
     await start({ size: 2 });
-    const agent = leader()
-      .processes()
-      .find(({ command, pid }) => pid > 1 && /^(MainThread|node)/.test(command));
-    await leader().exec(['kill', '-KILL', String(agent?.pid ?? 1)]);
+    await leader().exec(['kill', '-KILL', String(agentOf(leader()).pid)]);
     expect(await leader().exited).toEqual({ code: 137 });
     expect(leader().processes()).toEqual([]);
   });
@@ -346,14 +344,9 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
     async () => {
       await start({ size: 2 });
       const follower = pods[1] as Pod;
-      const agent = follower
-        .processes()
-        .find(({ command, pid }) => pid > 1 && /^(MainThread|node)/.test(command));
-      const proc = `${follower.proc()}/${agent?.pid}`;
-      const files = async () => readdirSync(`${proc}/fd`).length;
-      const anonymousKb = () => Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]);
+      const proc = agentProc(follower);
       await ready(follower);
-      const before = { files: await files(), kb: anonymousKb() };
+      const before = { files: openFiles(proc), kb: heldKb(proc, 'RssAnon') };
       const startedAt = performance.now();
       for (let restarts = 1; restarts <= inARow; restarts++) {
         const { broker } = await statusOf(follower);
@@ -368,8 +361,11 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
         `a follower’s broker killed ${inARow} times in a row: it runs again after the last`,
         since(startedAt),
       );
-      await until(files, (now) => now <= before.files);
-      expect(anonymousKb() - before.kb).toBeLessThan(8 * 1024);
+      await until(
+        async () => openFiles(proc),
+        (now) => now <= before.files,
+      );
+      expect(heldKb(proc, 'RssAnon') - before.kb).toBeLessThan(8 * 1024);
       expect((await statusOf(leader())).broker?.restarts).toBe(0);
     },
   );

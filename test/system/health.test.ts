@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, get as httpGet } from 'node:http';
 import { createConnection } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { agentProc, heldKb, openFiles } from '../support/agent-process.ts';
 import { fluxPod, get, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
 import { everyFlux, exitCodes, isFirstChoice, logsOf, startMiniCluster } from '../support/flux-pod.ts';
@@ -9,8 +9,6 @@ import type { Pod } from '../support/pod.ts';
 
 const unavailable = bedUnavailable();
 if (unavailable) console.warn(`SKIPPED: health of whole pods. ${unavailable}`);
-
-const broker = /^(flux-broker|MainThread|node)/;
 
 /** The pid of a pod's broker as the pod numbers it, from its status. */
 const brokerPid = async (pod: Pod): Promise<number> => (await statusOf(pod)).broker?.pid ?? 0;
@@ -196,21 +194,16 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
     it.skipIf(flux.real)(
       'after 100,000 probes hold no more memory and no more files than before',
       async () => {
-        const agentPid =
-          leader.processes().find(({ command, parent }) => broker.test(command) && parent <= 1)?.pid ?? 0;
-        const proc = `${leader.proc()}/${agentPid}`;
-        const files = () => readdirSync(`${proc}/fd`).length;
-        const anonymousKb = () =>
-          Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]);
+        const proc = agentProc(leader);
         await flood(leader, 50_000);
-        const before = { files: files(), kb: anonymousKb() };
+        const before = { files: openFiles(proc), kb: heldKb(proc, 'RssAnon') };
         await flood(leader, 50_000);
         await until(
-          async () => files(),
+          async () => openFiles(proc),
           (now) => now <= before.files + 2,
         );
-        expect(anonymousKb() - before.kb).toBeLessThan(4096);
-        expect(anonymousKb()).toBeLessThan(40 * 1024);
+        expect(heldKb(proc, 'RssAnon') - before.kb).toBeLessThan(4096);
+        expect(heldKb(proc, 'RssAnon')).toBeLessThan(40 * 1024);
       },
     );
   });

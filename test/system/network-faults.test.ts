@@ -14,6 +14,7 @@ import {
   realFlux,
   startMiniCluster,
 } from '../support/flux-pod.ts';
+import { foundIn } from '../support/found.ts';
 import type { Pod } from '../support/pod.ts';
 import { toolPath } from '../support/pod-sandbox.ts';
 import { startRelay } from '../support/relay.ts';
@@ -73,9 +74,7 @@ describe.skipIf(unavailable)('faults of the network', () => {
     await runs(pods, publishAfter + 30_000);
     record(`records ${seconds} s late: from the last record to the program`, since(startedAt) - publishAfter);
     // How long the brokers then take is the machine's affair.
-    const waits = pods
-      .slice(1)
-      .map(({ stderr }) => Number(/"waitedMs":(\d+),.*listens at/.exec(stderr)?.[1]));
+    const waits = pods.slice(1).map((pod) => foundIn(pod).waitedMs);
     if (!waits.every((waitedMs) => waitedMs < publishAfter + 5000))
       throw new Error(`The followers waited ${waits} ms\n${logsOf(pods)}`);
   };
