@@ -140,7 +140,7 @@ async function findById(client: FluxClient, text: string): Promise<JobAnswer | u
   return getJob(client, id).then(jobAnswerOf, () => undefined);
 }
 
-/** Reads on in one section; `next` is where to go on, if anywhere. */
+/** Reads on in one section; `next` is where to go on, if anywhere. Jobs that are not `whole` are to be read again. */
 async function readSection(
   client: FluxClient,
   request: JobsRequest,
@@ -153,17 +153,26 @@ async function readSection(
   const nextSection = after.section < sections.length ? after : undefined;
   const constraint = constraintOf(request, section, place.from);
   if (!constraint) return { jobs: [], next: nextSection, whole: true };
-  // The queue can only be read from its beginning, so a search reads it in one go, and no more of each job than it needs.
-  const whole = request.search === undefined || section.by !== undefined;
-  const query = { maxEntries: place.skip + (whole ? Math.min(most, lookAtOnce) : most), constraint };
-  // Deep in the queue only the ids are asked for first: the jobs before it are not of interest.
-  const deep = whole && section.by === undefined && place.skip > lookAtOnce;
-  const attributes = whole ? (deep ? ['t_submit'] : undefined) : matched;
-  const listed = await listJobs(client, attributes ? { ...query, attributes } : query);
-  const shown = listed.slice(place.skip);
-  const jobs = deep ? await readAgain(client, shown) : shown;
-  if (listed.length < query.maxEntries) return { jobs, next: nextSection, whole };
-  return { jobs, next: placeAfter(shown, place, nextSection), whole };
+  const attributes = attributesOf(request, section, place);
+  const maxEntries = place.skip + (attributes === matched ? most : Math.min(most, lookAtOnce));
+  const listed = await listJobs(client, { maxEntries, constraint, ...(attributes && { attributes }) });
+  const jobs = listed.slice(place.skip);
+  const next = listed.length < maxEntries ? nextSection : placeAfter(jobs, place, nextSection);
+  return { jobs, next, whole: attributes === undefined };
+}
+
+/**
+ * What is asked of each job, all of it unless given. The queue can only be read from its beginning: a search reads it in one go, and
+ * no more of each job than it looks at; deep in it only the ids are of interest, because the jobs before are not.
+ */
+function attributesOf(
+  { search }: JobsRequest,
+  { by }: Section,
+  { skip }: Place,
+): readonly string[] | undefined {
+  if (by !== undefined) return undefined;
+  if (search !== undefined) return matched;
+  return skip > lookAtOnce ? ['t_submit'] : undefined;
 }
 
 const readAgain = async (client: FluxClient, jobs: readonly Job[]): Promise<Job[]> =>

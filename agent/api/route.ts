@@ -36,8 +36,6 @@ export interface Call<Query, Body> {
   readonly principal: Principal | undefined;
   /** Whether the connection is TLS. */
   readonly secure: boolean;
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal;
   readonly context: Context;
 }
 

@@ -118,13 +118,16 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   if (url.length > limits.urlLength) throw new Problem('bad-request', 'The path is too long.');
   const [path = '/', search = ''] = splitOnce(url, '?');
   const address = request.socket.remoteAddress ?? '';
+  const refused = (error: unknown): never => {
+    options.refused(address, `${method} ${path.slice(0, 200)}`, messageOf(error));
+    throw error;
+  };
   /** What is thrown here is said in the log too. */
   const noting = <T>(check: () => T): T => {
     try {
       return check();
     } catch (error) {
-      options.refused(address, `${method} ${path.slice(0, 200)}`, messageOf(error));
-      throw error;
+      return refused(error);
     }
   };
   noting(() => refuseRebinding(headers, context.credentials()));
@@ -139,17 +142,12 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   const wait = options.rate.take(principal?.token ?? address);
   if (wait > 0) throw tooMany(wait);
 
-  const gone = new AbortController();
-  // Whoever has had all of the answer has not gone: an abort makes an exception, with its stack.
-  response.once('close', () => {
-    if (!response.writableFinished) gone.abort();
-  });
   let status = 500;
   try {
     const query = parseQuery(route, search);
     const body = parseBody(route, changes ? await readBody(request) : '', headers['content-type']);
     const secure = 'encrypted' in request.socket;
-    const call = { params, query, body, headers, principal, secure, signal: gone.signal, context };
+    const call = { params, query, body, headers, principal, secure, context };
     const reply = await route.handle(call as never);
     status = 'stream' in reply ? 200 : (reply.status ?? 200);
     if (changes) audit(log, route, params, principal, address, status);
@@ -173,10 +171,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
 
   /** Who says something wrong waits, whoever he is, for as long as his address has done so too often. */
   function stranger(error: unknown): never {
-    return noting(() => {
-      const wait = options.strangers.take(address);
-      throw wait > 0 ? tooMany(wait) : error;
-    });
+    const wait = options.strangers.take(address);
+    return refused(wait > 0 ? tooMany(wait) : error);
   }
 }
 

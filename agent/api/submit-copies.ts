@@ -21,37 +21,28 @@ export async function submitCopies(
   job: SimpleJob,
   defaults: JobDefaults,
 ): Promise<string[]> {
-  const numbers = readNumbers(cc);
-  const ids: string[] = [];
-  let next = 0;
-  const some = async () => {
-    while (next < numbers.length) {
-      const place = next++;
-      ids[place] = (await submit(client, copyOf(job, numbers[place] ?? 0), defaults)).id;
-    }
-  };
+  const [first = 0, ...rest] = readNumbers(cc);
+  const one = async (number: number) => (await submit(client, copyOf(job, number), defaults)).id;
   // What is wrong with one is wrong with all: the first goes ahead.
-  const [first] = numbers.splice(0, 1);
-  const ahead = await submit(client, copyOf(job, first ?? 0), defaults);
-  const endings = await Promise.allSettled(
-    Array.from({ length: Math.min(atOnce, numbers.length) }, () =>
-      some().catch((error: unknown) => {
-        next = Number.POSITIVE_INFINITY;
-        throw error;
-      }),
-    ),
-  );
-  const submitted = [ahead.id, ...Object.values(ids)];
+  const ids = [await one(first)];
+  const queue = inTurn(rest);
+  const some = async () => {
+    for (const [place, number] of queue) ids[place + 1] = await one(number);
+  };
+  const endings = await Promise.allSettled(Array.from({ length: Math.min(atOnce, rest.length) }, some));
+  // Where something failed, there are holes.
+  const submitted = ids.filter(() => true);
   const failure = endings.find((ending) => ending.status === 'rejected');
   if (!failure) return submitted;
   const { kind, message } = toProblem(failure.reason, () => undefined);
-  throw new Problem(
-    kind,
-    `${submitted.length} of ${numbers.length + 1} jobs were submitted, then: ${message}`,
-    {
-      members: { ids: submitted },
-    },
-  );
+  throw new Problem(kind, `${submitted.length} of ${rest.length + 1} jobs were submitted, then: ${message}`, {
+    members: { ids: submitted },
+  });
+}
+
+/** For several who share it: when one of them fails, there is nothing more for the others. */
+function* inTurn<Item>(items: readonly Item[]): Generator<[number, Item], void> {
+  yield* items.entries();
 }
 
 function readNumbers(cc: string): number[] {

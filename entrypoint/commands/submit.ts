@@ -57,15 +57,8 @@ export const submitFlags = {
 export async function submit(args: readonly string[]): Promise<number> {
   const { flags, command } = parseVerbArguments('submit', args, submitFlags);
   const submission = submissionOf(flags, command);
-  const { cc } = flags;
-  if (typeof cc === 'string' && ('jobspec' in submission || flags.watch))
-    throw usage(`--cc goes neither with --jobspec nor with --watch`);
+  if (typeof flags.cc === 'string') return submitMany(flags, flags.cc, submission);
   using jobs = await openJobs(flags, process.env);
-  if (typeof cc === 'string' && !('jobspec' in submission)) {
-    const ids = await jobs.submitCopies(cc, submission);
-    process.stdout.write(ids.map((id) => `${id}\n`).join(''));
-    return 0;
-  }
   const { id } = await jobs.submit(submission);
   if (!flags.watch) {
     process.stdout.write(`${id}\n`);
@@ -74,6 +67,15 @@ export async function submit(args: readonly string[]): Promise<number> {
   process.stderr.write(`${id}\n`);
   // Awaited here: the way to the jobs is closed behind it.
   return await followJob(jobs, id);
+}
+
+async function submitMany(flags: Flags, cc: string, submission: Submission): Promise<number> {
+  if ('jobspec' in submission || flags.watch)
+    throw usage('--cc goes neither with --jobspec nor with --watch');
+  using jobs = await openJobs(flags, process.env);
+  const ids = await jobs.submitCopies(cc, submission);
+  process.stdout.write(ids.map((id) => `${id}\n`).join(''));
+  return 0;
 }
 
 export function submissionOf(flags: Flags, command: readonly string[]): Submission {
