@@ -72,7 +72,7 @@ export async function health(): Promise<void> {
   console.log(row('a probe of ready, ms of CPU', each));
   console.log(row('`flux getattr`, ms of CPU', [await getattrCost(leader), await getattrCost(follower)]));
   await Promise.all(pods.map((pod) => pod.kill()));
-  console.log(row('1,000 state-machine.get, ms', [await roundTrips(flux.path)]));
+  console.log(row('1,000 state-machine.get, ms', [await roundTrips(flux.onHost)]));
 }
 
 /** A thousand questions to a broker on this machine, one after the other. */

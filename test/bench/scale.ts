@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DemoCluster, startDemoCluster } from '../../entrypoint/demo/cluster.ts';
 import { heldKb } from '../support/agent-process.ts';
-import { installFluxPod } from '../support/flux-pod.ts';
+import { installOnHost } from '../support/flux-pod.ts';
 import { row } from './table.ts';
 
 const sizes = [4, 40, 400];
@@ -30,7 +30,7 @@ export async function scale(): Promise<void> {
 }
 
 async function measure(size: number) {
-  const image = installFluxPod();
+  const image = installOnHost();
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-scale-'));
   const { promise: up, resolve } = Promise.withResolvers<void>();
   const asked = new Map<string, number>();

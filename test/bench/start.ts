@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatCertificate } from '../../agent/broker/curve.ts';
 import { createCertificate } from '../../agent/broker/curve-keys.ts';
-import { installFluxPod, realFlux } from '../support/flux-pod.ts';
+import { installOnHost, realFlux } from '../support/flux-pod.ts';
 import { row } from './table.ts';
 
 const pairs = 40;
@@ -25,7 +25,7 @@ export async function start(): Promise<void> {
   }
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-bench-'));
   try {
-    const ways = layOut(directory, flux.path);
+    const ways = layOut(directory, flux.onHost);
     const measured = { fluxPod: [] as number[], bash: [] as number[] };
     for (let pair = -warmUps; pair < pairs; pair++) {
       const fluxPod = millisecondsToBroker(ways.fluxPod, directory);
@@ -90,7 +90,7 @@ function layOut(directory: string, flux: string): { fluxPod: Way; bash: Way } {
   };
   mkdirSync(join(directory, 'bash'));
   return {
-    fluxPod: { command: [join(installFluxPod(), 'flux-pod'), 'run', '--', 'hostname'], env: settings },
+    fluxPod: { command: [join(installOnHost(), 'flux-pod'), 'run', '--', 'hostname'], env: settings },
     bash: { command: [script, 'hostname'], env },
   };
 }

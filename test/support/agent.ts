@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { formatCertificate } from '../../agent/broker/curve.ts';
 import { createCertificate } from '../../agent/broker/curve-keys.ts';
-import { installFluxPod } from './flux-pod.ts';
+import { installOnHost } from './flux-pod.ts';
 
 /** A place for one agent that runs on this machine as a process, without namespaces: what it needs, and nothing else. */
 export interface AgentPlace {
@@ -36,7 +36,7 @@ exec "$@"
 `;
 
 export function makeAgentPlace(): AgentPlace {
-  const program = join(installFluxPod(), 'flux-pod');
+  const program = join(installOnHost(), 'flux-pod');
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-test-'));
   const file = (name: string, content: string, mode = 0o644) => {
     const path = join(directory, name);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Nameserver, startNameserver } from '../../entrypoint/demo/nameserver.ts';
+import { imageMounts } from './flux-pod.ts';
 import { launchPod, type Pod } from './pod.ts';
 import { fqdnOf, type PodFile, type PodIdentity } from './pod-files.ts';
 import { swallowTcp, toolPath } from './pod-sandbox.ts';
@@ -35,8 +36,8 @@ export interface PodSpec {
   mounts?: Record<string, PodFile>;
   /** Default `ignore`. */
   stdin?: 'ignore' | 'pipe';
-  /** Whether the pod sees the host's /tmp in place of an empty one of its own. */
-  hostTmp?: boolean;
+  /** Directories of this machine that outlive the pod, by their paths in it. */
+  volumes?: Record<string, string>;
 }
 
 export interface Bed extends AsyncDisposable {
@@ -63,13 +64,12 @@ export function bedUnavailable(): string | undefined {
     const found = toolPath.split(':').some((directory) => existsSync(join(directory, tool)));
     if (!found) return `Pods need the program "${tool}": install the package ${from}`;
   }
-  const trial = `mount -t tmpfs tmpfs /tmp && mkdir /tmp/u /tmp/w &&
-    mount -t overlay -o lowerdir=/etc,upperdir=/tmp/u,workdir=/tmp/w overlay /etc &&
-    ip link add name a type veth peer name b && ip link add name c type bridge`;
+  const trial = `mount -t tmpfs tmpfs /tmp && mkdir /tmp/old && mount -t sysfs sysfs /sys &&
+    ip link add name a type veth peer name b && ip link add name c type bridge && pivot_root /tmp /tmp/old`;
   const flags = ['--net', '--mount', '--uts', '--ipc', '--pid', '--fork'];
   const { status, stderr } = spawnSync('unshare', [...flags, 'sh', '-c', trial], { env: { PATH: toolPath } });
   if (status === 0) return undefined;
-  return `Pods need namespaces, overlayfs, veth and bridge (CAP_SYS_ADMIN, CAP_NET_ADMIN): ${stderr}`.trim();
+  return `Pods need namespaces, veth and bridge (CAP_SYS_ADMIN, CAP_NET_ADMIN): ${stderr}`.trim();
 }
 
 /**
@@ -132,7 +132,10 @@ export async function createBed(options: BedOptions = {}): Promise<Bed> {
       command: spec.command,
       env: spec.env ?? {},
       files: spec.mounts ?? {},
-      hostTmp: spec.hostTmp ?? false,
+      mounts: [
+        ...imageMounts(),
+        ...Object.entries(spec.volumes ?? {}).map(([to, from]) => ({ from, to, mode: 'rw' as const })),
+      ],
       stdin: spec.stdin ?? 'ignore',
       surroundings: {
         setLink: (state) => ip(['-n', name, 'link', 'set', 'dev', port, state]),

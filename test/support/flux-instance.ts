@@ -81,7 +81,7 @@ export async function createFluxInstance(
     ];
     const options = attributes.map((attribute) => `-S${attribute}`);
     const child = spawn(
-      flux.path,
+      flux.onHost,
       ['broker', `--config-path=${path('broker.toml')}`, ...options, ...program],
       {
         stdio: ['ignore', 'pipe', 'pipe'],

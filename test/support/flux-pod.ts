@@ -3,34 +3,59 @@ import {
   chmodSync,
   constants,
   copyFileSync,
+  linkSync,
   mkdirSync,
+  realpathSync,
   renameSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { formatCertificate } from '../../agent/broker/curve.ts';
 import { createCertificate } from '../../agent/broker/curve-keys.ts';
 import { findFlux } from '../../agent/broker/find-flux.ts';
 import type { Bed, PodSpec } from './bed.ts';
 import type { Pod } from './pod.ts';
-
-const root = join(import.meta.dirname, '../..');
+import type { Mount } from './pod-root.ts';
 
 /** A Flux to test against. */
 export interface Flux {
   readonly name: string;
+  /** In a pod. */
   readonly path: string;
+  /** On this machine. */
+  readonly onHost: string;
   readonly real: boolean;
 }
+
+/** Where a pod has flux-pod, and this machine the files of it. */
+const inPod = '/opt/flux-pod';
+const onHost = join(import.meta.dirname, '../../dist/image');
+
+export const standInFlux: Flux = {
+  name: 'the stand-in',
+  path: join(inPod, 'bin/flux'),
+  onHost: join(onHost, 'bin/flux'),
+  real: false,
+};
 
 /** The real Flux on PATH or in /opt/flux, if there is one. */
 export function realFlux(): Flux | undefined {
   try {
-    return { name: 'real Flux', path: findFlux(undefined, process.env.PATH ?? ''), real: true };
+    const path = realpathSync(findFlux(undefined, process.env.PATH ?? ''));
+    return { name: 'real Flux', path, onHost: path, real: true };
   } catch {
     return undefined;
   }
+}
+
+/** What a pod has beside /usr and /etc. A Flux has its prefix compiled in: it stays at its path. */
+export function imageMounts(): readonly Mount[] {
+  mkdirSync(onHost, { recursive: true });
+  const flux = realFlux();
+  const prefix = flux === undefined ? '/usr' : dirname(dirname(flux.path));
+  const mounts: Mount[] = [{ from: onHost, to: inPod, mode: 'ro' }];
+  if (!/^\/usr(\/|$)/.test(prefix)) mounts.push({ from: prefix, to: prefix, mode: 'ro' });
+  return mounts;
 }
 
 /** Every Flux to test against: the stand-in always, the real one where there is one, else a loud word about it. */
@@ -41,18 +66,24 @@ export function everyFlux(): Flux[] {
       'SKIPPED against real Flux: there is no flux on PATH or in /opt/flux/bin. Install flux-core there and run the tests again.',
     );
   }
-  const standIn = { name: 'the stand-in', path: join(installFluxPod(), 'bin/flux'), real: false };
-  return real ? [standIn, real] : [standIn];
+  installFluxPod();
+  return real ? [standInFlux, real] : [standInFlux];
 }
 
 /** Whether this is the Flux with which to try what takes long and hardly depends on it: the real one where there is one. */
 export const isFirstChoice = (flux: Flux): boolean => flux.real || realFlux() === undefined;
 
 /**
- * Lays flux-pod out as in an image: launcher, bundle and Node.js in one directory. Returns that directory; `npm run build` has
+ * Lays flux-pod out as in an image: launcher, bundle and Node.js in one directory. Returns where a pod has it; `npm run build` has
  * made what it copies.
  */
 export function installFluxPod(): string {
+  installOnHost();
+  return inPod;
+}
+
+/** The same, for what runs on this machine without a pod. */
+export function installOnHost(): string {
   installed ??= install();
   return installed;
 }
@@ -60,23 +91,33 @@ let installed: string | undefined;
 
 /** Each file appears whole: another runner's pods may be executing the one that it replaces. */
 function install(): string {
-  const directory = join(root, 'dist/image');
-  mkdirSync(join(directory, 'bin'), { recursive: true });
+  mkdirSync(join(onHost, 'bin'), { recursive: true });
   const put = (file: string, make: (path: string) => void) => {
-    const path = join(directory, file);
+    const path = join(onHost, file);
     make(`${path}.${process.pid}`);
     renameSync(`${path}.${process.pid}`, path);
   };
   for (const file of ['flux-pod', 'flux-pod.cjs', 'cached.cjs', 'flux-pod.cache'])
-    put(file, (path) => copyFileSync(join(root, 'dist', file), path));
-  put('node', (path) => symlinkSync(process.execPath, path));
-  const standIn = `#!/bin/sh\nexec ${join(directory, 'node')} ${join(directory, 'flux-pod.cjs')} stand-in-flux "$@"\n`;
+    put(file, (path) => copyFileSync(join(onHost, '..', file), path));
+  put('node', (path) => linkOrCopy(process.execPath, path));
   put('bin/flux', (path) => {
-    writeFileSync(path, standIn);
+    writeFileSync(
+      path,
+      `#!/bin/sh\nhere=\${0%/*}/..\nexec "$here/node" "$here/flux-pod.cjs" stand-in-flux "$@"\n`,
+    );
     chmodSync(path, 0o755);
   });
-  accessSync(join(directory, 'flux-pod'), constants.X_OK);
-  return directory;
+  accessSync(join(onHost, 'flux-pod'), constants.X_OK);
+  return onHost;
+}
+
+/** A symbolic link would lead out of the pod; a copy of 120 MB is for a Node.js on another file system. */
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+  }
 }
 
 export interface MiniClusterSpec {

@@ -56,10 +56,6 @@ export function resolvConf({ namespace, domain, nameserver }: PodIdentity): stri
   return `${search}\nnameserver ${nameserver}\noptions ndots:5\n`;
 }
 
-/** Whether the pod needs a root directory of its own for these files. */
-export const needOwnRoot = (files: Readonly<Record<string, PodFile>>): boolean =>
-  Object.keys(files).some((path) => /^\/(mnt|flux_operator)\//.test(normalize(path)));
-
 /** What the container runtime and the kubelet put into the environment of an Indexed Job's container. */
 export function environmentOf(pod: PodIdentity): Record<string, string> {
   const api = pod.address.includes(':') ? 'fd88:ffff::1' : '10.96.0.1';
@@ -83,7 +79,7 @@ export function environmentOf(pod: PodIdentity): Record<string, string> {
 
 /**
  * Writes what will be the pod's /etc (over the host's), /run, /tmp, /mnt and /flux_operator below `directory`.
- * Throws a RangeError for a file elsewhere: it would be the host's.
+ * Throws a RangeError for a file elsewhere.
  */
 export function writePodFiles(directory: string, pod: PodIdentity, files: Record<string, PodFile>): void {
   const all: Record<string, PodFile> = {

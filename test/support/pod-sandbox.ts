@@ -14,12 +14,8 @@ export interface SandboxPlan {
   /** The pod's address with its prefix length. */
   cidr: string;
   hostname: string;
-  /** The pod's directory: `files` as writePodFiles left it, `termination-log`, and an empty `root`. */
+  /** The pod's directory: `files` and `fstab` as writePodFiles and writeRoot left them, and an empty `root`. */
   directory: string;
-  /** Whether the pod sees the host's /tmp. */
-  hostTmp: boolean;
-  /** Whether it has files where the host has not even a directory. */
-  ownRoot: boolean;
   env: Record<string, string>;
   command: readonly string[];
 }
@@ -61,44 +57,16 @@ exec 2>&4 4>&-
   read -r pid rest </proc/self/stat
   # Copies of other pods' namespaces in here would keep those alive.
   umount -l /run/netns
-  mount -t proc proc /proc
   echo "$HOSTNAME_IN_POD" >/proc/sys/kernel/hostname
-  root=$DIRECTORY/root
-  mount -t tmpfs -o mode=755 tmpfs "$root"
-  cp -a "$DIRECTORY/files/." "$root"
-  mkdir "$root/work" "$root/dev" "$root/dev/pts" "$root/dev/shm"
-  mount -t overlay -o "lowerdir=/etc,upperdir=$root/etc,workdir=$root/work" overlay /etc
-  cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty "$root/dev"
-  ln -s /proc/self/fd /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 "$root/dev"
-  for name in 0:stdin 1:stdout 2:stderr; do mv "$root/dev/\${name%:*}" "$root/dev/\${name#*:}"; done
-  ln -s pts/ptmx "$root/dev/ptmx"
-  mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts"
-  : >"$root/dev/termination-log"
-  mount --bind "$DIRECTORY/termination-log" "$root/dev/termination-log"
-  mount --rbind "$root/dev" /dev
-  if test -n "$OWN_ROOT"; then
-    # A root directory whose entries are the host's, except those that a pod has to itself.
-    mkdir "$root/new"
-    mount -t tmpfs -o mode=755 tmpfs "$root/new"
-    for entry in /*; do
-      if test -L "$entry"; then cp -P "$entry" "$root/new"
-      elif test -d "$entry"; then
-        mkdir "$root/new$entry"
-        test "$entry" = /mnt || mount --rbind "$entry" "$root/new$entry"
-      fi
-    done
-    for own in mnt flux_operator; do test ! -d "$root/$own" || cp -a "$root/$own" "$root/new"; done
-    mount --bind "$root/run" "$root/new/run"
-    test -n "$HOST_TMP" || mount --bind "$root/tmp" "$root/new/tmp"
-    mkdir "$root/new/old"
-    cd "$root/new"
-    pivot_root . old
-    umount -n -l old
-    rmdir old
-  else
-    mount --bind "$root/run" /run
-    test -n "$HOST_TMP" || mount --bind "$root/tmp" /tmp
-  fi
+  cd "$DIRECTORY/root"
+  mount -t tmpfs -o mode=755 tmpfs .
+  cd "$DIRECTORY/root"
+  cp -a ../files/. .
+  cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty dev
+  mount -n -a -T ../fstab
+  pivot_root . old
+  umount -n -l old
+  rmdir old
   cd /
   echo "pid $pid"
 } >&3 2>&3
@@ -128,8 +96,6 @@ export function sandboxCommand(plan: SandboxPlan): {
       NODAD: plan.cidr.includes(':') ? 'nodad' : '',
       HOSTNAME_IN_POD: plan.hostname,
       DIRECTORY: plan.directory,
-      HOST_TMP: plan.hostTmp ? 'yes' : '',
-      OWN_ROOT: plan.ownRoot ? 'yes' : '',
     },
   };
 }

@@ -9,12 +9,12 @@ import {
   environmentOf,
   fqdnOf,
   hostnameOf,
-  needOwnRoot,
   type PodFile,
   type PodIdentity,
   writePodFiles,
 } from './pod-files.ts';
 import { openOutputs } from './pod-output.ts';
+import { type Mount, writeRoot } from './pod-root.ts';
 import { execCommand, type SandboxPlan, sandboxCommand, toolPath } from './pod-sandbox.ts';
 
 export interface Outcome {
@@ -72,7 +72,7 @@ export interface Launch {
   command: readonly string[];
   env: Record<string, string>;
   files: Record<string, PodFile>;
-  hostTmp: boolean;
+  mounts: readonly Mount[];
   stdin: 'ignore' | 'pipe';
   surroundings: Surroundings;
 }
@@ -89,17 +89,17 @@ export function launchPod(launch: Launch): Pod {
   const { identity, directory, surroundings } = launch;
   const env = { ...environmentOf(identity), ...launch.env };
   const log = join(directory, 'termination-log');
-  mkdirSync(join(directory, 'root'), { recursive: true });
-  writePodFiles(join(directory, 'files'), identity, launch.files);
+  const [files, root] = [join(directory, 'files'), join(directory, 'root')];
+  mkdirSync(root, { recursive: true });
+  writePodFiles(files, identity, launch.files);
   writeFileSync(log, '');
+  writeFileSync(join(directory, 'fstab'), writeRoot({ files, root, terminationLog: log }, launch.mounts));
 
-  const { command, hostTmp } = launch;
+  const { command } = launch;
   const sandbox = sandboxCommand({
     ...launch.network,
     hostname: hostnameOf(identity),
     directory,
-    hostTmp,
-    ownRoot: needOwnRoot(launch.files),
     env,
     command,
   });

@@ -1,17 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
 import { type Bed, type BedOptions, bedUnavailable, createBed, type PodSpec } from '../support/bed.ts';
+import { imageMounts, installFluxPod } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
 
 const unavailable = bedUnavailable();
 if (unavailable !== undefined) console.warn(`SKIPPED test/system/bed.test.ts: ${unavailable}`);
 
-const node = process.execPath;
+const node = join(installFluxPod(), 'node');
 /** Stays until it is killed, says when it is there, and dies of SIGTERM. */
 const idle = ['sh', '-c', 'trap "exit 143" TERM; echo ready; sleep infinity & wait'];
 /** Answers every connection, port 8050. */
@@ -172,6 +175,53 @@ describe.skipIf(unavailable !== undefined)('a bed of pods', () => {
     expect((await peer.exec(['ls', '/flux_operator'])).stdout).toBe('');
     expect(existsSync('/flux_operator')).toBe(false);
     await pod.kill();
+  });
+
+  it('makes a root directory from nothing: of the host a pod has what an image would hold, to read', async () => {
+    const pod = start({
+      command: [
+        'sh',
+        '-c',
+        'cut -d " " -f 5,6 /proc/self/mountinfo; echo; find / -xdev ! -type d | sort; ls /sys/class/net',
+      ],
+    });
+    expect(await pod.exited, pod.stderr).toEqual({ code: 0 });
+    const [mounts = '', files = ''] = pod.stdout.split('\n\n');
+    const own = /^(\/|\/proc|\/dev\/pts|\/dev\/termination-log|\/sys|\/sys\/fs\/cgroup.*) r[ow]/;
+    const image = [
+      ...['/usr', '/bin', '/sbin', '/etc/alternatives', '/etc/ld.so.conf.d', '/etc/ssl/certs'],
+      ...imageMounts().map(({ to }) => to),
+    ];
+    for (const mount of mounts.split('\n').filter((line) => !own.test(line))) {
+      const [path = '', options = ''] = mount.split(' ');
+      expect(
+        image.some((each) => path === each || path.startsWith(`${each}/`)) || /^\/lib[^/]*$/.test(path),
+        path,
+      ).toBe(true);
+      if (image.includes(path)) expect(options, path).toMatch(/^ro/);
+    }
+    const copied =
+      /^\/(etc\/(passwd|group|services|protocols|ld\.so\.cache|ld\.so\.conf)|s?bin|lib[^/]*|var\/run|dev\/.*)$/;
+    expect(
+      files
+        .trim()
+        .split('\n')
+        .filter((path) => !copied.test(path)),
+    ).toEqual(['/etc/hostname', '/etc/hosts', '/etc/nsswitch.conf', '/etc/resolv.conf', 'eth0', 'lo']);
+  });
+
+  it('shows a volume of the test, which outlives the pod', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'flux-pod-volume-'));
+    try {
+      const pod = start({
+        volumes: { '/state/of it': directory },
+        command: ['sh', '-c', 'echo kept >"/state/of it/x"'],
+      });
+      expect(await pod.exited, pod.stderr).toEqual({ code: 0 });
+      expect(readFileSync(join(directory, 'x'), 'utf8')).toBe('kept\n');
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it('shows what a pod left in its termination log', async () => {
@@ -381,6 +431,32 @@ describe.skipIf(unavailable !== undefined)('beds', () => {
     expect(existsSync('/etc/flux-pod')).toBe(mountPoint);
   });
 
+  it.each(['in a directory that pods have to themselves', '/mnt'])('work in a checkout %s', async (where) => {
+    const scratch = mkdtempSync(join(tmpdir(), 'flux-pod-checkout-'));
+    const checkout = where === '/mnt' ? where : join(scratch, 'a b');
+    const [bed, fluxPod] = ['bed.ts', 'flux-pod.ts'].map((file) => join(checkout, 'test/support', file));
+    const script = `import { createBed } from ${JSON.stringify(bed)};
+      import { installFluxPod } from ${JSON.stringify(fluxPod)};
+      await using bed = await createBed();
+      const words = installFluxPod() + '/flux-pod version && ls -A /etc/flux-pod /mnt /tmp';
+      const pod = bed.startPod({ cluster: 'mc', index: 0, command: ['sh', '-c', words] });
+      await pod.exited;
+      console.log(pod.stdout + pod.stderr);`;
+    // The checkout is there, and a file in /etc/flux-pod, for this one process and its pods.
+    const prepare = `set -e; mount -t tmpfs tmpfs "$1"; mkdir "$1/a b"; cp -a /etc "$1"; mkdir -p "$1/etc/flux-pod"
+      echo 'size = 7' >"$1/etc/flux-pod/config.toml"
+      mount --rbind "$2" "$3"; mount --rbind "$1/etc" /etc; cd "$3"
+      exec "$4" --input-type=module -e "$5"`;
+    const words = ['--mount', 'sh', '-c', prepare, 'sh', scratch, process.cwd(), checkout, process.execPath];
+    try {
+      const run = spawn('unshare', [...words, script], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const [out] = await Promise.all([text(run.stdout), once(run, 'close')]);
+      expect(out.trim()).toBe(`${packageJson.version}\n/etc/flux-pod:\n\n/mnt:\n\n/tmp:`);
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
+  });
+
   it('die with a test runner that is killed; the next one sweeps up', async () => {
     const support = fileURLToPath(new URL('../support/bed.ts', import.meta.url));
     const script = `import { createBed } from ${JSON.stringify(support)};
@@ -389,7 +465,9 @@ describe.skipIf(unavailable !== undefined)('beds', () => {
       await pod.waitForOutput(/ready/);
       console.log(bed.name);
       process.kill(process.pid, 'SIGKILL');`;
-    const run = spawn(node, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const run = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const [out] = await Promise.all([text(run.stdout), once(run, 'close')]);
     const [name] = out.split('\n');
     expect(name).toMatch(/^fpb\d+$/);

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
-import { everyFlux, installFluxPod } from '../support/flux-pod.ts';
+import { everyFlux, installOnHost } from '../support/flux-pod.ts';
 
-const program = join(installFluxPod(), 'flux-pod');
+const program = join(installOnHost(), 'flux-pod');
 const demo = (flux: string, ...args: string[]) =>
   execa(program, ['demo', ...args], {
     env: { FLUX_POD_FLUX: flux },
@@ -14,10 +14,10 @@ const demo = (flux: string, ...args: string[]) =>
 
 describe.each(everyFlux())('flux-pod demo with $name', (flux) => {
   it('shows the pods come up, a word from every node, and a clean end', async () => {
-    const { stdout, stderr, exitCode } = await demo(flux.path);
+    const { stdout, stderr, exitCode } = await demo(flux.onHost);
     expect(exitCode, stdout + stderr).toBe(0);
     const [first, ...lines] = stdout.split('\n');
-    expect(first).toBe(`Flux: ${flux.path}`);
+    expect(first).toBe(`Flux: ${flux.onHost}`);
     for (const pod of ['demo-0', 'demo-1', 'demo-2', 'demo-3']) {
       expect(stdout).toMatch(new RegExp(`${pod} +broker +run`));
       expect(stdout).toMatch(new RegExp(`^hello from ${pod}, task \\d of 4$`, 'm'));
@@ -29,7 +29,7 @@ describe.each(everyFlux())('flux-pod demo with $name', (flux) => {
   });
 
   it("ends with the program's code", async () => {
-    const { stdout, exitCode } = await demo(flux.path, '--size', '2', '--', 'sh', '-c', 'exit 3');
+    const { stdout, exitCode } = await demo(flux.onHost, '--size', '2', '--', 'sh', '-c', 'exit 3');
     expect(exitCode, stdout).toBe(3);
   });
 });

@@ -276,11 +276,12 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
         ];
         const checkpoints = { '/etc/broker.toml': { content: '[kvs]\ncheckpoint-period = "200ms"\n' } };
         const env = {
-          FLUX_POD_STATE_DIR: state,
-          FLUX_POD_DIR: `${state}/run`,
+          FLUX_POD_STATE_DIR: '/state',
+          FLUX_POD_DIR: '/state/run',
           FLUX_POD_BROKER_CONFIG: '/etc/broker.toml',
         };
-        const pod = (index: number) => (index === 0 ? { hostTmp: true, env, mounts: checkpoints } : {});
+        const pod = (index: number) =>
+          index === 0 ? { volumes: { '/state': state }, env, mounts: checkpoints } : {};
         await start({ size: 2, command, pod });
         expect(leader().stdout).toMatch(/^3$/m);
         const saved = 'flux dump --checkpoint - 2>/dev/null | tar t | grep -c "/jobspec"';

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
-import { installFluxPod } from '../support/flux-pod.ts';
+import { installOnHost } from '../support/flux-pod.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'flux-pod-install-'));
 afterAll(() => rmSync(place, { recursive: true, force: true }));
@@ -112,7 +112,7 @@ describe('flux-pod install', () => {
 
   it('installs from an installation', async () => {
     const second = directory('second');
-    expect(await install([second], installFluxPod())).toMatchObject({ exitCode: 0 });
+    expect(await install([second], installOnHost())).toMatchObject({ exitCode: 0 });
     expect(await versionOf(second)).toMatchObject({ stdout: packageJson.version });
   });
 });

@@ -12,7 +12,6 @@ const unavailable = bedUnavailable();
 if (unavailable) console.warn(`SKIPPED: pods of the Flux Operator. ${unavailable}`);
 
 const certificate = formatCertificate(createCertificate({ name: 'mc' }));
-const installed = '/opt/flux-pod/flux-pod';
 
 /** The container with the wait script is the pod, or one of two that the pod outlives. */
 const containers = {
@@ -46,9 +45,7 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
   }
 
   const withFluxPod = (command: string) => (script: string) =>
-    script
-      .replace(installed, join(installFluxPod(), 'flux-pod'))
-      .replace('command="flux run -N2 hostname"', `command="${command}"`);
+    script.replace('command="flux run -N2 hostname"', `command="${command}"`);
 
   it.each<[string, string, Record<string, string>]>([
     ['without a single variable', 'flux run -N2 hostname', {}],
