@@ -22,8 +22,8 @@ WORKDIR /src
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends binutils patchelf
 COPY package.json package-lock.json ./
-# Scripts of packages would fetch another Node.js: the code cache must be made by the one that goes into the images.
-RUN npm ci --ignore-scripts
+# The Node.js among the packages is for development: the code cache must be made by the one that goes into the images.
+RUN npm ci --ignore-scripts && rm -f node_modules/.bin/node
 COPY . .
 RUN npm run build
 COPY --from=libraries /out/ /out/

@@ -57,6 +57,8 @@ export function makeAgentPlace(): AgentPlace {
     FLUX_POD_DIR: join(directory, 'dir'),
     FLUX_POD_FLUX: flux,
     FLUX_POD_HOOKS: join(directory, 'hooks'),
+    // Not this machine's /etc/flux-pod/config.toml.
+    FLUX_POD_CONFIG: file('config.toml', ''),
   };
   return {
     directory,
