@@ -2,6 +2,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -47,7 +48,6 @@ export async function openRunDirectory(
 
 /** Where things are in the run-time directory. */
 export function runDirectoryAt(path: string): RunDirectory {
-  const runDirectory = join(path, 'run');
   return {
     path,
     brokerToml: join(path, 'broker.toml'),
@@ -55,8 +55,9 @@ export function runDirectoryAt(path: string): RunDirectory {
     batchScript: join(path, 'batch.sh'),
     programPid: join(path, 'program.pid'),
     agentSocket: join(path, 'agent.sock'),
-    runDirectory,
-    socket: join(runDirectory, 'local'),
+    runDirectory: join(path, 'broker'),
+    // Alone in its directory, which other containers may mount.
+    socket: join(path, 'run/local'),
   };
 }
 
@@ -119,7 +120,7 @@ async function prepare(path: string): Promise<RunDirectory> {
     });
   const directory = runDirectoryAt(path);
   if (Buffer.byteLength(directory.runDirectory) > longestRunDirectory) {
-    throw refuse(`sockets in it need a path of at most ${longestRunDirectory - '/run'.length} bytes`);
+    throw refuse(`sockets in it need a path of at most ${longestRunDirectory - '/broker'.length} bytes`);
   }
   if (existsSync(directory.agentSocket) && (await isListening(directory.agentSocket)))
     throw refuse('an agent already serves in it');
@@ -127,8 +128,12 @@ async function prepare(path: string): Promise<RunDirectory> {
   if (isSocket(directory.socket) && (await isListening(directory.socket)))
     throw refuse('a broker is already running in it');
   try {
-    if (existsSync(directory.runDirectory)) rmSync(directory.runDirectory, { recursive: true, force: true });
+    rmSync(directory.runDirectory, { recursive: true, force: true });
     makeDirectories(directory.runDirectory);
+    // Emptied, not replaced: it may be a mount point, and other containers keep the directory that they have mounted.
+    const shared = dirname(directory.socket);
+    makeDirectories(shared);
+    for (const entry of readdirSync(shared)) rmSync(join(shared, entry), { recursive: true, force: true });
   } catch (error) {
     throw refuse(messageOf(error));
   }

@@ -1,6 +1,7 @@
 import type { Container, EnvVar, ResourceRequirements, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
 import type { Cluster, Placed } from './cluster.ts';
 import type { MiniClusterContainer } from './minicluster-schema.ts';
+import { home } from './paths.ts';
 import { containerSecurity } from './security-context.ts';
 import { literally } from './shell-words.ts';
 import { mountPathOf } from './volume-problems.ts';
@@ -75,6 +76,13 @@ export function environmentOf(
       valueFrom: { secretKeyRef: { name: secret, key } },
     })),
   ];
+}
+
+/** A home of its own for each container: what one leaves there, such as a .bashrc, no other one executes. */
+export function homeMounts({ options, sidecars }: Cluster, { container }: Placed): VolumeMount[] {
+  if (options.user === 'image') return [];
+  const own = sidecars.length > 0 ? { subPath: container.name ?? 'flux' } : {};
+  return [{ name: 'flux-pod-home', mountPath: home, ...own }];
 }
 
 /** The container's own mounts, then those of ours whose place they leave free. */

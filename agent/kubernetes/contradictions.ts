@@ -2,12 +2,13 @@ import { parse as parseToml } from 'smol-toml';
 import { parseCertificate } from '../broker/curve.ts';
 import { isKeyPair } from '../broker/curve-keys.ts';
 import { parseTopology } from '../cluster/topology.ts';
+import { parseDuration } from '../config/kinds.ts';
 import { messageOf } from '../errors.ts';
 import { hostsProblems } from './bursting.ts';
 import { containerProblems } from './container-problems.ts';
 import type { MiniCluster, MiniClusterSpec } from './minicluster-schema.ts';
 import { namesOf, refuseClusterName, refuseServiceName } from './names.ts';
-import type { Problem } from './problems.ts';
+import { formatPath, type Problem } from './problems.ts';
 
 /** What is wrong with a MiniCluster whose fields are right each for itself. */
 export function contradictions(miniCluster: MiniCluster): Problem[] {
@@ -17,6 +18,7 @@ export function contradictions(miniCluster: MiniCluster): Problem[] {
     ...sizeProblems(spec),
     ...containerProblems(spec),
     ...fluxProblems(spec),
+    ...scriptProblems(spec),
     ...hostsProblems(miniCluster),
   ];
 }
@@ -67,6 +69,32 @@ function fluxProblems({ flux }: MiniClusterSpec): Problem[] {
   }
   return problems;
 }
+
+/** What a shell, or the list of the broker's options, would read as something else. */
+function scriptProblems({ flux, archive }: MiniClusterSpec): Problem[] {
+  const problems = Object.keys(flux?.environment ?? {})
+    .filter((name) => !isIdentifier(name))
+    .map((name) => ({
+      path: formatPath(['environment', name], 'spec.flux'),
+      why: 'is no name for a variable of a shell: expected letters, digits and _, no digit first',
+    }));
+  if (archive?.path && /\s/.test(archive.path)) {
+    problems.push({
+      path: 'spec.archive.path',
+      why: 'cannot have white space: it becomes an option of the broker',
+    });
+  }
+  if (flux?.connectTimeout && parseDuration(flux.connectTimeout) === undefined) {
+    problems.push({
+      path: 'spec.flux.connectTimeout',
+      why: `expected a duration such as 5s, not ${JSON.stringify(flux.connectTimeout)}`,
+    });
+  }
+  return problems;
+}
+
+/** C_IDENTIFIER, as Kubernetes calls it (apimachinery/pkg/util/validation, IsCIdentifier). */
+const isIdentifier = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
 
 function certificateDamage(text: string): string | undefined {
   const reading = parseCertificate(text);

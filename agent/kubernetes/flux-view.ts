@@ -3,6 +3,7 @@ import type { Cluster } from './cluster.ts';
 import { resourcesOf } from './containers.ts';
 import { paths, socket, softwareVolume, viewSoftware } from './paths.ts';
 import { containerSecurity } from './security-context.ts';
+import { quoted } from './shell-words.ts';
 
 /** The volume that holds the view; as with the Operator, it has the container's name. */
 export const viewVolume = ({ spec }: Cluster): string => spec.flux?.container?.name ?? 'flux-view';
@@ -51,38 +52,40 @@ export function viewMounts(cluster: Cluster, view: string) {
  * Operator). flux-view.sh is what the Operator's users source for `flux proxy $fluxsocket`.
  */
 export function viewScript({ name, spec }: Cluster, view: string): string {
-  const environment = Object.entries(spec.flux?.environment ?? {});
   const python = spec.flux?.container?.pythonPath;
+  const within = (path: string) => quoted(`${view}${path}`);
+  const file = within('/flux-view.sh');
+  const write = (line: string) => `printf '%s\\n' ${quoted(line)} >>${file}`;
   return [
     '#!/bin/bash',
     `# Rendered by flux-pod from the MiniCluster ${name}: copies the Flux view to where the program’s container finds it.`,
     'set -eu -o pipefail',
-    `mkdir -p ${view}/view`,
+    `mkdir -p ${within('/view')}`,
     'source=/opt/view',
     '[ ! -d /opt/views/._view ] || source=/opt/views/._view/$(ls -t /opt/views/._view | head -n 1)',
-    `cp -R "$source"/. ${view}/view/`,
-    `[ ! -d ${viewSoftware} ] || cp -R ${viewSoftware}/. ${view}/software/`,
+    `cp -R "$source"/. ${within('/view/')}`,
+    `[ ! -d ${viewSoftware} ] || cp -R ${viewSoftware}/. ${within('/software/')}`,
     '# The links of the view to its own Python lead to where Spack had built it.',
-    `for python in ${view}/view/bin/python3.[0-9]*; do`,
+    `for python in ${within('/view/bin/python3.')}[0-9]*; do`,
     '  case $python in *config* | *\\*) continue ;; esac',
-    `  ln -sf "$(basename "$python")" ${view}/view/bin/python3`,
+    `  ln -sf "$(basename "$python")" ${within('/view/bin/python3')}`,
     'done',
-    `packages=${python === undefined ? `$(ls -d ${view}/view/lib/python3*/site-packages 2>/dev/null | head -n 1 || true)` : quote(python)}`,
-    `cat >${view}/flux-view.sh <<END`,
-    `export PATH=\\$PATH:${view}/view/bin`,
-    `export PYTHONPATH=\\\${PYTHONPATH:+\\$PYTHONPATH:}$packages`,
-    `export LD_LIBRARY_PATH=\\\${LD_LIBRARY_PATH:+\\$LD_LIBRARY_PATH:}${view}/view/lib`,
-    `export fluxsocket=${socket}`,
-    'END',
-    ...(environment.length > 0
+    `rm -f ${file}`,
+    write(`${extend('PATH')}${within('/view/bin')}`),
+    ...(python === undefined
       ? [
-          `cat >>${view}/flux-view.sh <<'END-OF-ENVIRONMENT'`,
-          ...environment.map(([key, value]) => `export ${key}=${quote(value)}`),
-          'END-OF-ENVIRONMENT',
+          `packages=$(cd ${within('/view')} && ls -d lib/python3*/site-packages 2>/dev/null | head -n 1 || true)`,
+          `[ -z "$packages" ] || printf '%s%s\\n' ${quoted(`${extend('PYTHONPATH')}${within('/view/')}`)} "$packages" >>${file}`,
         ]
-      : []),
+      : [write(`${extend('PYTHONPATH')}${quoted(python)}`)]),
+    write(`${extend('LD_LIBRARY_PATH')}${within('/view/lib')}`),
+    write(`export fluxsocket=${socket}`),
+    ...Object.entries(spec.flux?.environment ?? {}).map(([key, value]) =>
+      write(`export ${key}=${quoted(value)}`),
+    ),
     '',
   ].join('\n');
 }
 
-const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+/** The begin of a line of a shell that adds what follows to a list of directories. */
+export const extend = (name: string): string => `export ${name}="\${${name}:+$${name}:}"`;

@@ -1,9 +1,9 @@
-import type { Container, ResourceRequirements } from 'kubernetes-types/core/v1.d.ts';
+import type { Container, ResourceRequirements, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
 import type { Cluster, Placed } from './cluster.ts';
-import { commonFields, environmentOf, mountsOf } from './containers.ts';
+import { commonFields, environmentOf, homeMounts, mountsOf } from './containers.ts';
 import { viewContainer, viewMounts } from './flux-view.ts';
 import { home, paths, socket } from './paths.ts';
-import { isWrapped, sidecarFile } from './scripts.ts';
+import { isWrapped, sidecarFile, sidecarFiles } from './scripts.ts';
 import { containerSecurity } from './security-context.ts';
 
 /** What starts before the program: flux-pod and the Flux view are copied into the pod, then the containers beside it run. */
@@ -57,10 +57,11 @@ function sidecarContainer(cluster: Cluster, sidecar: Placed): Container {
   for (const field of unused) warn(`${path}.${field}`, 'is not used: this container does not run Flux');
   if (!wrapped) warnAboutImageEntrypoint(cluster, sidecar);
   const mounts = [
-    { name: 'flux-pod-run', mountPath: paths.run },
-    ...(wrapped ? [{ name: 'flux-pod-scripts', mountPath: paths.scripts, readOnly: true }] : []),
-    ...(options.user === 'image' ? [] : [{ name: 'flux-pod-home', mountPath: home }]),
-    ...(view === undefined ? [] : viewMounts(cluster, view)),
+    // To connect to the broker needs no right to write (path_resolution(7)); the certificate is a directory above.
+    { name: 'flux-pod-socket', mountPath: paths.socket, readOnly: true },
+    ...(wrapped ? sidecarFiles(sidecar).map(scriptMount) : []),
+    ...homeMounts(cluster, sidecar),
+    ...(view === undefined ? [] : viewMounts(cluster, view).map((mount) => ({ ...mount, readOnly: true }))),
   ];
   return {
     name: container.name ?? '',
@@ -74,6 +75,14 @@ function sidecarContainer(cluster: Cluster, sidecar: Placed): Container {
     volumeMounts: mountsOf(cluster, sidecar, mounts),
   };
 }
+
+/** One file of the ConfigMap, which also holds what is for the container of Flux. */
+const scriptMount = (file: string): VolumeMount => ({
+  name: 'flux-pod-scripts',
+  mountPath: `${paths.scripts}/${file}`,
+  subPath: file,
+  readOnly: true,
+});
 
 /** `noWrapEntrypoint: true`: the image's own entrypoint, as with the Operator, and nothing around it. */
 function warnAboutImageEntrypoint({ warn }: Cluster, { container, path }: Placed): void {

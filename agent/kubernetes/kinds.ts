@@ -1,7 +1,10 @@
 /** The kinds of value in a MiniCluster. The message of each completes "expected ..." when a value is refused. */
 import * as z from 'zod/mini';
 
-export const text = z.string({ error: 'text (numbers and true or false in quotes)' });
+/** No shell, no environment and no file name can hold a null character. */
+export const text = z
+  .string({ error: 'text (numbers and true or false in quotes)' })
+  .check(z.regex(/^[^\0]*$/, { error: 'text without a null character' }));
 export const flag = z.boolean({ error: 'true or false' });
 
 /** A whole number as Kubernetes keeps it: int32, or int64 as far as JavaScript counts. */
@@ -45,7 +48,12 @@ export const objectName = z
 
 export const absolutePath = z
   .string({ error: 'text' })
-  .check(z.regex(/^\/[^\0:]*$/, { error: 'an absolute path without a colon' }));
+  .check(z.regex(/^\/[^\p{Cc}:]*$/u, { error: 'an absolute path without a colon or a control character' }));
+
+/** Directories with colons between them, as in PATH. */
+export const pathList = z
+  .string({ error: 'text' })
+  .check(z.regex(/^\P{Cc}*$/u, { error: 'directories without a control character' }));
 
 export const map = <Value extends z.ZodMiniType>(value: Value) =>
   z.optional(z.record(z.string(), value, { error: 'a mapping' }));

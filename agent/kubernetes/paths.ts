@@ -4,12 +4,14 @@ export const paths = {
   installed: '/mnt/flux-pod',
   /** FLUX_POD_DIR: broker.toml, the private certificate, the broker's socket. */
   run: '/run/flux-pod',
+  /** Of these what containers beside Flux see: the directory of the broker's socket. */
+  socket: '/run/flux-pod/run',
   curve: '/etc/flux-pod/curve',
   scripts: '/etc/flux-pod/scripts',
   hooks: '/etc/flux-pod/hooks.d',
 } as const;
 
-export const socket = `local://${paths.run}/run/local`;
+export const socket = `local://${paths.socket}/local`;
 
 /** Where a user that no passwd file knows has a home. */
 export const home = '/home/flux-pod';

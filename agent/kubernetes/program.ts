@@ -99,7 +99,10 @@ function batch(cluster: Cluster): Program {
     .split('\n')
     .map((line, index) => [line.trim(), index] as const)
     .filter(([line]) => line !== '' && !line.startsWith('#'))
-    .map(([line, index]) => `--error=${logs}/job-${index}.err --output=${logs}/job-${index}.out ${line}`);
+    .map(
+      ([line, index]) =>
+        `${toLine([`--error=${logs}/job-${index}.err`, `--output=${logs}/job-${index}.out`])} ${line}`,
+    );
   return { mode: 'batch', command: [lines.join('\n')] };
 }
 

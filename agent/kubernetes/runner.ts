@@ -1,7 +1,7 @@
 import type { Container, Probe } from 'kubernetes-types/core/v1.d.ts';
 import { burstingOf } from './bursting.ts';
 import type { Cluster } from './cluster.ts';
-import { commonFields, environmentOf, mountsOf } from './containers.ts';
+import { commonFields, environmentOf, homeMounts, mountsOf } from './containers.ts';
 import { viewMounts } from './flux-view.ts';
 import { home, paths } from './paths.ts';
 import { ports } from './ports.ts';
@@ -105,7 +105,7 @@ function logLevelOf({ spec, warn }: Cluster): string | undefined {
 }
 
 function runnerMounts(cluster: Cluster, scripts: Readonly<Record<string, string>>) {
-  const { options, view, spec } = cluster;
+  const { options, view, spec, runner, sidecars } = cluster;
   const needsScripts = Object.keys(scripts).some(
     (name) => !name.startsWith('sidecar-') && name !== 'post.sh',
   );
@@ -114,12 +114,13 @@ function runnerMounts(cluster: Cluster, scripts: Readonly<Record<string, string>
       ? []
       : [{ name: 'flux-pod', mountPath: paths.installed, readOnly: true }]),
     { name: 'flux-pod-run', mountPath: paths.run },
+    ...(sidecars.length > 0 ? [{ name: 'flux-pod-socket', mountPath: paths.socket }] : []),
     ...(needsCertificate(cluster)
       ? [{ name: 'flux-pod-curve', mountPath: paths.curve, readOnly: true }]
       : []),
     ...(needsScripts ? [{ name: 'flux-pod-scripts', mountPath: paths.scripts, readOnly: true }] : []),
     ...(scripts['post.sh'] ? [{ name: 'flux-pod-hooks', mountPath: paths.hooks, readOnly: true }] : []),
-    ...(options.user === 'image' ? [] : [{ name: 'flux-pod-home', mountPath: home }]),
+    ...homeMounts(cluster, runner),
     ...(view === undefined ? [] : viewMounts(cluster, view)),
     ...(spec.flux?.mungeSecret ? [{ name: 'flux-pod-munge', mountPath: '/etc/munge', readOnly: true }] : []),
   ];

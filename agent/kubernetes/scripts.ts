@@ -1,8 +1,9 @@
 import { brokerTomlOf } from './broker-file.ts';
 import type { Cluster, Placed } from './cluster.ts';
-import { viewScript } from './flux-view.ts';
+import { extend, viewScript } from './flux-view.ts';
 import { paths, socket } from './paths.ts';
 import { defaultLogs } from './program.ts';
+import { quoted } from './shell-words.ts';
 
 /**
  * The files of the ConfigMap. The commands of the MiniCluster stay as they were written, one file each; start.sh runs them in
@@ -49,15 +50,15 @@ export function startScript(cluster: Cluster): string | undefined {
   const steps = [
     ...source('init.sh', commands.init),
     ...(spec.logging?.strict ? ['set -eEu -o pipefail'] : []),
-    ...(logs || (batch && !spec.interactive) ? [`mkdir -p ${quote(logs ?? defaultLogs)}`] : []),
-    ...(pythonPath && view ? [`export PYTHONPATH="\${PYTHONPATH:+$PYTHONPATH:}"${quote(pythonPath)}`] : []),
+    ...(logs || (batch && !spec.interactive) ? [`mkdir -p ${quoted(logs ?? defaultLogs)}`] : []),
+    ...(pythonPath && view !== undefined ? [`${extend('PYTHONPATH')}${quoted(pythonPath)}`] : []),
     ...source('pre.sh', commands.pre),
     ...whenLeader(isLeader, 'broker-pre.sh', commands.brokerPre),
     ...whenLeader(`! ${isLeader}`, 'worker-pre.sh', commands.workerPre),
     ...(archive
       ? [
-          `if ${isLeader} && [ -e ${quote(archive)} ]; then`,
-          `  export FLUX_POD_BROKER_OPTIONS="\${FLUX_POD_BROKER_OPTIONS:-} -Scontent.restore="${quote(archive)}`,
+          `if ${isLeader} && [ -e ${quoted(archive)} ]; then`,
+          `  export FLUX_POD_BROKER_OPTIONS="\${FLUX_POD_BROKER_OPTIONS:-} "${quoted(`-Scontent.restore=${archive}`)}`,
           'fi',
         ]
       : []),
@@ -68,7 +69,7 @@ export function startScript(cluster: Cluster): string | undefined {
     `# Rendered by flux-pod from the MiniCluster ${name}: runs its commands in one shell, then becomes flux-pod.`,
     '# As PID 1 a shell ignores SIGTERM unless it is told otherwise.',
     "trap 'exit 143' TERM",
-    ...(view === undefined ? [] : [`export PATH="$PATH:${view}/view/bin"`]),
+    ...(view === undefined ? [] : [`${extend('PATH')}${quoted(`${view}/view/bin`)}`]),
     ...steps,
     'exec "$@"',
     '',
@@ -91,6 +92,11 @@ function postScript({ spec }: Cluster, post: string): string {
 export const isWrapped = ({ container }: Placed): boolean => !container.noWrapEntrypoint;
 
 export const sidecarFile = ({ container }: Placed): string => `sidecar-${container.name}.sh`;
+/** All files of a container beside Flux. */
+export const sidecarFiles = (sidecar: Placed): string[] => [
+  sidecarFile(sidecar),
+  ...(sidecar.container.commands?.script?.trim() ? [sidecarScriptFile(sidecar)] : []),
+];
 const sidecarScriptFile = ({ container }: Placed): string => `sidecar-${container.name}-script.sh`;
 
 function sidecarScript({ spec, view, name }: Cluster, sidecar: Placed): string {
@@ -109,7 +115,7 @@ function sidecarScript({ spec, view, name }: Cluster, sidecar: Placed): string {
     "trap 'exit 143' TERM",
     ...group(commands.init),
     ...(spec.logging?.strict ? ['set -eEu -o pipefail'] : []),
-    ...(view === undefined ? [] : [`export PATH="$PATH:${view}/view/bin"`]),
+    ...(view === undefined ? [] : [`${extend('PATH')}${quoted(`${view}/view/bin`)}`]),
     ...group(commands.servicePre),
     `export fluxsocket=${socket}`,
     ...(spec.flux?.noWaitSocket ? [] : [`until [ -S ${socket.replace('local://', '')} ]; do sleep 1; done`]),
@@ -120,5 +126,3 @@ function sidecarScript({ spec, view, name }: Cluster, sidecar: Placed): string {
     '',
   ].join('\n');
 }
-
-const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -14,7 +14,8 @@ export function toWords(line: string): string[] {
 /** Words as a line of a shell. */
 export const toLine = (words: readonly string[]): string => words.map(quoted).join(' ');
 
-const quoted = (word: string): string =>
+/** Text as one word of a shell's line, whatever is in it: everything that a MiniCluster says and a script holds goes through here. */
+export const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /**

@@ -16,6 +16,7 @@ export function podVolumes(cluster: Cluster, scripts: Readonly<Record<string, st
   return [
     ...(options.installer === undefined ? [] : [emptyDir('flux-pod')]),
     emptyDir('flux-pod-run'),
+    ...(sidecars.length > 0 ? [emptyDir('flux-pod-socket')] : []),
     ...(needsCertificate(cluster)
       ? [
           {

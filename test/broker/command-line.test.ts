@@ -18,7 +18,7 @@ function argumentsOf(set: Given, program: readonly string[] = [], facts: Partial
 const everywhere = [
   'broker',
   '--config-path=/run/flux-pod/broker.toml',
-  '-Srundir=/run/flux-pod/run',
+  '-Srundir=/run/flux-pod/broker',
   '-Slocal-uri=local:///run/flux-pod/run/local',
   '-Slog-stderr-mode=local',
   '-Slog-stderr-level=6',

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
   linkFromOperatorSocket,
@@ -51,7 +51,7 @@ describe('openRunDirectory', () => {
       batchScript: join(path, 'batch.sh'),
       programPid: join(path, 'program.pid'),
       agentSocket: join(path, 'agent.sock'),
-      runDirectory: join(path, 'run'),
+      runDirectory: join(path, 'broker'),
       socket: join(path, 'run/local'),
     });
     expect([modeOf(path), modeOf(directory.runDirectory)]).toEqual(['700', '700']);
@@ -71,6 +71,8 @@ describe('openRunDirectory', () => {
   it('removes what an earlier broker left, its dead socket included', async () => {
     const { socket, runDirectory } = runDirectoryAt(newPath());
     mkdirSync(join(runDirectory, 'bin'), { recursive: true, mode: 0o777 });
+    mkdirSync(dirname(socket), { mode: 0o777 });
+    const shared = statSync(dirname(socket)).ino;
     writeFileSync(join(runDirectory, 'content.sqlite'), '');
     // A listener removes the one name that it knows when it ends; by the other its socket stays, as after a crash.
     const listener = createServer();
@@ -79,7 +81,8 @@ describe('openRunDirectory', () => {
     await new Promise((resolve) => listener.close(resolve));
     expect(lstatSync(socket).isSocket()).toBe(true);
     await openRunDirectory(join(runDirectory, '..'));
-    expect(readdirSync(runDirectory)).toEqual([]);
+    expect([readdirSync(runDirectory), readdirSync(dirname(socket))]).toEqual([[], []]);
+    expect(statSync(dirname(socket)).ino, 'another container has mounted it').toBe(shared);
     expect(modeOf(runDirectory)).toBe('700');
   });
 
@@ -127,14 +130,14 @@ describe('openRunDirectory', () => {
 
   it('takes a path as long as its sockets allow, and no longer one', async () => {
     const ofLength = (bytes: number) => join(root, 'é'.padEnd(bytes - Buffer.byteLength(root) - 2, 'x'));
-    const longest = ofLength(92);
-    expect(Buffer.byteLength(longest)).toBe(92);
+    const longest = ofLength(89);
+    expect(Buffer.byteLength(longest)).toBe(89);
     const { socket } = await openRunDirectory(longest);
     await listenAt(socket);
-    const tooLong = ofLength(93);
+    const tooLong = ofLength(90);
     await expect(openRunDirectory(tooLong)).rejects.toMatchObject({
       exitCode: 78,
-      message: `Cannot use the run-time directory ${tooLong}: sockets in it need a path of at most 92 bytes`,
+      message: `Cannot use the run-time directory ${tooLong}: sockets in it need a path of at most 89 bytes`,
       hint: expect.stringContaining('FLUX_POD_DIR'),
     });
     expect(existsSync(tooLong)).toBe(false);
@@ -159,7 +162,7 @@ describe('openRunDirectory without FLUX_POD_DIR', () => {
   it('takes the usual place where it can be written, and leaves no trace of having tried', async () => {
     const places = { shared: newPath(), private: newPath() };
     expect((await openRunDirectory(undefined, places)).path).toBe(places.shared);
-    expect(readdirSync(places.shared)).toEqual(['run']);
+    expect(readdirSync(places.shared)).toEqual(['broker', 'run']);
     expect(existsSync(places.private)).toBe(false);
   });
 

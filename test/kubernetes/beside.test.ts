@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type GivenSpec, manifest, podOf, render, warningsOf } from '../support/miniclusters.ts';
+import { type GivenSpec, manifest, podOf, render, runnerOf, warningsOf } from '../support/miniclusters.ts';
 
 const withExtras = (...extras: ('http-service' | 'network-policy' | 'disruption-budget')[]) => ({
   extras: new Set(extras),
@@ -78,6 +78,53 @@ it('services are a pod of their own, under the name that the Operator gives them
     containers: [{ name: 'mongo', env: [{ name: 'A', value: 'b' }] }],
   });
   expect(spec?.template.metadata?.labels).toMatchObject(spec?.selector.matchLabels ?? { never: '' });
+});
+
+describe('a container beside Flux sees of the pod', () => {
+  const mountsOf = (container: GivenSpec, spec: GivenSpec = {}) => {
+    const rendering = render({ ...beside(container), ...spec });
+    return {
+      rendering,
+      mounts: podOf(rendering).initContainers?.find(({ name }) => name === 'beside')?.volumeMounts ?? [],
+    };
+  };
+
+  it.each([{ command: 'flux jobs' }, { noWrapEntrypoint: true }])(
+    'the directory of the broker’s socket to read, and neither certificate nor broker.toml: %j',
+    (container) => {
+      const { rendering, mounts } = mountsOf(container, {
+        flux: { brokerConfig: '[archive]\nperiod = "1m"' },
+      });
+      expect(mounts).toContainEqual({
+        name: 'flux-pod-socket',
+        mountPath: '/run/flux-pod/run',
+        readOnly: true,
+      });
+      const names = mounts.map(({ name }) => name);
+      for (const secret of ['flux-pod-run', 'flux-pod-curve', 'flux-pod-hooks', 'flux-pod-munge'])
+        expect(names).not.toContain(secret);
+      const scripts = mounts.filter(({ name }) => name === 'flux-pod-scripts');
+      expect(scripts.map(({ subPath }) => subPath)).toEqual(
+        'command' in container ? ['sidecar-beside.sh'] : [],
+      );
+      // The agent makes the socket where they look for it.
+      expect(runnerOf(rendering).volumeMounts).toEqual(
+        expect.arrayContaining([
+          { name: 'flux-pod-run', mountPath: '/run/flux-pod' },
+          { name: 'flux-pod-socket', mountPath: '/run/flux-pod/run' },
+        ]),
+      );
+    },
+  );
+
+  it('nothing that it could change and the container of Flux executes', () => {
+    const { rendering, mounts } = mountsOf({ command: 'x' });
+    const homes = [mounts, runnerOf(rendering).volumeMounts ?? []].map((all) =>
+      all.find(({ name }) => name === 'flux-pod-home'),
+    );
+    expect(homes.map((mount) => mount?.subPath)).toEqual(['beside', 'flux']);
+    expect(mounts.filter(({ readOnly, name }) => !readOnly && name !== 'flux-pod-home')).toEqual([]);
+  });
 });
 
 describe('what there is beside the pods', () => {

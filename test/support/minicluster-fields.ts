@@ -32,6 +32,7 @@ const samples: Readonly<Record<string, unknown>> = {
   '.hostPath': '/sample',
   '.logs': '/sample',
   '.mountPath': '/sample',
+  '.connectTimeout': '9s',
   '.workingDir': '/sample',
   '.bursting.hostlist': 'mc-[0-3],x-0',
   '.leadBroker.name': 'mc',
