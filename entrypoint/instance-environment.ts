@@ -1,11 +1,11 @@
 import { environmentFor, findFlux } from '../agent/broker/find-flux.ts';
-import type { RunDirectory } from '../agent/broker/run-directory.ts';
 import { ExitCode, PodError } from '../agent/errors.ts';
+import type { FoundDirectory } from './find-run-directory.ts';
 import { askAgent } from './running-pod.ts';
 
 /** The environment in which `flux` speaks to this pod's broker. Throws a PodError (exit 69) where no broker runs. */
 export async function instanceEnvironment(
-  directory: RunDirectory,
+  directory: FoundDirectory,
   environment: NodeJS.ProcessEnv,
 ): Promise<NodeJS.ProcessEnv> {
   const { body } = await askAgent(directory, '/status');
@@ -15,5 +15,5 @@ export async function instanceEnvironment(
       hint: '`flux-pod status` shows what the pod waits for.',
     });
   const flux = broker.flux ?? findFlux(environment.FLUX_POD_FLUX, environment.PATH ?? '');
-  return { ...environmentFor(flux, environment), FLUX_URI: `local://${directory.socket}` };
+  return { ...environmentFor(flux, environment), FLUX_URI: `local://${directory.brokerSocket}` };
 }

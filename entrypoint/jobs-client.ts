@@ -1,5 +1,5 @@
 /** Jobs for commands: through the broker's local socket inside a pod, through the REST API from anywhere else. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { jobEnvironment } from '../agent/api/job-environment.ts';
 import { followOutput, type Piece } from '../agent/api/job-output.ts';
 import { findJob, idOf, type JobsRequest, listPage } from '../agent/api/jobs.ts';
@@ -13,6 +13,7 @@ import { connectFlux } from '../agent/flux/client.ts';
 import { FluxError } from '../agent/flux/errors.ts';
 import { cancelJob } from '../agent/flux/services/job-manager.ts';
 import type { Flag, Flags } from './arguments.ts';
+import { actingIdentity, type FoundDirectory, type Identity } from './find-run-directory.ts';
 import { instanceEnvironment } from './instance-environment.ts';
 import { directoryFlags, findRunDirectory } from './running-pod.ts';
 
@@ -47,14 +48,14 @@ export async function openJobs(flags: Flags, environment: NodeJS.ProcessEnv): Pr
         hint: `Set ${apiUrlVariable} (such as http://mc-0.flux-service:8052) and ${apiTokenVariable}, or run this in a pod.`,
       },
     );
-  return localJobs(directory.socket, await instanceEnvironment(directory, environment));
+  return localJobs(directory, await instanceEnvironment(directory, environment));
 }
 
 const textOf = (flag: Flags[string]): string | undefined => (typeof flag === 'string' ? flag : undefined);
 
-async function localJobs(socket: string, environment: NodeJS.ProcessEnv): Promise<JobsClient> {
-  becomeOwner(socket);
-  const client = await connectFlux(socket).catch(refused);
+async function localJobs(directory: FoundDirectory, environment: NodeJS.ProcessEnv): Promise<JobsClient> {
+  become(actingIdentity(directory));
+  const client = await connectFlux(directory.socket).catch(refused);
   const defaults = { environment: jobEnvironment(environment), directory: process.cwd() };
   return {
     submit: (submission) => submit(client, submission, defaults).catch(refused),
@@ -75,13 +76,11 @@ async function localJobs(socket: string, environment: NodeJS.ProcessEnv): Promis
   };
 }
 
-/** Root in the container of another user's instance becomes that user: nobody else is let in by the broker. */
-function becomeOwner(socket: string): void {
-  const { uid, gid } = statSync(socket);
-  if (process.getuid?.() !== 0 || uid === 0) return;
-  process.setgroups?.([gid]);
-  process.setgid?.(gid);
-  process.setuid?.(uid);
+function become(identity: Identity | undefined): void {
+  if (!identity) return;
+  process.setgroups?.([identity.gid]);
+  process.setgid?.(identity.gid);
+  process.setuid?.(identity.uid);
 }
 
 function refused(error: unknown): never {

@@ -1,11 +1,11 @@
 /** The pod that runs beside this command, as its agent tells over the local socket: for `probe`, `status`, `shell` and their like. */
-import { existsSync } from 'node:fs';
 import { request } from 'node:http';
-import { type RunDirectory, runDirectoriesToTry } from '../agent/broker/run-directory.ts';
+import { type RunDirectory, runDirectoryAt } from '../agent/broker/run-directory.ts';
 import { readEnvironment, readFlags } from '../agent/config/layers.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
 import type { Flag, Flags } from './arguments.ts';
 import { readSettingsFile } from './configure.ts';
+import { type FoundDirectory, locateRunDirectory } from './find-run-directory.ts';
 
 /** The flags that say where the agent's run-time directory is, where it is not the usual one. */
 export const directoryFlags = {
@@ -15,19 +15,19 @@ export const directoryFlags = {
 
 /**
  * Finds the run-time directory of the agent: FLUX_POD_DIR, or the first of the usual places that an agent listens in. The other
- * settings are not looked at: a pod whose configuration is wrong can be asked too.
+ * settings are not looked at: a pod whose configuration is wrong can be asked too. A place that is not believed is named on stderr.
  */
-export async function findRunDirectory(flags: Flags, environment: NodeJS.ProcessEnv): Promise<RunDirectory> {
+export async function findRunDirectory(
+  flags: Flags,
+  environment: NodeJS.ProcessEnv,
+): Promise<FoundDirectory> {
   const layers = [
     readFlags(flags).layer,
     readEnvironment(environment).layer,
     (await readSettingsFile(flags, environment)).layer,
   ];
   const configured = layers.map(({ dir }) => dir?.value).find((value) => typeof value === 'string');
-  const candidates = runDirectoriesToTry(configured);
-  const [first] = candidates;
-  if (!first) throw new Error('there is always a place to try');
-  return candidates.find(({ agentSocket }) => existsSync(agentSocket)) ?? first;
+  return locateRunDirectory(configured, (sentence) => process.stderr.write(`flux-pod: ${sentence}\n`));
 }
 
 export interface AgentAnswer {
@@ -37,7 +37,7 @@ export interface AgentAnswer {
 
 /** Asks the agent. Throws a PodError (exit 69) where none answers. */
 export function askAgent(
-  { agentSocket }: RunDirectory,
+  { path: directory, agentSocket }: RunDirectory,
   path: string,
   { method = 'GET', timeoutMs = 5000 } = {},
 ): Promise<AgentAnswer> {
@@ -56,8 +56,12 @@ export function askAgent(
   }).catch((error: unknown) => {
     const why =
       errnoOf(error) === 'ENOENT' ? 'there is no such socket' : (errnoOf(error) ?? messageOf(error));
-    throw new PodError(ExitCode.peersUnavailable, `No agent answers at ${agentSocket}: ${why}`, {
-      hint: 'Is `flux-pod run` or `flux-pod attach` running in this container? It may still be starting. Is FLUX_POD_DIR the same here?',
-    });
+    throw new PodError(
+      ExitCode.peersUnavailable,
+      `No agent answers at ${runDirectoryAt(directory).agentSocket}: ${why}`,
+      {
+        hint: 'Is `flux-pod run` or `flux-pod attach` running in this container? It may still be starting. Is FLUX_POD_DIR the same here?',
+      },
+    );
   });
 }

@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
 import { operatorPaths } from '../pod/operator-paths.ts';
 import type { BrokerPaths } from './command-line.ts';
+import { directoryFault } from './ownership.ts';
 
 /** The files of one pod while it runs. */
 export interface RunDirectory extends BrokerPaths {
@@ -27,23 +28,32 @@ export interface RunDirectory extends BrokerPaths {
 }
 
 /** Where it is unless configured: the first choice, and what serves where that cannot be written. */
-const usualPlaces = { shared: '/run/flux-pod', private: `/tmp/flux-pod-${process.getuid?.() ?? 0}` };
+export interface UsualPlaces {
+  readonly shared: string;
+  readonly private: string;
+}
+export const usualPlaces: UsualPlaces = {
+  shared: '/run/flux-pod',
+  private: `/tmp/flux-pod-${process.getuid?.() ?? 0}`,
+};
 /** Flux leaves room for a socket's name in sockaddr_un (flux-core src/broker/rundir.c). */
 const longestRunDirectory = 96;
 const writableHint =
   'Set FLUX_POD_DIR to a directory that this user can write, such as the mount of an emptyDir.';
 
 /**
- * Makes the run-time directory ready: `configured` (FLUX_POD_DIR), else /run/flux-pod, else, where that cannot be written,
- * a private directory in /tmp that every other `flux-pod` of this user finds as well.
- * What an earlier broker left in it is removed. Throws a PodError (exit 78) where it cannot be used.
+ * Makes the run-time directory ready: `configured` (FLUX_POD_DIR), else /run/flux-pod, else, where that cannot be written or is not
+ * this user's alone, a private directory in /tmp that every other `flux-pod` of this user finds as well. `skipped` is called with a
+ * sentence when a directory is there and is not used. What an earlier broker left in it is removed. Throws a PodError (exit 78) where it
+ * cannot be used.
  */
 export async function openRunDirectory(
   configured: string | undefined,
+  skipped: (sentence: string) => void,
   places = usualPlaces,
 ): Promise<RunDirectory> {
   if (configured !== undefined) return prepare(configured);
-  return prepare(tryToMake(places.shared) ?? makePrivate(places.private));
+  return prepare(tryToMake(places.shared, skipped) ?? makePrivate(places.private));
 }
 
 /** Where things are in the run-time directory. */
@@ -59,12 +69,6 @@ export function runDirectoryAt(path: string): RunDirectory {
     // Alone in its directory, which other containers may mount.
     socket: join(path, 'run/local'),
   };
-}
-
-/** Where an agent's run-time directory may be, the likeliest first. */
-export function runDirectoriesToTry(configured: string | undefined): RunDirectory[] {
-  const paths = configured === undefined ? [usualPlaces.shared, usualPlaces.private] : [configured];
-  return paths.map(runDirectoryAt);
 }
 
 /**
@@ -137,6 +141,9 @@ async function prepare(path: string): Promise<RunDirectory> {
   } catch (error) {
     throw refuse(messageOf(error));
   }
+  // Where others can write in the directory, one of them may have been quicker.
+  const fault = directoryFault(lstatSync(directory.runDirectory), ownUid);
+  if (fault !== undefined) throw refuse(`${directory.runDirectory} is not private: ${fault}`);
   return directory;
 }
 
@@ -152,14 +159,22 @@ function makeDirectories(path: string): void {
   }
 }
 
-function tryToMake(path: string): string | undefined {
+const ownUid = process.getuid?.() ?? 0;
+
+function tryToMake(path: string, skipped: (sentence: string) => void): string | undefined {
   try {
+    makeDirectories(path);
+    const fault = directoryFault(lstatSync(path), ownUid);
+    if (fault !== undefined) {
+      skipped(`${path} is not used: ${fault}. FLUX_POD_DIR=${path} uses it all the same.`);
+      return undefined;
+    }
     makeDirectories(join(path, 'run'));
     writePrivate(join(path, 'writable'), '');
     rmSync(join(path, 'writable'));
     return path;
   } catch {
-    return undefined; // read-only or somebody else's: the private directory serves
+    return undefined; // read-only: the private directory serves
   }
 }
 
@@ -174,7 +189,7 @@ function makePrivate(path: string): string {
     throw refuse(messageOf(error), writableHint);
   }
   const entry = lstatSync(path);
-  if (entry.uid === process.getuid?.() && (entry.mode & 0o077) === 0 && entry.isDirectory()) return path;
+  if (entry.uid === ownUid && (entry.mode & 0o077) === 0 && entry.isDirectory()) return path;
   throw refuse('it is not a private directory of this user', 'Remove it, or set FLUX_POD_DIR.');
 }
 

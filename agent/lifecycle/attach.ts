@@ -25,7 +25,7 @@ export async function attach(configuration: Configuration, log: Log): Promise<Ou
   const signals = handleSignals(false, observations);
 
   const live = async (): Promise<Outcome> => {
-    const directory = await openRunDirectory(configuration.dir);
+    const directory = await openRunDirectory(configuration.dir, (sentence) => log('warn', sentence));
     await log.open();
     await reporting.serve(directory.agentSocket);
     for (;;) {

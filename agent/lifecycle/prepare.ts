@@ -13,6 +13,7 @@ import {
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
 import type { Seal } from '../lifeline/message.ts';
+import type { Log } from '../log.ts';
 import { type Membership, membershipOf } from '../pod/membership.ts';
 
 /** All that is needed to start this pod's broker, again and again. */
@@ -38,11 +39,12 @@ export async function preparePod(
   configuration: Configuration,
   command: readonly string[],
   environment: NodeJS.ProcessEnv,
+  log: Log,
 ): Promise<PreparedPod> {
   const membership = membershipOf(configuration);
   const flux = findFlux(configuration.flux, environment.PATH ?? '');
   const certificate = membership.size > 1 ? readMountedCertificate(configuration.curveCert) : undefined;
-  const directory = await openRunDirectory(configuration.dir);
+  const directory = await openRunDirectory(configuration.dir, (sentence) => log('warn', sentence));
   linkFromOperatorSocket(directory);
   const program = initialProgram(configuration, command, directory.batchScript);
 

@@ -34,7 +34,7 @@ export async function runPod(
     const hooks = findHooks(configuration.hooks, log);
     const hook = (stage: Stage, stop = signals.stop) => runHooks(hooks, stage, environment, stop, log);
     await hook('init');
-    const pod = await preparePod(configuration, command, environment);
+    const pod = await preparePod(configuration, command, environment, log);
     Object.assign(observations, { membership: pod.membership, flux: pod.flux });
     const leads = pod.membership.rank === 0;
     await reporting.prepareApi(pod);

@@ -1,11 +1,20 @@
+import { ExitCode, PodError } from '../../agent/errors.ts';
 import { parseVerbArguments } from '../arguments.ts';
+import { actingIdentity } from '../find-run-directory.ts';
 import { instanceEnvironment } from '../instance-environment.ts';
 import { directoryFlags, findRunDirectory } from '../running-pod.ts';
 
 /** `flux-pod env`: what a shell needs to use this pod's broker, to be sourced: `eval "$(flux-pod env)"`. */
 export async function env(args: readonly string[]): Promise<number> {
   const { flags } = parseVerbArguments('env', args, directoryFlags);
-  const environment = await instanceEnvironment(await findRunDirectory(flags, process.env), process.env);
+  const directory = await findRunDirectory(flags, process.env);
+  const other = actingIdentity(directory);
+  // Root would source a PATH that another user has named, and the broker would not let root in.
+  if (other)
+    throw new PodError(ExitCode.usage, `Cannot give root the environment of user ${other.uid}'s broker`, {
+      hint: '`flux-pod shell` becomes that user.',
+    });
+  const environment = await instanceEnvironment(directory, process.env);
   for (const name of ['FLUX_URI', 'PATH', 'PYTHONPATH']) {
     const value = environment[name];
     if (value !== undefined) process.stdout.write(`export ${name}=${quoted(value)}\n`);

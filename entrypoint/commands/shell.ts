@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { endingOf } from '../../agent/broker/process.ts';
 import type { RunDirectory } from '../../agent/broker/run-directory.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
@@ -8,6 +8,7 @@ import { FluxError } from '../../agent/flux/errors.ts';
 import { formatJobId, parseJobId } from '../../agent/flux/job-id.ts';
 import { lookup } from '../../agent/flux/services/job-info.ts';
 import { type Flag, parseVerbArguments } from '../arguments.ts';
+import { actingIdentity } from '../find-run-directory.ts';
 import { instanceEnvironment } from '../instance-environment.ts';
 import { directoryFlags, findRunDirectory } from '../running-pod.ts';
 
@@ -30,15 +31,8 @@ export async function shell(args: readonly string[]): Promise<number> {
   return run(file, rest, {
     env: { ...environment, ...job?.environment, ...(job && { FLUX_URI: environment.FLUX_URI }) },
     ...(job?.directory !== undefined && existsSync(job.directory) && { cwd: job.directory }),
-    ...ownerOf(directory),
+    ...actingIdentity(directory),
   });
-}
-
-/** Root in the container of another user's instance becomes that user: nobody else is let in by the broker. */
-function ownerOf({ socket }: RunDirectory): { uid?: number; gid?: number } {
-  if (process.getuid?.() !== 0 || !existsSync(socket)) return {};
-  const { uid, gid } = statSync(socket);
-  return uid === 0 ? {} : { uid, gid };
 }
 
 function run(file: string, args: string[], options: Parameters<typeof spawn>[2] & object): Promise<number> {

@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -16,12 +17,13 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import {
   linkFromOperatorSocket,
   linkSocket,
-  openRunDirectory,
+  openRunDirectory as openDirectory,
   runDirectoryAt,
+  type UsualPlaces,
   writePrivate,
 } from '../../agent/broker/run-directory.ts';
 
@@ -31,6 +33,15 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 const newPath = () => join(root, `${++made}`);
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
+
+/** What an agent would log of places that it does not use. */
+const skipped: string[] = [];
+const openRunDirectory = (configured: string | undefined, places?: UsualPlaces) =>
+  openDirectory(configured, (sentence) => skipped.push(sentence), places);
+beforeEach(() => void skipped.splice(0));
+
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.warn('SKIPPED: run-time directories of other users. Only root can make them.');
 
 /** Somebody who listens at the socket, as a broker does, until the test ends. */
 async function listenAt(socket: string): Promise<void> {
@@ -175,6 +186,31 @@ describe('openRunDirectory without FLUX_POD_DIR', () => {
     expect((await openRunDirectory(undefined, places)).path).toBe(places.private);
     expect(modeOf(places.private)).toBe('700');
     expect((await openRunDirectory(undefined, places)).path).toBe(places.private);
+  });
+
+  it('takes the private directory where others can write in the usual place, and names the reason', async () => {
+    const places = { shared: withMode(0o777), private: newPath() };
+    expect((await openRunDirectory(undefined, places)).path).toBe(places.private);
+    expect(skipped).toEqual([
+      `${places.shared} is not used: other users can write in it (mode 0777). FLUX_POD_DIR=${places.shared} uses it all the same.`,
+    ]);
+    expect(readdirSync(places.shared)).toEqual([]);
+  });
+
+  it.skipIf(!isRoot)('takes the private directory where the usual place is of another user', async () => {
+    const places = { shared: withMode(0o755), private: newPath() };
+    chownSync(places.shared, 65_534, 65_534);
+    expect((await openRunDirectory(undefined, places)).path).toBe(places.private);
+    expect(skipped).toEqual([
+      expect.stringContaining(`${places.shared} is not used: it belongs to user 65534, not to user 0.`),
+    ]);
+    expect(readdirSync(places.shared)).toEqual([]);
+  });
+
+  it('takes the private directory where the usual place is a link, even to a private directory', async () => {
+    const places = { shared: linkTo(withMode(0o700)), private: newPath() };
+    expect((await openRunDirectory(undefined, places)).path).toBe(places.private);
+    expect(skipped).toEqual([expect.stringContaining('it is no directory')]);
   });
 
   it.each([

@@ -1,0 +1,157 @@
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { type FoundDirectory, locateRunDirectory } from '../../entrypoint/find-run-directory.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'find-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const me = process.getuid?.() ?? 0;
+const stranger = 65_534;
+if (me !== 0) console.warn('SKIPPED: agents of other users. Only root can make their directories.');
+
+let made = 0;
+const newPath = () => join(root, `${++made}`);
+
+interface Agent {
+  readonly user?: number;
+  readonly mode?: number;
+  readonly socketUser?: number;
+  readonly socketMode?: number;
+  readonly runUser?: number;
+}
+
+/** A run-time directory with the socket of an agent, until the test ends. */
+async function agentDirectory({ user = me, mode = 0o700, ...more }: Agent = {}): Promise<string> {
+  const path = newPath();
+  mkdirSync(join(path, 'run'), { recursive: true, mode: 0o700 });
+  const socket = join(path, 'agent.sock');
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  onTestFinished(() => void server.close());
+  chmodSync(socket, more.socketMode ?? 0o700);
+  if (me === 0) {
+    chownSync(socket, more.socketUser ?? user, more.socketUser ?? user);
+    chownSync(join(path, 'run'), more.runUser ?? user, more.runUser ?? user);
+    chownSync(path, user, user);
+  }
+  chmodSync(path, mode);
+  return path;
+}
+
+function locate(where: { configured?: string; shared?: string; private?: string }): {
+  found: FoundDirectory;
+  skipped: string[];
+} {
+  const skipped: string[] = [];
+  const places = { shared: where.shared ?? newPath(), private: where.private ?? newPath() };
+  const found = locateRunDirectory(where.configured, (sentence) => skipped.push(sentence), places);
+  return { found, skipped };
+}
+
+describe('the agent of this user', () => {
+  it('is found in either of the usual places, and where FLUX_POD_DIR says', async () => {
+    const path = await agentDirectory();
+    for (const place of ['shared', 'private', 'configured']) {
+      const { found, skipped } = locate({ [place]: path });
+      expect(found).toMatchObject({ path, owner: { uid: me }, brokerSocket: join(path, 'run/local') });
+      expect(found.agentSocket).toMatch(/^\/proc\/self\/fd\/\d+\/agent\.sock$/);
+      expect(skipped).toEqual([]);
+    }
+  });
+
+  it('is found in an emptyDir that all may write, and behind a link, where FLUX_POD_DIR names it', async () => {
+    const path = await agentDirectory({ mode: 0o777 });
+    const link = newPath();
+    symlinkSync(path, link);
+    expect(locate({ configured: path }).found.path).toBe(path);
+    expect(locate({ configured: link }).found.path).toBe(link);
+  });
+
+  it('is looked for where it would be, where there is none', () => {
+    const shared = newPath();
+    expect(locate({ shared }).found).toMatchObject({ path: shared, agentSocket: join(shared, 'agent.sock') });
+  });
+
+  it('stays the one that was checked, also where another directory takes the name', async () => {
+    const path = await agentDirectory();
+    const { found } = locate({ configured: path });
+    rmSync(path, { recursive: true });
+    mkdirSync(path);
+    writeFileSync(join(path, 'broker.toml'), 'planted');
+    expect(existsSync(join(path, 'broker.toml'))).toBe(true);
+    expect(existsSync(found.brokerToml)).toBe(false);
+  });
+});
+
+describe('a usual place is skipped, and named with the reason,', () => {
+  it.each<[string, Agent, string]>([
+    ['where all may write in it', { mode: 0o777 }, 'other users can write in it (mode 0777)'],
+    ['where its group may', { mode: 0o770 }, 'other users can write in it (mode 0770)'],
+    ['where others may connect to the agent', { socketMode: 0o777 }, 'other users can connect to it'],
+  ])('%s', async (_, agent, why) => {
+    const path = await agentDirectory(agent);
+    for (const place of ['shared', 'private']) {
+      const { found, skipped } = locate({ [place]: path });
+      expect(found.agentSocket).not.toContain('/proc/');
+      expect(skipped).toEqual([expect.stringContaining(`Cannot use the run-time directory ${path}: `)]);
+      expect(skipped[0]).toContain(why);
+    }
+  });
+
+  it('where it is a link', async () => {
+    const link = newPath();
+    symlinkSync(await agentDirectory(), link);
+    expect(locate({ private: link }).skipped).toEqual([expect.stringContaining('it is no directory')]);
+  });
+
+  it.skipIf(me !== 0)('where another user has made root’s private directory', async () => {
+    const path = await agentDirectory({ user: stranger });
+    const { found, skipped } = locate({ private: path });
+    expect(found.agentSocket).not.toContain('/proc/');
+    expect(skipped).toEqual([
+      `Cannot use the run-time directory ${path}: it belongs to user 65534, not to user 0. It is skipped.`,
+    ]);
+  });
+
+  it.skipIf(me !== 0)('where another user’s socket or broker is in it', async () => {
+    for (const agent of [{ socketUser: stranger }, { runUser: stranger }]) {
+      const { skipped } = locate({ private: await agentDirectory(agent) });
+      expect(skipped).toEqual([expect.stringContaining('it belongs to user 65534, not to user 0')]);
+    }
+  });
+});
+
+describe.skipIf(me !== 0)('root looks into the pod of another user', () => {
+  it('at FLUX_POD_DIR, and learns whom to become', async () => {
+    const path = await agentDirectory({ user: 1000 });
+    expect(locate({ configured: path }).found.owner).toEqual({ uid: 1000, gid: 1000 });
+  });
+
+  it('at /run/flux-pod, where only root can have let that user in', async () => {
+    const inside = await agentDirectory({ user: 1000 });
+    expect(locate({ shared: inside }).found.owner).toEqual({ uid: 1000, gid: 1000 });
+    chmodSync(root, 0o777);
+    const { skipped } = locate({ shared: inside });
+    chmodSync(root, 0o700);
+    expect(skipped).toEqual([expect.stringContaining(`not only root can write in ${root}`)]);
+  });
+
+  it('unless its broker’s directory is a third one’s', async () => {
+    const path = await agentDirectory({ user: 1000, mode: 0o777, runUser: stranger });
+    expect(() => locate({ configured: path })).toThrow(
+      `Cannot use the run-time directory ${path}: ${path}/run: it belongs to user 65534, not to user 1000`,
+    );
+  });
+});
