@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import type { HostPort } from '../config/kinds.ts';
+import { errnoOf } from '../errors.ts';
 
 /** What resolv.conf(5) says that matters to a stub resolver which only asks absolute names. */
 export interface ResolvConf {
@@ -23,4 +26,19 @@ export function parseResolvConf(text: string): ResolvConf {
     if (keyword === 'search') search = values.map((name) => name.replace(/\.$/, ''));
   }
   return { nameservers, search };
+}
+
+/** The name servers of this machine, in the order to be asked: without a nameserver line, and without the file, it is its own. */
+export function systemNameservers(path = '/etc/resolv.conf'): HostPort[] {
+  const { nameservers } = parseResolvConf(readIfThere(path));
+  return (nameservers.length > 0 ? nameservers : ['127.0.0.1']).map((host) => ({ host, port: 53 }));
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return '';
+    throw error;
+  }
 }

@@ -1,7 +1,8 @@
 /** Finds where this pod's parent listens, as long as it takes or as long as FLUX_POD_PEER_TIMEOUT says. */
-import { existsSync, readFileSync } from 'node:fs';
-import type { HostPort } from '../config/kinds.ts';
+
+import { existsSync } from 'node:fs';
 import type { AwaitOptions, Found } from '../dns/await-parent.ts';
+import { systemNameservers } from '../dns/resolv-conf.ts';
 import { ExitCode, PodError } from '../errors.ts';
 import type { Observations } from '../health/observations.ts';
 import { longestTimerMs } from '../instant.ts';
@@ -36,7 +37,7 @@ export async function findParent(search: Search): Promise<Found> {
   const obstacles = createObstacleLog(parent.target.host, log);
   try {
     const found = await awaitParent(parent.target, {
-      nameservers: nameservers ?? systemNameservers(await import('../dns/resolv-conf.ts')),
+      nameservers: nameservers ?? systemNameservers(),
       family: address.includes(':') ? 6 : 4,
       size: membership.size,
       rank: membership.rank,
@@ -73,12 +74,6 @@ function deadline(seconds: number | undefined): AbortSignal {
   return milliseconds <= longestTimerMs
     ? AbortSignal.timeout(Math.ceil(milliseconds))
     : new AbortController().signal;
-}
-
-function systemNameservers({ parseResolvConf }: typeof import('../dns/resolv-conf.ts')): HostPort[] {
-  const { nameservers } = parseResolvConf(readFileSync('/etc/resolv.conf', 'utf8'));
-  // resolv.conf(5): without a nameserver line it is the one on this machine.
-  return (nameservers.length > 0 ? nameservers : ['127.0.0.1']).map((host) => ({ host, port: 53 }));
 }
 
 /** Where the kubelet mounts what a pod's service account may show to the API server. */

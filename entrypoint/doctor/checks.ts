@@ -7,7 +7,7 @@ import { checkKeyPair, isOperators, readMountedCertificate } from '../../agent/b
 import { environmentFor, findFlux } from '../../agent/broker/find-flux.ts';
 import type { RunDirectory } from '../../agent/broker/run-directory.ts';
 import type { Configuration } from '../../agent/config/resolve.ts';
-import { parseResolvConf } from '../../agent/dns/resolv-conf.ts';
+import { systemNameservers } from '../../agent/dns/resolv-conf.ts';
 import { createResolver } from '../../agent/dns/resolver.ts';
 import { errnoOf, messageOf, PodError } from '../../agent/errors.ts';
 import { offeredCores, readCpuAllowance } from '../../agent/pod/cpus.ts';
@@ -140,16 +140,11 @@ export const checks: Readonly<Record<string, (patient: Patient) => Finding | Pro
 async function nameCheck({ configuration, membership }: Patient, host: string): Promise<Finding> {
   if (membership.dnsSuffix === '') return ok(`${host} needs no Service`);
   const name = `${host}${membership.dnsSuffix}`;
-  const servers =
-    configuration.nameservers ??
-    parseResolvConf(readFileSync('/etc/resolv.conf', 'utf8')).nameservers.map((address) => ({
-      host: address,
-      port: 53,
-    }));
+  const servers = configuration.nameservers ?? systemNameservers();
   const question = { name, type: `UNKNOWN_${65_280 + (process.pid % 250)}` };
   const reply = await createResolver(servers).ask(question, AbortSignal.timeout(5000));
   if (!reply) {
-    const asked = servers.map((server) => server.host).join(', ') || 'none';
+    const asked = servers.map((server) => server.host).join(', ');
     return bad(
       `no name server answers (${asked})`,
       'Is the cluster DNS reachable from this pod, and no NetworkPolicy in the way?',

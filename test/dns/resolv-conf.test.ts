@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest';
-import { parseResolvConf } from '../../agent/dns/resolv-conf.ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { parseResolvConf, systemNameservers } from '../../agent/dns/resolv-conf.ts';
 import { podFacts } from '../support/pod-facts.ts';
 
 describe('resolv.conf(5)', () => {
@@ -39,5 +42,26 @@ describe('resolv.conf(5)', () => {
     ['none, after an empty line of that name', 'search a\nsearch\n', []],
   ])('has as search list: %s', (_, text, search) => {
     expect(parseResolvConf(text).search).toEqual(search);
+  });
+});
+
+describe('the name servers of this machine', () => {
+  const fileOf = (text: string): string => {
+    const directory = mkdtempSync(join(tmpdir(), 'resolv-conf-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    writeFileSync(join(directory, 'resolv.conf'), text);
+    return join(directory, 'resolv.conf');
+  };
+  const at = (...hosts: string[]) => hosts.map((host) => ({ host, port: 53 }));
+
+  it('are those of resolv.conf, at port 53', () => {
+    expect(systemNameservers(fileOf('nameserver 10.0.0.1\nnameserver fd00::a\n'))).toEqual(
+      at('10.0.0.1', 'fd00::a'),
+    );
+  });
+
+  it('are its own where resolv.conf names none, or is not there, as resolv.conf(5) says', () => {
+    expect(systemNameservers(fileOf('search a.b\n'))).toEqual(at('127.0.0.1'));
+    expect(systemNameservers('/nowhere/resolv.conf')).toEqual(at('127.0.0.1'));
   });
 });
