@@ -93,6 +93,8 @@ const sentence = (message: string): PodError => new PodError(ExitCode.usage, mes
 function remoteJobs(base: string, tokenFile: string | undefined): JobsClient {
   if (!URL.canParse('/v1', base)) throw sentence(`Cannot use the API at ${base}: expected a URL`);
   const token = tokenFile === undefined || tokenFile === '' ? undefined : readToken(tokenFile);
+  // The environment may set it for another program. A token is for the API alone: NODE_EXTRA_CA_CERTS names a certificate to trust.
+  delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
   const ask = async (method: string, path: string, body?: unknown, accept = 'application/json') => {
     const response = await fetch(new URL(path, base), {
       method,
@@ -106,6 +108,9 @@ function remoteJobs(base: string, tokenFile: string | undefined): JobsClient {
       throw new PodError(
         ExitCode.peersUnavailable,
         `No API answers at ${base}: ${messageOf(error.cause ?? error)}`,
+        /^https:/i.test(base)
+          ? { hint: 'NODE_EXTRA_CA_CERTS names a PEM file of certificates that are trusted as well.' }
+          : {},
       );
     });
     if (response.ok) return response;

@@ -56,7 +56,9 @@ function get(
 ): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
-    const asked = request({ host, port, path, ca, headers, signal, agent: false }, (response) => {
+    // Said, and not left to NODE_TLS_REJECT_UNAUTHORIZED, which the pod may set for its program: the token is for the cluster's own server only.
+    const tls = { ca, rejectUnauthorized: true };
+    const asked = request({ host, port, path, ...tls, headers, signal, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('error', reject);
