@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { printable } from './printable.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 type Fields = Readonly<Record<string, unknown>>;
@@ -72,11 +73,12 @@ function destination(pino: typeof import('pino').pino) {
   return pino.destination({ dest: 2, sync: true }).on('error', () => undefined);
 }
 
-/** For people: `12:30:01.123 info  mc-0 The broker has started  pid=12` */
+/** For people: `12:30:01.123 info  mc-0 The broker has started  pid=12`. One line, whatever is in a value. */
 function readable(json: string): string {
   const { time, level, pod, msg, ...fields } = JSON.parse(json);
   const facts = Object.entries(fields).map(
     ([name, value]) => `  ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
-  return `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${pod} ${msg}${facts.join('')}\n`;
+  const line = `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${pod} ${msg}${facts.join('')}`;
+  return `${printable(line)}\n`;
 }

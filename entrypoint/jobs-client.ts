@@ -12,6 +12,7 @@ import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 import { connectFlux } from '../agent/flux/client.ts';
 import { FluxError } from '../agent/flux/errors.ts';
 import { cancelJob } from '../agent/flux/services/job-manager.ts';
+import { printable } from '../agent/printable.ts';
 import type { Flag, Flags } from './arguments.ts';
 import { actingIdentity, type FoundDirectory, type Identity } from './find-run-directory.ts';
 import { instanceEnvironment } from './instance-environment.ts';
@@ -152,8 +153,8 @@ async function problemOf(response: Response): Promise<PodError> {
     detail?: string;
     errors?: { where: string; what: string }[];
   };
-  const faults = errors.map(({ where, what }) => `\n  ${where}: ${what}`).join('');
-  return sentence(`The API says ${response.status}: ${detail ?? response.statusText}${faults}`);
+  const faults = errors.map(({ where, what }) => `\n  ${printable(`${where}: ${what}`)}`).join('');
+  return sentence(`The API says ${response.status}: ${printable(detail ?? response.statusText)}${faults}`);
 }
 
 /** The pieces in a stream of server-sent events, until its event `end`. */

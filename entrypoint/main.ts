@@ -5,6 +5,7 @@
  */
 import { writeSync } from 'node:fs';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
+import { printableLines } from '../agent/printable.ts';
 
 type Command = (args: readonly string[]) => Promise<number>;
 
@@ -76,7 +77,8 @@ const endOfFlags = (args: readonly string[]): number =>
 
 function report(error: unknown): number {
   if (error instanceof PodError) {
-    writeSync(2, `flux-pod: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
+    const hint = error.hint === undefined ? '' : `${error.hint}\n`;
+    writeSync(2, printableLines(`flux-pod: ${error.message}\n${hint}`));
     return error.exitCode;
   }
   process.stderr.write(

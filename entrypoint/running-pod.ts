@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { type RunDirectory, runDirectoryAt } from '../agent/broker/run-directory.ts';
 import { readEnvironment, readFlags } from '../agent/config/layers.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
+import { printable } from '../agent/printable.ts';
 import type { Flag, Flags } from './arguments.ts';
 import { readSettingsFile } from './configure.ts';
 import { type FoundDirectory, locateRunDirectory } from './find-run-directory.ts';
@@ -27,7 +28,9 @@ export async function findRunDirectory(
     (await readSettingsFile(flags, environment)).layer,
   ];
   const configured = layers.map(({ dir }) => dir?.value).find((value) => typeof value === 'string');
-  return locateRunDirectory(configured, (sentence) => process.stderr.write(`flux-pod: ${sentence}\n`));
+  return locateRunDirectory(configured, (sentence) =>
+    process.stderr.write(`flux-pod: ${printable(sentence)}\n`),
+  );
 }
 
 export interface AgentAnswer {

@@ -2,6 +2,7 @@
 import { formatIdset } from '../agent/cluster/idset.ts';
 import { countResources, type ResourceStatus } from '../agent/flux/services/resource.ts';
 import type { Status } from '../agent/health/status.ts';
+import { printable } from '../agent/printable.ts';
 import { drawOverlayTree, type OverlayNode } from './overlay-tree.ts';
 
 export interface FullStatus extends Status {
@@ -59,7 +60,7 @@ export function statusTable(status: FullStatus, now: number = Date.now()): strin
   if (lastError) row('last error', lastError.what, `${ago(lastError.at)} ago`);
   for (const { at, what } of status.remarks) row('remark', what, `${ago(at)} ago`);
   const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}\n`).join('');
+  return rows.map(([name, text]) => `${name.padEnd(width)}  ${printable(text)}\n`).join('');
 }
 
 function describeResources({ R, drain, offline, torpid, exclude }: ResourceStatus): string[] {

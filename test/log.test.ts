@@ -77,6 +77,19 @@ describe.concurrent('the log', () => {
     ]);
   });
 
+  it('is one line where it is text, whatever is in a value', async () => {
+    const forged = 'x\n12:00:00.000 info  mc-0 Forged\u2028\r\x1b[2J\x9b2J';
+    const shown = 'x\\n12:00:00.000 info  mc-0 Forged\\u2028\\r\\u001b[2J\\u009b2J';
+    const lines = await run(
+      { format: 'text', base: { pod: forged } },
+      `const forged = ${JSON.stringify(forged)};
+       log('warn', forged, { forged, nested: { forged }, [forged]: 1 }); await log.open();`,
+    );
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.split(shown)).toHaveLength(6);
+    expect(lines[0]).not.toMatch(/[\p{Cc}\u2028]/u);
+  });
+
   it.each(['json', 'text'] as const)('as %s may lose its reader, and the pod goes on', async (format) => {
     const body = `
       log('info', 'kept');

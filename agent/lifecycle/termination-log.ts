@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { PodError } from '../errors.ts';
+import { printableLines } from '../printable.ts';
 import type { Outcome } from './outcome.ts';
 
 /** Where the kubelet reads a container's last words, at most 4096 bytes (terminationMessagePath). */
@@ -8,7 +9,7 @@ const path = '/dev/termination-log';
 export function writeTerminationLog({ code, sentence }: Outcome): void {
   if (!existsSync(path)) return;
   try {
-    writeFileSync(path, `${sentence} (exit ${code})\n`.slice(0, 4096));
+    writeFileSync(path, `${printableLines(sentence)} (exit ${code})\n`.slice(0, 4096));
   } catch {
     // Only for people who look there: a log that cannot be written must not change the outcome.
   }

@@ -1,4 +1,5 @@
 import { ExitCode, PodError } from '../../agent/errors.ts';
+import { printableLines } from '../../agent/printable.ts';
 import { parseVerbArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
 
@@ -14,7 +15,7 @@ export async function cancel(args: readonly string[]): Promise<number> {
   for (const id of positionals) {
     await jobs.cancel(id).catch((error: unknown) => {
       if (!(error instanceof PodError)) throw error;
-      process.stderr.write(`flux-pod: ${id}: ${error.message}\n`);
+      process.stderr.write(printableLines(`flux-pod: ${id}: ${error.message}\n`));
       code = error.exitCode;
     });
   }

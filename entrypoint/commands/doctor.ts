@@ -1,6 +1,7 @@
 import { writePrivate } from '../../agent/broker/run-directory.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { membershipOf } from '../../agent/pod/membership.ts';
+import { printableLines } from '../../agent/printable.ts';
 import { type Flag, parseVerbArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';
 import { makeBundle } from '../doctor/bundle.ts';
@@ -29,7 +30,7 @@ export async function doctor(args: readonly string[]): Promise<number> {
   const directory = await findRunDirectory(flags, process.env);
   const { findings, configuration } = await diagnose();
   const text = findings.map(findingText).join('');
-  process.stdout.write(text);
+  process.stdout.write(printableLines(text));
   if (flags.bundle) {
     writePrivate(
       file,

@@ -1,5 +1,6 @@
 import type { JobAnswer } from '../../agent/api/schemas.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
+import { printable } from '../../agent/printable.ts';
 import { type Flag, parseVerbArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
 
@@ -30,14 +31,14 @@ export async function jobs(args: readonly string[]): Promise<number> {
     state: state ?? (everything ? undefined : ['ACTIVE']),
     search: typeof flags.search === 'string' ? flags.search : undefined,
   });
-  process.stdout.write(flags.json ? `${JSON.stringify(page)}\n` : table(page.jobs));
+  process.stdout.write(flags.json ? `${printable(JSON.stringify(page))}\n` : table(page.jobs));
   return 0;
 }
 
 function table(jobs: readonly JobAnswer[]): string {
   const rows = jobs.map(({ id, name, state, result, ntasks, nnodes, runtime, nodelist }) =>
     [id, name, result ?? state, ntasks, nnodes, runtime?.toFixed(1), nodelist].map((cell) =>
-      plain(cell ?? '-'),
+      printable(String(cell ?? '-')),
     ),
   );
   const all = [['JOBID', 'NAME', 'STATE', 'TASKS', 'NODES', 'SECONDS', 'HOSTS'], ...rows];
@@ -52,6 +53,3 @@ function table(jobs: readonly JobAnswer[]): string {
     )
     .join('');
 }
-
-/** What a terminal would take for a command is no part of a name. */
-const plain = (cell: string | number): string => String(cell).replace(/\p{Cc}/gu, '?');

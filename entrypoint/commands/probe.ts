@@ -1,5 +1,6 @@
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { probes } from '../../agent/health/verdict.ts';
+import { printable } from '../../agent/printable.ts';
 import { parseVerbArguments } from '../arguments.ts';
 import { askAgent, directoryFlags, findRunDirectory } from '../running-pod.ts';
 
@@ -17,7 +18,7 @@ export async function probe(args: readonly string[]): Promise<number> {
   const directory = await findRunDirectory(flags, process.env);
   try {
     const { status, body } = await askAgent(directory, path);
-    process.stdout.write(`${JSON.parse(body).why}\n`);
+    process.stdout.write(`${printable(String(JSON.parse(body).why))}\n`);
     return status === 200 ? 0 : 1;
   } catch (error) {
     if (!(error instanceof PodError)) throw error;

@@ -15,6 +15,7 @@ import { isObjectName } from '../../agent/kubernetes/kinds.ts';
 import type { MiniCluster } from '../../agent/kubernetes/minicluster-schema.ts';
 import { readMiniCluster } from '../../agent/kubernetes/read-minicluster.ts';
 import { type Rendering, renderMiniCluster } from '../../agent/kubernetes/render.ts';
+import { printable } from '../../agent/printable.ts';
 import { type Flags, parseVerbArguments } from '../arguments.ts';
 import { defaultInstaller, renderFlags, usualExtras } from './render-flags.ts';
 
@@ -47,9 +48,10 @@ export async function render(args: readonly string[]): Promise<number> {
     installers.add(options.installer);
     return renderMiniCluster(miniCluster, options);
   });
-  for (const other of others) process.stderr.write(`warning: ${other} is no MiniCluster and not rendered\n`);
+  for (const other of others)
+    process.stderr.write(`warning: ${printable(other)} is no MiniCluster and not rendered\n`);
   for (const { path, why } of renderings.flatMap(({ warnings }) => warnings)) {
-    process.stderr.write(`warning: ${path} ${why}\n`);
+    process.stderr.write(`warning: ${printable(`${path} ${why}`)}\n`);
   }
   if (installers.has(defaultInstaller))
     process.stderr.write(

@@ -5,6 +5,7 @@ import { createTopology, parseTopology } from '../../agent/cluster/topology.ts';
 import { connectFlux } from '../../agent/flux/client.ts';
 import { getResourceStatus } from '../../agent/flux/services/resource.ts';
 import type { Status } from '../../agent/health/status.ts';
+import { printable } from '../../agent/printable.ts';
 import { type Flag, parseVerbArguments } from '../arguments.ts';
 import { askOverlayTree } from '../overlay-tree.ts';
 import { askAgent, directoryFlags, findRunDirectory } from '../running-pod.ts';
@@ -24,7 +25,7 @@ export async function status(args: readonly string[]): Promise<number> {
   const terminal = process.stdout.isTTY === true;
   for (;;) {
     const full = await askStatus(directory);
-    const text = flags.json ? `${JSON.stringify(full)}\n` : statusTable(full);
+    const text = flags.json ? `${printable(JSON.stringify(full))}\n` : statusTable(full);
     // Home, the new text, and nothing of the old one below it.
     const screen = terminal && flags.watch && !flags.json;
     process.stdout.write(screen ? `\x1b[H${text.replaceAll('\n', '\x1b[K\n')}\x1b[J` : text);

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { jobspecSubmission, simpleJob } from '../../agent/api/schemas.ts';
 import type { Submission } from '../../agent/api/submit.ts';
 import { ExitCode, messageOf, PodError } from '../../agent/errors.ts';
+import { printable } from '../../agent/printable.ts';
 import { type Flag, type Flags, parseVerbArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
 import { followJob } from './logs.ts';
@@ -61,10 +62,10 @@ export async function submit(args: readonly string[]): Promise<number> {
   using jobs = await openJobs(flags, process.env);
   const { id } = await jobs.submit(submission);
   if (!flags.watch) {
-    process.stdout.write(`${id}\n`);
+    process.stdout.write(`${printable(id)}\n`);
     return 0;
   }
-  process.stderr.write(`${id}\n`);
+  process.stderr.write(`${printable(id)}\n`);
   // Awaited here: the way to the jobs is closed behind it.
   return await followJob(jobs, id);
 }
@@ -74,7 +75,7 @@ async function submitMany(flags: Flags, cc: string, submission: Submission): Pro
     throw usage('--cc goes neither with --jobspec nor with --watch');
   using jobs = await openJobs(flags, process.env);
   const ids = await jobs.submitCopies(cc, submission);
-  process.stdout.write(ids.map((id) => `${id}\n`).join(''));
+  process.stdout.write(ids.map((id) => `${printable(id)}\n`).join(''));
   return 0;
 }
 
