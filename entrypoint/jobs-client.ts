@@ -8,7 +8,7 @@ import type { CopiesAnswer, JobAnswer, SimpleJob, SubmitAnswer } from '../agent/
 import { type Submission, submit } from '../agent/api/submit.ts';
 import { submitCopies } from '../agent/api/submit-copies.ts';
 import { apiTokenVariable, apiUrlVariable } from '../agent/config/layers.ts';
-import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
+import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
 import { connectFlux } from '../agent/flux/client.ts';
 import { FluxError } from '../agent/flux/errors.ts';
 import { cancelJob } from '../agent/flux/services/job-manager.ts';
@@ -142,9 +142,13 @@ function readToken(file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    throw new PodError(ExitCode.configuration, `Cannot read the token: ${messageOf(error)}`, {
-      hint: `${apiTokenVariable} or --token-file names a file that holds one token.`,
-    });
+    throw new PodError(
+      ExitCode.configuration,
+      `Cannot read the token: ${errnoOf(error) ?? 'an unknown error'}`,
+      {
+        hint: `${apiTokenVariable} or --token-file names a file that holds one token.`,
+      },
+    );
   }
 }
 

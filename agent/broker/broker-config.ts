@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { parse, type TomlTable } from 'smol-toml';
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
-import { ExitCode, messageOf, PodError } from '../errors.ts';
+import { tomlFault } from '../config/toml-fault.ts';
+import { ExitCode, PodError } from '../errors.ts';
 import type { Membership } from '../pod/membership.ts';
 import { operatorPaths } from '../pod/operator-paths.ts';
 import { brokerTable, conflictsWith, dropOwned, formatToml, mergeTables } from './broker-toml.ts';
@@ -56,7 +57,7 @@ function withUserTable(ours: TomlTable, path: string): TomlTable {
   try {
     user = parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw refuse(messageOf(error), hintFor(path));
+    throw refuse(tomlFault(error), hintFor(path));
   }
   // The Flux Operator has written its file for its own script: where that says what flux-pod owns, it is not meant.
   if (path === operatorPaths.brokerToml) dropOwned(user);

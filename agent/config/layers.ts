@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf, messageOf } from '../errors.ts';
 import { environmentName, flagName, type SettingName, settingNames, tomlName } from './settings.ts';
+import { tomlFault } from './toml-fault.ts';
 
 /** A value as somebody wrote it, and where: `--size`, `FLUX_POD_SIZE`, `size in /etc/flux-pod/config.toml`. */
 export interface RawSetting {
@@ -14,6 +15,7 @@ export type Layer = { readonly [Name in SettingName]?: RawSetting };
 /** Something wrong with the configuration: the name as the user wrote it, the value, and what was expected instead. */
 export interface Problem {
   readonly name: string;
+  /** Absent where it may be a secret: this goes to the log and to /dev/termination-log. */
   readonly value?: unknown;
   readonly expected: string;
 }
@@ -85,7 +87,7 @@ export async function readConfigFile(path: string, optional: boolean): Promise<L
       (source) => `no such setting${suggestion(source.split(' ', 1)[0] ?? '', [...known.keys()])}`,
     );
   } catch (error) {
-    return { layer: {}, problems: [{ name: path, expected: `TOML: ${messageOf(error)}` }] };
+    return { layer: {}, problems: [{ name: path, expected: `TOML: ${tomlFault(error)}` }] };
   }
 }
 
@@ -96,7 +98,8 @@ function readLayer(
   const layer: { [Name in SettingName]?: RawSetting } = {};
   const problems: Problem[] = [];
   for (const [name, value, source] of entries) {
-    if (name === undefined) problems.push({ name: source, value, expected: explainUnknown(source) });
+    // The value of a name that is nearly that of a secret may be the secret itself.
+    if (name === undefined) problems.push({ name: source, expected: explainUnknown(source) });
     else layer[name] = { value, source };
   }
   return { layer, problems };

@@ -139,9 +139,16 @@ function readLayers(layers: readonly Layer[], problems: Problem[]) {
     sources[name] = raw;
     const reading = readSetting(name, raw.value);
     if (reading) values[name] = reading.value;
-    else problems.push({ name: raw.source, value: raw.value, expected: settings[name].expected });
+    else problems.push(problemWith(name, raw));
   }
   return { values: values as SettingValues, sources };
+}
+
+/** What was set for a secret may be the secret itself, where a path to it was expected. */
+function problemWith(name: SettingName, { value, source }: RawSetting): Problem {
+  const { expected, secret } = settings[name];
+  if (!secret) return { name: source, value, expected };
+  return { name: source, expected: `${expected}, got something else (not shown: it may be a secret)` };
 }
 
 function podLayer(facts: PodFacts, chosenInterface: string | undefined): Layer {

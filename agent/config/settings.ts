@@ -27,12 +27,14 @@ interface Setting<Schema extends z.ZodMiniType> {
   /** The default as the table shows it. */
   readonly default: string;
   readonly meaning: string;
+  /** Names a secret: a value that is refused may be the secret itself, and is not shown. */
+  readonly secret: boolean;
 }
 
 const setting = <Schema extends z.ZodMiniType>(
   schema: Schema,
-  row: Omit<Setting<Schema>, 'schema'>,
-): Setting<Schema> => ({ schema, ...row });
+  row: Omit<Setting<Schema>, 'schema' | 'secret'>,
+): Setting<Schema> => ({ schema, secret: false, ...row });
 
 /** Flux's hostlist code reads ranges of at most 1 Mi hosts (flux-core src/common/libhostlist/hostlist.c). */
 export const mostHosts = 1_048_576;
@@ -45,6 +47,12 @@ const aLabel = (row: { default: string; meaning: string }) =>
 
 const aPath = (row: { default: string; meaning: string }) =>
   setting(absolutePath, { expected: 'an absolute path', ...row });
+
+/** The path of what is mounted from a Secret. */
+const aSecret = (row: { what: string; default: string; meaning: string }) => ({
+  ...setting(absolutePath, { ...row, expected: `the absolute path of ${row.what}` }),
+  secret: true,
+});
 
 const aChoice = <const Choices extends readonly [string, ...string[]]>(
   choices: Choices,
@@ -103,7 +111,8 @@ export const settings = {
     default: 'one a node',
     meaning: 'tasks of the job that `submit` makes',
   }),
-  curveCert: aPath({
+  curveCert: aSecret({
+    what: 'a file, such as /etc/flux-pod/curve/curve.cert',
     default: '`/etc/flux-pod/curve/curve.cert`',
     meaning:
       'the CURVE certificate as mounted from the Secret; flux-pod copies it to a private file. Required when more than one host is named',
@@ -175,17 +184,23 @@ export const settings = {
     meaning:
       'where the API is served: a port of its own, so that its clients never stand in the way of the probes',
   }),
-  apiTokens: aPath({
+  apiTokens: aSecret({
+    what: 'a directory, such as /etc/flux-pod/api',
     default: 'none',
     meaning:
       'the mounted Secret with the tokens of the API: a directory with the files `read` and `write`, one token a line, watched for ' +
       'changes. Required unless the API listens on a loopback address only',
   }),
-  apiTlsCert: aPath({
+  apiTlsCert: aSecret({
+    what: 'a file, such as /etc/flux-pod/tls/tls.crt',
     default: 'none',
     meaning: 'the certificate with which the API speaks TLS, as PEM; watched for changes',
   }),
-  apiTlsKey: aPath({ default: 'none', meaning: 'the private key of that certificate' }),
+  apiTlsKey: aSecret({
+    what: 'a file, such as /etc/flux-pod/tls/tls.key',
+    default: 'none',
+    meaning: 'the private key of that certificate',
+  }),
   apiRate: setting(wholeNumber(1, 1_000_000), {
     expected: 'a whole number from 1',
     default: '`2000`',

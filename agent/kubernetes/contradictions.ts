@@ -3,7 +3,7 @@ import { parseCertificate } from '../broker/curve.ts';
 import { isKeyPair } from '../broker/curve-keys.ts';
 import { parseTopology } from '../cluster/topology.ts';
 import { parseDuration } from '../config/kinds.ts';
-import { messageOf } from '../errors.ts';
+import { tomlFault } from '../config/toml-fault.ts';
 import { hostsProblems } from './bursting.ts';
 import { containerProblems } from './container-problems.ts';
 import type { MiniCluster, MiniClusterSpec } from './minicluster-schema.ts';
@@ -58,7 +58,7 @@ function fluxProblems({ flux }: MiniClusterSpec): Problem[] {
     try {
       parse();
     } catch (error) {
-      problems.push({ path, why: messageOf(error).split('\n', 1)[0] ?? '' });
+      problems.push({ path, why: tomlFault(error) });
     }
   };
   if (flux?.topology !== undefined) attempt('spec.flux.topology', () => parseTopology(flux.topology ?? ''));

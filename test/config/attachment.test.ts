@@ -64,7 +64,7 @@ describe('the settings of flux-pod attach', () => {
     [
       'a misspelt setting',
       { environment: { FLUX_POD_SOKET: '/a' } },
-      'FLUX_POD_SOKET="/a": no such setting; did you mean FLUX_POD_SOCKET?',
+      'FLUX_POD_SOKET: no such setting; did you mean FLUX_POD_SOCKET?',
     ],
   ])('refuse %s', (_, given, problem) => {
     expect(() => resolve(given)).toThrow(`Cannot use this configuration, 1 problem:\n  ${problem}`);

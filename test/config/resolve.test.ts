@@ -318,11 +318,11 @@ describe('a refusal', () => {
         '--http="8051": expected HOST:PORT or off',
         'FLUX_POD_SIZE="four": expected a whole number from 1 to 1048576',
         'FLUX_POD_MODE="stat": expected one of start, submit, batch, interactive',
-        'FLUX_POD_SIZES="4": no such setting; did you mean FLUX_POD_SIZE?',
+        'FLUX_POD_SIZES: no such setting; did you mean FLUX_POD_SIZE?',
         'FLUX_POD_TOPO="flat": expected kary:K, mincrit, mincrit:K, binomial or custom (flat) ' +
           '(Cannot parse topology "flat": expected kary:K, mincrit, mincrit:K, binomial or custom, ' +
           'with K an integer of 0 to 2147483647)',
-        `sise in ${configFile}=4: no such setting; did you mean size?`,
+        `sise in ${configFile}: no such setting; did you mean size?`,
         `peer_timeout in ${configFile}="soon": expected an RFC 23 duration such as 90s, 10m or 1.5h`,
         'JOB_COMPLETION_INDEX="x": expected a whole number from 0',
       ].toSorted(),
