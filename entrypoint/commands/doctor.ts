@@ -1,4 +1,5 @@
 import { writePrivate } from '../../agent/broker/run-directory.ts';
+import { type SettingName, settings } from '../../agent/config/settings.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { membershipOf } from '../../agent/pod/membership.ts';
 import { printableLines } from '../../agent/printable.ts';
@@ -55,7 +56,7 @@ export async function doctor(args: readonly string[]): Promise<number> {
       const rest = await examine({ configuration, membership, directory, environment: process.env });
       return {
         findings: [{ name: 'configuration', level: 'ok', found }, ...rest],
-        configuration: JSON.stringify(configuration, null, 2),
+        configuration: JSON.stringify(configuration, withoutSecrets, 2),
       };
     } catch (error) {
       if (!(error instanceof PodError)) throw error;
@@ -67,6 +68,12 @@ export async function doctor(args: readonly string[]): Promise<number> {
     }
   }
 }
+
+/** What names a secret may by mistake be the secret. */
+const withoutSecrets = (key: string, value: unknown): unknown =>
+  isSetting(key) && settings[key].secret && value !== undefined ? '(set)' : value;
+
+const isSetting = (key: string): key is SettingName => Object.hasOwn(settings, key);
 
 const findingText = ({ level, name, found, remedy }: Finding & { name: string }): string =>
   `${marks[level]}  ${name.padEnd(18)}  ${found}\n${remedy && level !== 'ok' ? `${' '.repeat(26)}${remedy}\n` : ''}`;

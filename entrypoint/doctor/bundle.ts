@@ -1,11 +1,12 @@
 /** What a maintainer would ask for, as one text with the secrets taken out. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import type { RunDirectory } from '../../agent/broker/run-directory.ts';
 import { messageOf } from '../../agent/errors.ts';
 import { connectFlux } from '../../agent/flux/client.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { askAgent } from '../running-pod.ts';
+import { environmentText, redact } from './redact.ts';
 
 export interface BundleInput {
   readonly directory: RunDirectory;
@@ -29,7 +30,7 @@ export async function makeBundle({
     ['doctor', findings],
     ['configuration', configuration],
     ['status', await statusText(directory)],
-    ['broker.toml', readText(directory.brokerToml)],
+    ['broker.toml', readText(directory.brokerToml, inPlace)],
     ['environment', environmentText(environment)],
     ["the broker's log", await brokerLog(directory)],
     ...[
@@ -47,29 +48,6 @@ export async function makeBundle({
     ],
   ];
   return sections.map(([title, text]) => `===== ${title}\n${redact(text).trimEnd()}\n\n`).join('');
-}
-
-/** Names of variables whose values are nobody's business. */
-const secretName = /TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|COOKIE|AUTH/i;
-
-/** Takes out what looks like a secret: keys of certificates, bearer tokens, values of variables with such a name. */
-export function redact(text: string): string {
-  return text
-    .replace(/^(\s*secret-key\s*=\s*)"?.*$/gm, '$1"(removed)"')
-    .replace(
-      /-----BEGIN [^-]*PRIVATE KEY-----[\s\S]*?-----END [^-]*PRIVATE KEY-----/g,
-      '(private key removed)',
-    )
-    .replace(/\b(bearer|basic)\s+[\w.~+/-]{8,}=*/gi, '$1 (removed)')
-    .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, '(token removed)')
-    .replace(/(:\/\/[^\s/:@]+:)[^\s@/]+@/g, '$1(removed)@');
-}
-
-function environmentText(environment: NodeJS.ProcessEnv): string {
-  return Object.entries(environment)
-    .sort(([a], [b]) => a.localeCompare(b))
-    .map(([name, value]) => `${name}=${secretName.test(name) ? '(removed)' : value}\n`)
-    .join('');
 }
 
 async function statusText(directory: RunDirectory): Promise<string> {
@@ -96,9 +74,12 @@ async function brokerLog(directory: RunDirectory): Promise<string> {
   }
 }
 
-function readText(path: string): string {
+/** In another user's directory a link to any file, or a pipe that nobody writes, may have been put in its place. */
+const inPlace = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+function readText(path: string, flag: number = constants.O_RDONLY): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path, { encoding: 'utf8', flag });
   } catch (error) {
     return `${messageOf(error)}\n`;
   }
