@@ -9,11 +9,11 @@ import { type Submission, submit } from '../agent/api/submit.ts';
 import { submitCopies } from '../agent/api/submit-copies.ts';
 import { apiTokenVariable, apiUrlVariable } from '../agent/config/layers.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
-import { connectFlux } from '../agent/flux/client.ts';
 import { FluxError } from '../agent/flux/errors.ts';
 import { cancelJob } from '../agent/flux/services/job-manager.ts';
 import { printable } from '../agent/printable.ts';
 import type { Flag, Flags } from './arguments.ts';
+import { connectBroker } from './connect-broker.ts';
 import { actingIdentity, type FoundDirectory, type Identity } from './find-run-directory.ts';
 import { instanceEnvironment } from './instance-environment.ts';
 import { directoryFlags, findRunDirectory } from './running-pod.ts';
@@ -56,7 +56,7 @@ const textOf = (flag: Flags[string]): string | undefined => (typeof flag === 'st
 
 async function localJobs(directory: FoundDirectory, environment: NodeJS.ProcessEnv): Promise<JobsClient> {
   become(actingIdentity(directory));
-  const client = await connectFlux(directory.socket).catch(refused);
+  const client = await connectBroker(directory).catch(refused);
   const defaults = { environment: jobEnvironment(environment), directory: process.cwd() };
   return {
     submit: (submission) => submit(client, submission, defaults).catch(refused),

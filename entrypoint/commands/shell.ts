@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { endingOf } from '../../agent/broker/process.ts';
-import type { RunDirectory } from '../../agent/broker/run-directory.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
-import { connectFlux } from '../../agent/flux/client.ts';
 import { FluxError } from '../../agent/flux/errors.ts';
 import { formatJobId, parseJobId } from '../../agent/flux/job-id.ts';
 import { lookup } from '../../agent/flux/services/job-info.ts';
 import { type Flag, parseVerbArguments } from '../arguments.ts';
-import { actingIdentity } from '../find-run-directory.ts';
+import { connectBroker } from '../connect-broker.ts';
+import { actingIdentity, type FoundDirectory } from '../find-run-directory.ts';
 import { instanceEnvironment } from '../instance-environment.ts';
 import { directoryFlags, findRunDirectory } from '../running-pod.ts';
 
@@ -51,14 +50,14 @@ function run(file: string, args: string[], options: Parameters<typeof spawn>[2] 
 }
 
 /** What the job was submitted with (RFC 25: attributes.system). */
-async function jobContext(directory: RunDirectory, text: string) {
+async function jobContext(directory: FoundDirectory, text: string) {
   const refuse = (why: string) =>
     new PodError(ExitCode.usage, `Cannot open a shell for job ${text}: ${why}`, {
       hint: '`flux jobs -a` lists the jobs.',
     });
   const id = parseJobId(text);
   if (id === undefined) throw refuse('this is no job id');
-  using client = await connectFlux(directory.socket);
+  using client = await connectBroker(directory);
   try {
     const { jobspec } = await lookup(client, id, ['jobspec']);
     const { environment = {}, cwd } = JSON.parse(jobspec).attributes?.system ?? {};

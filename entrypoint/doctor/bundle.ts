@@ -1,15 +1,15 @@
 /** What a maintainer would ask for, as one text with the secrets taken out. */
 import { spawnSync } from 'node:child_process';
 import { constants, readFileSync } from 'node:fs';
-import type { RunDirectory } from '../../agent/broker/run-directory.ts';
 import { messageOf } from '../../agent/errors.ts';
-import { connectFlux } from '../../agent/flux/client.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import { connectBroker } from '../connect-broker.ts';
+import type { FoundDirectory } from '../find-run-directory.ts';
 import { askAgent } from '../running-pod.ts';
 import { environmentText, redact } from './redact.ts';
 
 export interface BundleInput {
-  readonly directory: RunDirectory;
+  readonly directory: FoundDirectory;
   readonly environment: NodeJS.ProcessEnv;
   /** What the doctor found, and what the configuration is. */
   readonly findings: string;
@@ -50,7 +50,7 @@ export async function makeBundle({
   return sections.map(([title, text]) => `===== ${title}\n${redact(text).trimEnd()}\n\n`).join('');
 }
 
-async function statusText(directory: RunDirectory): Promise<string> {
+async function statusText(directory: FoundDirectory): Promise<string> {
   try {
     return JSON.stringify(JSON.parse((await askAgent(directory, '/status')).body), null, 2);
   } catch (error) {
@@ -58,9 +58,9 @@ async function statusText(directory: RunDirectory): Promise<string> {
   }
 }
 
-async function brokerLog(directory: RunDirectory): Promise<string> {
+async function brokerLog(directory: FoundDirectory): Promise<string> {
   try {
-    using client = await connectFlux(directory.socket, { signal: AbortSignal.timeout(1000) });
+    using client = await connectBroker(directory, { signal: AbortSignal.timeout(1000) });
     const lines: unknown[] = [];
     const log = client.stream(
       'log.dmesg',

@@ -12,6 +12,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { connectBroker } from '../../entrypoint/connect-broker.ts';
 import { type FoundDirectory, locateRunDirectory } from '../../entrypoint/find-run-directory.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'find-'));
@@ -82,6 +83,12 @@ describe('the agent of this user', () => {
   it('is looked for where it would be, where there is none', () => {
     const shared = newPath();
     expect(locate({ shared }).found).toMatchObject({ path: shared, agentSocket: join(shared, 'agent.sock') });
+  });
+
+  it('is named as people know it where its broker does not answer', async () => {
+    const path = await agentDirectory();
+    const { found } = locate({ configured: path });
+    await expect(connectBroker(found)).rejects.toThrow(`${path}/run/local`);
   });
 
   it('stays the one that was checked, also where another directory takes the name', async () => {
