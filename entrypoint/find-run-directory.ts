@@ -1,6 +1,6 @@
 /** Which run-time directory the agent of this pod has made: what another user may have put there is not believed. */
 import { constants, fstatSync, lstatSync, openSync, type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { directoryFault, isOpen, socketFault } from '../agent/broker/ownership.ts';
 import {
   type RunDirectory,
@@ -82,8 +82,14 @@ function believe(path: string, kind: Kind): FoundDirectory | undefined {
   // Root looks into the pod of another user, and then becomes that one: see actingIdentity().
   const expected = kind === 'configured' ? (me === 0 ? uid : me) : directory.uid;
   doubt(socketFault(socket, expected), named.agentSocket);
-  const run = lstatSync(pinned.runDirectory, { throwIfNoEntry: false });
-  if (run) doubt(directoryFault(run, uid), named.runDirectory);
+  // The directory of the broker's socket may be a mount that other containers see; what the broker keeps for itself is not.
+  for (const inner of [pinned.runDirectory, ...(kind === 'configured' ? [] : [dirname(pinned.socket)])]) {
+    const found = lstatSync(inner, { throwIfNoEntry: false });
+    if (found) doubt(directoryFault(found, uid), join(path, basename(inner)));
+  }
+  const broker = lstatSync(pinned.socket, { throwIfNoEntry: false });
+  if (broker && broker.uid !== uid)
+    doubt(`it belongs to user ${broker.uid}, not to user ${uid}`, named.socket);
   return { ...pinned, path, owner: { uid, gid }, brokerSocket: named.socket };
 }
 

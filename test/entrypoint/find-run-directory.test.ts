@@ -31,12 +31,13 @@ interface Agent {
   readonly socketUser?: number;
   readonly socketMode?: number;
   readonly runUser?: number;
+  readonly brokerUser?: number;
 }
 
 /** A run-time directory with the socket of an agent, until the test ends. */
 async function agentDirectory({ user = me, mode = 0o700, ...more }: Agent = {}): Promise<string> {
   const path = newPath();
-  mkdirSync(join(path, 'run'), { recursive: true, mode: 0o700 });
+  for (const name of ['broker', 'run']) mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
   const socket = join(path, 'agent.sock');
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(socket, resolve));
@@ -45,6 +46,7 @@ async function agentDirectory({ user = me, mode = 0o700, ...more }: Agent = {}):
   if (me === 0) {
     chownSync(socket, more.socketUser ?? user, more.socketUser ?? user);
     chownSync(join(path, 'run'), more.runUser ?? user, more.runUser ?? user);
+    chownSync(join(path, 'broker'), more.brokerUser ?? user, more.brokerUser ?? user);
     chownSync(path, user, user);
   }
   chmodSync(path, mode);
@@ -133,7 +135,7 @@ describe('a usual place is skipped, and named with the reason,', () => {
   });
 
   it.skipIf(me !== 0)('where another user’s socket or broker is in it', async () => {
-    for (const agent of [{ socketUser: stranger }, { runUser: stranger }]) {
+    for (const agent of [{ socketUser: stranger }, { runUser: stranger }, { brokerUser: stranger }]) {
       const { skipped } = locate({ private: await agentDirectory(agent) });
       expect(skipped).toEqual([expect.stringContaining('it belongs to user 65534, not to user 0')]);
     }
@@ -155,10 +157,24 @@ describe.skipIf(me !== 0)('root looks into the pod of another user', () => {
     expect(skipped).toEqual([expect.stringContaining(`not only root can write in ${root}`)]);
   });
 
-  it('unless its broker’s directory is a third one’s', async () => {
-    const path = await agentDirectory({ user: 1000, mode: 0o777, runUser: stranger });
+  it('unless its broker’s directory is a third user’s', async () => {
+    const path = await agentDirectory({ user: 1000, mode: 0o777, brokerUser: stranger });
     expect(() => locate({ configured: path })).toThrow(
-      `Cannot use the run-time directory ${path}: ${path}/run: it belongs to user 65534, not to user 1000`,
+      `Cannot use the run-time directory ${path}: ${path}/broker: it belongs to user 65534, not to user 1000`,
+    );
+  });
+
+  it('also where the directory of the broker’s socket is a mount that other containers see', async () => {
+    const path = await agentDirectory({ user: 1000, mode: 0o777, runUser: stranger });
+    expect(locate({ configured: path }).found.owner).toEqual({ uid: 1000, gid: 1000 });
+  });
+
+  it('unless a third user has put a socket in the place of the broker’s', async () => {
+    const path = await agentDirectory({ user: 1000, mode: 0o777, runUser: stranger });
+    writeFileSync(join(path, 'run/local'), '');
+    chownSync(join(path, 'run/local'), stranger, stranger);
+    expect(() => locate({ configured: path })).toThrow(
+      `${path}/run/local: it belongs to user 65534, not to user 1000`,
     );
   });
 });
