@@ -1,8 +1,41 @@
 /** What a request brings, read within limits and checked by the schemas of its route. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import * as z from 'zod/mini';
 import { type Fault, Problem } from './problem.ts';
 import type { Route } from './route.ts';
+
+/** The head of a request. */
+export interface Asked {
+  readonly method: string;
+  readonly path: string;
+  /** What comes after the first `?`. */
+  readonly search: string;
+  readonly headers: IncomingHttpHeaders;
+  /** From where. */
+  readonly address: string;
+  /** Whether the connection is TLS. */
+  readonly secure: boolean;
+}
+
+const mostUrl = 8 * 1024;
+
+export function readHead({ method = 'GET', url = '/', headers, socket }: IncomingMessage): Asked {
+  if (url.length > mostUrl) throw new Problem('bad-request', 'The path is too long.');
+  const [path = '/', search = ''] = splitOnce(url, '?');
+  return {
+    method,
+    path,
+    search,
+    headers,
+    address: socket.remoteAddress ?? '',
+    secure: 'encrypted' in socket,
+  };
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const place = text.indexOf(separator);
+  return place < 0 ? [text, ''] : [text.slice(0, place), text.slice(place + 1)];
+}
 
 /** A jobspec with a large environment has room; nothing else needs as much. */
 export const mostBody = 1024 * 1024;

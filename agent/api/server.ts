@@ -10,6 +10,7 @@ import {
 import { createServer as createTlsServer } from 'node:https';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { type Audit, createAudit } from './audit.ts';
 import {
   authenticate,
   type Principal,
@@ -18,10 +19,10 @@ import {
   unauthorized,
 } from './authenticate.ts';
 import { Problem, problemBody, problemKinds, toProblem } from './problem.ts';
-import { createRateLimit, type RateLimit } from './rate-limit.ts';
-import { parseBody, parseQuery, readBody } from './request.ts';
-import type { Context, Reply, Route } from './route.ts';
-import type { Router } from './router.ts';
+import type { RateLimit } from './rate-limit.ts';
+import { type Asked, parseBody, parseQuery, readBody, readHead } from './request.ts';
+import type { Call, Context, Reply, Route } from './route.ts';
+import type { Match, Router } from './router.ts';
 
 /** A client has this long for a request and for a pause between two, and this much room. */
 const limits = {
@@ -31,7 +32,6 @@ const limits = {
   headerBytes: 16 * 1024,
   headers: 64,
   connections: 1200,
-  urlLength: 8 * 1024,
 };
 
 export interface ServerOptions {
@@ -46,18 +46,7 @@ export interface ServerOptions {
 
 /** What one request needs of the server. */
 interface Desk extends ServerOptions {
-  /** Tells the log who was refused for what he says of himself, or for what a page of another site made him ask. */
-  readonly refused: (address: string, request: string, why: string) => void;
-}
-
-/** A guesser must not fill the log: of each address so many lines at once, and so many a second. */
-const refusalLines = { atOnce: 5, perSecond: 0.2 };
-
-function createRefusalLog(log: Log): Desk['refused'] {
-  const lines = createRateLimit(refusalLines.perSecond, refusalLines.atOnce);
-  return (from, request, why) => {
-    if (lines.take(from) === 0) log('warn', 'API: refused', { from, request, why });
-  };
+  readonly audit: Audit;
 }
 
 export function createApiServer(options: ServerOptions): Server {
@@ -72,7 +61,7 @@ export function createApiServer(options: ServerOptions): Server {
     keepAliveInitialDelay: 60_000,
   };
   const { tls } = options.context.credentials();
-  const listener = listenerOf({ ...options, refused: createRefusalLog(options.log) });
+  const listener = listenerOf({ ...options, audit: createAudit(options.log) });
   const server = tls
     ? createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, listener)
     : createServer(settings, listener);
@@ -91,13 +80,13 @@ const commonHeaders = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 };
 
-function listenerOf(options: Desk): RequestListener {
-  const { log } = options;
+function listenerOf(desk: Desk): RequestListener {
+  const { log } = desk;
   return (request, response) => {
     // What goes wrong with a connection concerns nobody else.
     request.on('error', () => undefined);
     response.on('error', () => undefined);
-    void answer(request, response, options)
+    void answer(request, response, desk)
       .catch((error: unknown) => {
         const reference = randomUUID();
         const problem = toProblem(error, (cause) =>
@@ -112,96 +101,100 @@ function listenerOf(options: Desk): RequestListener {
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, options: Desk): Promise<void> {
-  const { router, context, log } = options;
-  const { method = 'GET', url = '/', headers } = request;
-  if (url.length > limits.urlLength) throw new Problem('bad-request', 'The path is too long.');
-  const [path = '/', search = ''] = splitOnce(url, '?');
-  const address = request.socket.remoteAddress ?? '';
-  const refused = (error: unknown): never => {
-    options.refused(address, `${method} ${path.slice(0, 200)}`, messageOf(error));
-    throw error;
-  };
-  /** What is thrown here is said in the log too. */
-  const noting = <T>(check: () => T): T => {
-    try {
-      return check();
-    } catch (error) {
-      return refused(error);
-    }
-  };
-  noting(() => refuseRebinding(headers, context.credentials()));
-  const { route, params } = router.find(method, path);
-  const changes = route.method !== 'GET';
-  const principal = route.may === 'anybody' ? undefined : identify();
-  if (changes) noting(() => refuseForgery(headers, principal));
-  if (route.may === 'write' && principal?.role !== 'write') {
-    audit(log, route, params, principal, address, 403);
-    throw new Problem('forbidden', 'This token may look at everything and change nothing.');
-  }
-  const wait = options.rate.take(principal?.token ?? address);
-  if (wait > 0) throw tooMany(wait);
+async function answer(request: IncomingMessage, response: ServerResponse, desk: Desk): Promise<void> {
+  const asked = readHead(request);
+  noting(asked, desk, () => refuseRebinding(asked.headers, desk.context.credentials()));
+  const match = desk.router.find(asked.method, asked.path);
+  const principal = identify(asked, match.route, desk);
+  if (isChange(match.route)) noting(asked, desk, () => refuseForgery(asked.headers, principal));
+  limitRate(asked, principal, desk);
+  const reply = await audited(asked, match, principal, desk, async () => {
+    authorise(match.route, principal);
+    const call = await readCall(request, asked, match, principal, desk.context);
+    return match.route.handle(call as never);
+  });
+  await send(request, response, reply);
+}
 
-  let status = 500;
+const isChange = ({ method }: Route): boolean => method !== 'GET';
+
+/** Who asks, where the route wants to have it said. */
+function identify(asked: Asked, route: Route, desk: Desk): Principal | undefined {
+  if (route.may === 'anybody') return undefined;
+  const { context } = desk;
+  let principal: Principal | undefined;
   try {
-    const query = parseQuery(route, search);
-    const body = parseBody(route, changes ? await readBody(request) : '', headers['content-type']);
-    const secure = 'encrypted' in request.socket;
-    const call = { params, query, body, headers, principal, secure, context };
-    const reply = await route.handle(call as never);
-    status = 'stream' in reply ? 200 : (reply.status ?? 200);
-    if (changes) audit(log, route, params, principal, address, status);
-    await send(request, response, reply);
+    principal = authenticate(asked.headers, context.credentials(), context.sessions);
   } catch (error) {
-    if (changes && status === 500) audit(log, route, params, principal, address, statusOf(error));
-    if (error instanceof Problem && error.kind === 'unauthorized') return stranger(error);
+    return stranger(asked, desk, error);
+  }
+  if (!principal) throw unauthorized('Say who asks: Authorization: Bearer TOKEN.');
+  return principal;
+}
+
+function limitRate({ address }: Asked, principal: Principal | undefined, { rate }: Desk): void {
+  const wait = rate.take(principal?.token ?? address);
+  if (wait > 0) throw tooMany(wait);
+}
+
+function authorise(route: Route, principal: Principal | undefined): void {
+  if (route.may === 'write' && principal?.role !== 'write')
+    throw new Problem('forbidden', 'This token may look at everything and change nothing.');
+}
+
+async function readCall(
+  request: IncomingMessage,
+  { headers, search, secure }: Asked,
+  { route, params }: Match,
+  principal: Principal | undefined,
+  context: Context,
+): Promise<Call<unknown, unknown>> {
+  const query = parseQuery(route, search);
+  const body = parseBody(route, isChange(route) ? await readBody(request) : '', headers['content-type']);
+  return { params, query, body, headers, principal, secure, context };
+}
+
+/** Has a line in the log for what `act` changes, or why it does not. */
+async function audited(
+  asked: Asked,
+  match: Match,
+  principal: Principal | undefined,
+  desk: Desk,
+  act: () => Promise<Reply>,
+): Promise<Reply> {
+  try {
+    const reply = await act();
+    desk.audit.change(asked, match, principal, 'stream' in reply ? 200 : (reply.status ?? 200));
+    return reply;
+  } catch (error) {
+    desk.audit.change(asked, match, principal, statusOf(error));
+    if (error instanceof Problem && error.kind === 'unauthorized') return stranger(asked, desk, error);
     throw error;
   }
+}
 
-  function identify(): Principal {
-    let principal: Principal | undefined;
-    try {
-      principal = authenticate(headers, context.credentials(), context.sessions);
-    } catch (error) {
-      return stranger(error);
-    }
-    if (!principal) throw unauthorized('Say who asks: Authorization: Bearer TOKEN.');
-    return principal;
+/** What is thrown by `check` is said in the log too. */
+function noting(asked: Asked, { audit }: Desk, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    audit.refused(asked, messageOf(error));
+    throw error;
   }
+}
 
-  /** Who says something wrong waits, whoever he is, for as long as his address has done so too often. */
-  function stranger(error: unknown): never {
-    const wait = options.strangers.take(address);
-    return refused(wait > 0 ? tooMany(wait) : error);
-  }
+/** Who says something wrong waits, whoever he is, for as long as his address has done so too often. */
+function stranger(asked: Asked, { audit, strangers }: Desk, error: unknown): never {
+  const wait = strangers.take(asked.address);
+  const refusal = wait > 0 ? tooMany(wait) : error;
+  audit.refused(asked, messageOf(refusal));
+  throw refusal;
 }
 
 const tooMany = (seconds: number): Problem =>
   new Problem('too-many-requests', 'Wait a little before you ask again.', {
     headers: { 'retry-after': String(Math.ceil(seconds)) },
   });
-
-/** One line for every change that was asked for: who, what, from where, and what came of it. */
-function audit(
-  log: Log,
-  { change, method, path }: Route,
-  params: Readonly<Record<string, string>>,
-  principal: Principal | undefined,
-  from: string,
-  status: number,
-): void {
-  if (change === undefined) return;
-  const job = params.id?.replace(/[^\w]/g, '').slice(0, 24);
-  log(status < 400 ? 'info' : 'warn', `API: ${change}`, {
-    ...(job !== undefined && { job }),
-    role: principal?.role,
-    token: principal?.token,
-    ...(principal?.user !== undefined && { user: principal.user }),
-    from,
-    request: `${method} ${path}`,
-    status,
-  });
-}
 
 const statusOf = (error: unknown): number => problemKinds[toProblem(error, () => undefined).kind].status;
 
@@ -242,11 +235,6 @@ function refuse(
     ...problem.extras.headers,
   });
   response.end(request.method === 'HEAD' ? undefined : body);
-}
-
-function splitOnce(text: string, separator: string): [string, string] {
-  const place = text.indexOf(separator);
-  return place < 0 ? [text, ''] : [text.slice(0, place), text.slice(place + 1)];
 }
 
 const stackOf = (error: unknown): string =>
