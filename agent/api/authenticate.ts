@@ -1,9 +1,9 @@
 /** Who asks, and whether a browser was tricked into asking. Data in, data out. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isLoopback } from '../config/requirements.ts';
-import { type Credentials, findToken, type Role } from './credentials.ts';
+import type { Credentials, Role, Token } from './credentials.ts';
 import { Problem } from './problem.ts';
-import { cookieName, cookieOf, type Sessions } from './sessions.ts';
+import { cookieName, cookieOf, isSession, type Sessions } from './sessions.ts';
 
 export interface Principal {
   readonly role: Role;
@@ -18,27 +18,33 @@ export interface Principal {
 /** What a page of ours sends with its cookie, and a form or an image of another site cannot. */
 export const pageHeader = 'x-flux-pod';
 
-/** Who asks; undefined where nobody is named. Throws a Problem (401) where what is said is wrong. */
+/** Who asks; undefined where nobody is named. Throws a Problem (401) where what is said is wrong. `findToken` compares a token. */
 export function authenticate(
   headers: IncomingHttpHeaders,
   { tokens }: Credentials,
   sessions: Sessions,
+  findToken: (secret: string) => Token | undefined,
 ): Principal | undefined {
   if (tokens === undefined) return { role: 'write', token: 'loopback', by: 'loopback' };
   const { authorization } = headers;
   if (authorization !== undefined) {
     const said = readAuthorization(authorization);
-    const session = said && sessions.find(said.secret, tokens);
-    const token = session?.token ?? (said && findToken(tokens, said.secret));
+    // A session that has ended, as all do when the leader starts anew, is no guess at a token.
+    const session = said && isSession(said.secret) ? endedOr(sessions.find(said.secret, tokens)) : undefined;
+    const token = session?.token ?? (said && findToken(said.secret));
     if (!token) throw unauthorized('The Authorization header names no token of this API.');
     const user = session?.user ?? said?.user;
     return { role: token.role, token: token.id, by: 'header', ...(user !== undefined && { user }) };
   }
   const cookie = cookieOf(headers.cookie, cookieName);
   if (cookie === undefined) return undefined;
-  const session = sessions.find(cookie, tokens);
+  const { token } = endedOr(sessions.find(cookie, tokens));
+  return { role: token.role, token: token.id, by: 'cookie' };
+}
+
+function endedOr<Session>(session: Session | undefined): Session {
   if (!session) throw unauthorized('The session has ended: sign in again.');
-  return { role: session.token.role, token: session.token.id, by: 'cookie' };
+  return session;
 }
 
 /**

@@ -2,7 +2,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { getJobStats } from '../flux/services/job-list.ts';
 import { nameOf, readAuthorization, unauthorized } from './authenticate.ts';
-import { findToken } from './credentials.ts';
 import { bringDown } from './instance-routes.ts';
 import { submitOnce } from './job-routes.ts';
 import { listPage } from './jobs.ts';
@@ -31,11 +30,11 @@ export const compatibleRoutes: readonly Route[] = [
       'Authorization is Basic with a token as password, or Bearer with a JWT (HS256) of `user`, `pass` (a token) and `scope` (`token`), ' +
       'signed with the `secret-key` of the mounted Secret, or with the token itself where there is none.',
     answer: tokenAnswer,
-    handle: async ({ headers, context }) => {
-      const { tokens = [], secretKey } = context.credentials();
+    handle: async ({ headers, context, findToken }) => {
+      const { secretKey } = context.credentials();
       const said = readAuthorization(headers.authorization ?? '');
       const claims = said && readJwt(said.secret, secretKey);
-      const token = said && findToken(tokens, claims?.pass ?? said.secret);
+      const token = said && findToken(claims?.pass ?? said.secret);
       if (!token) throw unauthorized('The Authorization header names no token of this API.');
       return {
         json: {

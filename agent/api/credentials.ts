@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { isLoopback } from '../config/requirements.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
+import { isSession } from './sessions.ts';
 
 /** `read`: look at everything. `write`: also change everything, and run programs as the instance's owner. */
 export type Role = 'read' | 'write';
@@ -65,8 +66,10 @@ function readTokens(directory: string): Token[] {
 function tokenOf(path: string, role: Role, text: string): Token {
   const weak = text.length < leastTokenLength ? `is shorter than ${leastTokenLength} characters` : undefined;
   const odd = /^[\x21-\x7e]+$/.test(text) ? undefined : 'has characters that no HTTP header can carry';
-  if (weak ?? odd) {
-    throw refuse(`a token in ${path} ${weak ?? odd}`, 'Make one with `openssl rand -hex 32`.');
+  const session = isSession(text) ? 'has the form of a session' : undefined;
+  const wrong = weak ?? odd ?? session;
+  if (wrong) {
+    throw refuse(`a token in ${path} ${wrong}`, 'Make one with `openssl rand -hex 32`.');
   }
   const hash = hashOf(text);
   return { role, hash, id: hash.toString('hex', 0, 4) };

@@ -5,7 +5,6 @@ import { drain, getResourceStatus, undrain } from '../flux/services/resource.ts'
 import { startShutdown } from '../flux/services/shutdown.ts';
 import { getState } from '../flux/services/state-machine.ts';
 import { unauthorized } from './authenticate.ts';
-import { findToken } from './credentials.ts';
 import { readNodes, readResources } from './nodes.ts';
 import { Problem } from './problem.ts';
 import { type Context, type Route, route } from './route.ts';
@@ -172,10 +171,10 @@ export const instanceRoutes: readonly Route[] = [
     description: 'With the cookie changes also need the header `X-Flux-Pod`, which no other site can send.',
     body: sessionBody,
     answer: sessionAnswer,
-    handle: async ({ body, context, secure }) => {
+    handle: async ({ body, context, secure, findToken }) => {
       const { tokens } = context.credentials();
       if (tokens === undefined) return { json: sessionOf(context, 'write') };
-      const token = findToken(tokens, body.token.trim());
+      const token = findToken(body.token.trim());
       if (!token) throw unauthorized('This is no token of this API.');
       const cookie = setCookie(context.sessions.begin(token), secure);
       return { json: sessionOf(context, token.role), headers: { 'set-cookie': cookie } };

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { z } from 'zod/mini';
 import type { Principal } from './authenticate.ts';
 import type { Broker } from './broker.ts';
-import type { Credentials, Role } from './credentials.ts';
+import type { Credentials, Role, Token } from './credentials.ts';
 import type { EventHub } from './event-hub.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { BrokerTree } from './nodes.ts';
@@ -34,6 +34,8 @@ export interface Call<Query, Body> {
   readonly body: Body;
   readonly headers: IncomingHttpHeaders;
   readonly principal: Principal | undefined;
+  /** Compares a token that the client presents. Throws a Problem (429) after too many wrong ones from its address. */
+  readonly findToken: (secret: string) => Token | undefined;
   /** Whether the connection is TLS. */
   readonly secure: boolean;
   readonly context: Context;

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { watch } from 'chokidar';
 import type { Configuration } from '../config/resolve.ts';
 import { errnoOf, messageOf } from '../errors.ts';
+import { type Instant, instant } from '../instant.ts';
 import type { Log } from '../log.ts';
 import { type Broker, createBroker } from './broker.ts';
 import { compatibleRoutes } from './compatibility.ts';
@@ -22,6 +23,7 @@ import { createRouter } from './router.ts';
 import { createApiServer } from './server.ts';
 import { createSessions } from './sessions.ts';
 import { createStreams, type StreamLimits } from './streams.ts';
+import { createTokenCheck } from './token-check.ts';
 
 export interface ApiOptions {
   readonly configuration: Configuration;
@@ -37,6 +39,7 @@ export interface ApiOptions {
   /** For tests. */
   readonly broker?: Broker;
   readonly streamLimits?: StreamLimits;
+  readonly now?: () => Instant;
 }
 
 export interface Api {
@@ -44,14 +47,14 @@ export interface Api {
   readonly close: () => void;
 }
 
-/** Guesses at a token that one address has at once, and one more every so many seconds. */
+/** Wrong tokens that are compared from one address at once, and each second. */
 const guesses = { atOnce: 20, perSecond: 0.5 };
 
 export const apiRoutes = [...jobRoutes, ...instanceRoutes, ...compatibleRoutes];
 
 /** Serves; a port that is taken costs the API, not the pod's work. */
 export async function serveApi(options: ApiOptions): Promise<Api> {
-  const { configuration, log, tree, version, page, socketPath } = options;
+  const { configuration, log, tree, version, page, socketPath, now = instant } = options;
   const { apiRate, apiListen, cluster } = configuration;
   let credentials = options.credentials;
   const broker = options.broker ?? createBroker(socketPath);
@@ -72,8 +75,8 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
   const server = createApiServer({
     context,
     router: createRouter([...apiRoutes, ...pageRoutes(page, apiRoutes, version)]),
-    rate: createRateLimit(apiRate, 2 * apiRate),
-    strangers: createRateLimit(guesses.perSecond, guesses.atOnce),
+    rate: createRateLimit(apiRate, 2 * apiRate, now),
+    check: createTokenCheck(createRateLimit(guesses.perSecond, guesses.atOnce, now)),
     log,
   });
   const reread = () => {

@@ -23,6 +23,7 @@ import type { RateLimit } from './rate-limit.ts';
 import { type Asked, parseBody, parseQuery, readBody, readHead } from './request.ts';
 import type { Call, Context, Reply, Route } from './route.ts';
 import type { Match, Router } from './router.ts';
+import type { TokenCheck } from './token-check.ts';
 
 /** A client has this long for a request and for a pause between two, and this much room. */
 const limits = {
@@ -39,8 +40,7 @@ export interface ServerOptions {
   readonly context: Context;
   /** For those who are known, by their token. */
   readonly rate: RateLimit;
-  /** For those who say something wrong, by their address. */
-  readonly strangers: RateLimit;
+  readonly check: TokenCheck;
   readonly log: Log;
 }
 
@@ -110,7 +110,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, desk: 
   limitRate(asked, principal, desk);
   const reply = await audited(asked, match, principal, desk, async () => {
     authorise(match.route, principal);
-    const call = await readCall(request, asked, match, principal, desk.context);
+    const call = await readCall(request, asked, match, principal, desk);
     return match.route.handle(call as never);
   });
   await send(request, response, reply);
@@ -121,13 +121,14 @@ const isChange = ({ method }: Route): boolean => method !== 'GET';
 /** Who asks, where the route wants to have it said. */
 function identify(asked: Asked, route: Route, desk: Desk): Principal | undefined {
   if (route.may === 'anybody') return undefined;
-  const { context } = desk;
-  let principal: Principal | undefined;
-  try {
-    principal = authenticate(asked.headers, context.credentials(), context.sessions);
-  } catch (error) {
-    return stranger(asked, desk, error);
-  }
+  const { headers, address } = asked;
+  const { context, check } = desk;
+  const credentials = context.credentials();
+  const principal = noting(asked, desk, () =>
+    authenticate(headers, credentials, context.sessions, (secret) =>
+      check.find(address, secret, credentials),
+    ),
+  );
   if (!principal) throw unauthorized('Say who asks: Authorization: Bearer TOKEN.');
   return principal;
 }
@@ -144,14 +145,15 @@ function authorise(route: Route, principal: Principal | undefined): void {
 
 async function readCall(
   request: IncomingMessage,
-  { headers, search, secure }: Asked,
+  { headers, search, secure, address }: Asked,
   { route, params }: Match,
   principal: Principal | undefined,
-  context: Context,
+  { context, check }: Desk,
 ): Promise<Call<unknown, unknown>> {
   const query = parseQuery(route, search);
   const body = parseBody(route, isChange(route) ? await readBody(request) : '', headers['content-type']);
-  return { params, query, body, headers, principal, secure, context };
+  const findToken = (secret: string) => check.find(address, secret, context.credentials());
+  return { params, query, body, headers, principal, findToken, secure, context };
 }
 
 /** Has a line in the log for what `act` changes, or why it does not. */
@@ -168,27 +170,19 @@ async function audited(
     return reply;
   } catch (error) {
     desk.audit.change(asked, match, principal, statusOf(error));
-    if (error instanceof Problem && error.kind === 'unauthorized') return stranger(asked, desk, error);
+    if (!principal) desk.audit.refused(asked, messageOf(error));
     throw error;
   }
 }
 
 /** What is thrown by `check` is said in the log too. */
-function noting(asked: Asked, { audit }: Desk, check: () => void): void {
+function noting<T>(asked: Asked, { audit }: Desk, check: () => T): T {
   try {
-    check();
+    return check();
   } catch (error) {
     audit.refused(asked, messageOf(error));
     throw error;
   }
-}
-
-/** Who says something wrong waits, whoever he is, for as long as his address has done so too often. */
-function stranger(asked: Asked, { audit, strangers }: Desk, error: unknown): never {
-  const wait = strangers.take(asked.address);
-  const refusal = wait > 0 ? tooMany(wait) : error;
-  audit.refused(asked, messageOf(refusal));
-  throw refusal;
 }
 
 const tooMany = (seconds: number): Problem =>

@@ -17,6 +17,9 @@ export const sessionSeconds = 36_000;
 export const cookieName = 'flux_pod_session';
 const prefix = 'fps1';
 
+/** Whether a text has the form of a session, good or not. */
+export const isSession = (text: string): boolean => text.startsWith(`${prefix}.`);
+
 export function createSessions(now: () => number = Date.now): Sessions {
   const key = randomBytes(32);
   const sign = (text: string): Buffer => createHmac('sha256', key).update(text).digest();

@@ -50,7 +50,7 @@ export const readToken = 'read-0123456789abcdef';
 /** The API of a test, on a port of loopback, with tokens unless `open`. */
 export async function startApi(
   flux: FakeFlux = {},
-  { open = false, rate = 2000, streams, tls }: ApiSpec = {},
+  { open = false, rate = 2000, streams, tls, now }: ApiSpec = {},
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-api-'));
   writeFileSync(join(directory, 'write'), `${writeToken}\n`);
@@ -78,6 +78,7 @@ export async function startApi(
     log,
     broker,
     ...(streams && { streamLimits: streams }),
+    ...(now && { now }),
   });
   const url = `http://127.0.0.1:${api.port}`;
   const ask = async (
@@ -127,6 +128,8 @@ export interface ApiSpec {
   readonly rate?: number;
   readonly streams?: StreamLimits;
   readonly tls?: Tls;
+  /** The clock of the limits, in milliseconds. */
+  readonly now?: () => number;
 }
 
 export interface Asked {
