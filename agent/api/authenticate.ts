@@ -60,12 +60,12 @@ export function readAuthorization(header: string): { secret: string; user?: stri
   if (scheme.toLowerCase() === 'bearer') return { secret: value };
   if (scheme.toLowerCase() !== 'basic') return undefined;
   const [, user = '', secret = ''] = /^([^:]*):(.*)$/s.exec(Buffer.from(value, 'base64').toString()) ?? [];
-  return { secret, ...nameOf(user) };
+  return { secret, ...nameOf(user, secret) };
 }
 
-/** A name that is fit for a log. */
-export const nameOf = (user: unknown): { user?: string } =>
-  typeof user === 'string' && /^[\w.@+-]{1,64}$/.test(user) ? { user } : {};
+/** A name that is fit for a log: not the secret, which some put in both places. */
+export const nameOf = (user: unknown, secret: string): { user?: string } =>
+  typeof user === 'string' && user !== secret && /^[\w.@+-]{1,64}$/.test(user) ? { user } : {};
 
 /**
  * Refuses changes that another site made a browser ask for: by the headers that browsers set and pages cannot (Fetch Metadata,

@@ -29,16 +29,19 @@ export const compatibleRoutes: readonly Route[] = [
     description:
       'Authorization is Basic with a token as password, or Bearer with a JWT (HS256) of `user`, `pass` (a token) and `scope` (`token`), ' +
       'signed with the `secret-key` of the mounted Secret, or with the token itself where there is none.',
+    change: 'sign in',
     answer: tokenAnswer,
-    handle: async ({ headers, context, findToken }) => {
+    handle: async ({ headers, context, findToken, note }) => {
       const { secretKey } = context.credentials();
       const said = readAuthorization(headers.authorization ?? '');
       const claims = said && readJwt(said.secret, secretKey);
       const token = said && findToken(claims?.pass ?? said.secret);
       if (!token) throw unauthorized('The Authorization header names no token of this API.');
+      const user = claims?.user ?? said.user;
+      note({ role: token.role, token: token.id, user });
       return {
         json: {
-          access_token: context.sessions.begin(token, claims?.user ?? said.user),
+          access_token: context.sessions.begin(token, user),
           token_type: 'Bearer',
         },
       };
@@ -58,7 +61,8 @@ export const compatibleRoutes: readonly Route[] = [
     handle: async (call) => {
       const given = { ...call.query, ...call.body };
       const job = readSubmission(given);
-      const { answer } = await submitOnce({ ...call, query: undefined }, job);
+      const { answer, again } = await submitOnce({ ...call, query: undefined }, job);
+      call.note({ job: answer.id, ...(again && { replayed: true }) });
       return { json: { Message: 'Job submit.', id: answer.id } };
     },
   }),
@@ -122,7 +126,7 @@ export function readJwt(
     .digest();
   const given = Buffer.from(signature, 'base64url');
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
-  return { pass: claims.pass, ...nameOf(claims.user) };
+  return { pass: claims.pass, ...nameOf(claims.user, claims.pass) };
 }
 
 function parseBase64(text: string): Record<string, unknown> | undefined {

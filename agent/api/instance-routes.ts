@@ -19,7 +19,7 @@ import {
   shutdownBody,
   undrainBody,
 } from './schemas.ts';
-import { setCookie } from './sessions.ts';
+import { cookieName, cookieOf, setCookie } from './sessions.ts';
 import { sseType } from './streams.ts';
 
 const withinMs = 2000;
@@ -52,7 +52,8 @@ export const instanceRoutes: readonly Route[] = [
     change: 'drain nodes',
     body: drainBody,
     answer: messageAnswer,
-    handle: async ({ body, context }) => {
+    handle: async ({ body, context, note }) => {
+      note({ targets: body.targets, reason: body.reason });
       await drain(await context.broker.client(), body.targets, body.reason, { timeoutMs: withinMs });
       return { json: { Message: 'The nodes are drained.' } };
     },
@@ -66,7 +67,8 @@ export const instanceRoutes: readonly Route[] = [
     change: 'undrain nodes',
     body: undrainBody,
     answer: messageAnswer,
-    handle: async ({ body, context }) => {
+    handle: async ({ body, context, note }) => {
+      note({ targets: body.targets });
       await undrain(await context.broker.client(), body.targets, { timeoutMs: withinMs });
       return { json: { Message: 'The nodes are scheduled again.' } };
     },
@@ -169,13 +171,15 @@ export const instanceRoutes: readonly Route[] = [
     tag: 'Sign-in',
     summary: 'Sign in with a token: the answer sets a cookie',
     description: 'With the cookie changes also need the header `X-Flux-Pod`, which no other site can send.',
+    change: 'sign in',
     body: sessionBody,
     answer: sessionAnswer,
-    handle: async ({ body, context, secure, findToken }) => {
+    handle: async ({ body, context, secure, findToken, note }) => {
       const { tokens } = context.credentials();
       if (tokens === undefined) return { json: sessionOf(context, 'write') };
       const token = findToken(body.token.trim());
       if (!token) throw unauthorized('This is no token of this API.');
+      note({ role: token.role, token: token.id });
       const cookie = setCookie(context.sessions.begin(token), secure);
       return { json: sessionOf(context, token.role), headers: { 'set-cookie': cookie } };
     },
@@ -186,11 +190,17 @@ export const instanceRoutes: readonly Route[] = [
     may: 'anybody',
     tag: 'Sign-in',
     summary: 'Sign out',
+    change: 'sign out',
     answer: messageAnswer,
-    handle: async ({ secure }) => ({
-      json: { Message: 'You are signed out.' },
-      headers: { 'set-cookie': setCookie(undefined, secure) },
-    }),
+    handle: async ({ headers, context, secure, note }) => {
+      const { tokens = [] } = context.credentials();
+      const session = context.sessions.find(cookieOf(headers.cookie, cookieName) ?? '', tokens);
+      if (session) note({ role: session.token.role, token: session.token.id });
+      return {
+        json: { Message: 'You are signed out.' },
+        headers: { 'set-cookie': setCookie(undefined, secure) },
+      };
+    },
   }),
 ];
 

@@ -28,7 +28,7 @@ import {
 } from './schemas.ts';
 import { sse, sseBeat, sseType } from './streams.ts';
 import { type Submission, submit } from './submit.ts';
-import { submitCopies } from './submit-copies.ts';
+import { submitCopies, submittedBefore } from './submit-copies.ts';
 
 const plain = 'text/plain; charset=utf-8';
 
@@ -100,6 +100,7 @@ export const jobRoutes: readonly Route[] = [
     status: 201,
     handle: async (call) => {
       const { answer, again } = await submitOnce({ ...call, query: undefined }, call.body);
+      call.note({ job: answer.id, ...(again && { replayed: true }) });
       const headers = { location: `/v1/jobs/${answer.id}`, ...(again && { 'idempotency-replayed': 'true' }) };
       return { status: again ? 200 : 201, json: answer, headers };
     },
@@ -116,8 +117,14 @@ export const jobRoutes: readonly Route[] = [
     body: copiesSubmission,
     answer: copiesAnswer,
     status: 201,
-    handle: async ({ body, context }) => {
-      const ids = await submitCopies(await context.broker.client(), body.cc, body.job, context);
+    handle: async ({ body, context, note }) => {
+      const ids = await submitCopies(await context.broker.client(), body.cc, body.job, context).catch(
+        (error) => {
+          note({ jobs: submittedBefore(error) });
+          throw error;
+        },
+      );
+      note({ jobs: ids });
       return { status: 201, json: { ids } };
     },
   }),
@@ -264,7 +271,8 @@ export const jobRoutes: readonly Route[] = [
     body: cancelBody,
     bodyOptional: true,
     answer: messageAnswer,
-    handle: async ({ params, body, context }) => {
+    handle: async ({ params, body, context, note }) => {
+      note({ note: body?.note });
       const client = await context.broker.client();
       const id = idOf(params.id ?? '');
       const act = () => cancelJob(client, id, body?.note);
@@ -280,7 +288,8 @@ export const jobRoutes: readonly Route[] = [
     change: 'signal a job',
     body: signalBody,
     answer: messageAnswer,
-    handle: async ({ params, body, context }) => {
+    handle: async ({ params, body, context, note }) => {
+      note({ signal: body.signal });
       const client = await context.broker.client();
       const id = idOf(params.id ?? '');
       const number = signalNumber(body.signal);
@@ -297,7 +306,8 @@ export const jobRoutes: readonly Route[] = [
     change: 'change the urgency of a job',
     body: urgencyBody,
     answer: messageAnswer,
-    handle: async ({ params, body, context }) => {
+    handle: async ({ params, body, context, note }) => {
+      note({ urgency: body.urgency });
       const client = await context.broker.client();
       const id = idOf(params.id ?? '');
       const act = () => setUrgency(client, id, body.urgency);

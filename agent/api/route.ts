@@ -1,6 +1,7 @@
 /** What a route is: one row from which the requests are read, the answers are written, and OpenAPI is generated. */
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { z } from 'zod/mini';
+import type { AuditLine } from './audit.ts';
 import type { Principal } from './authenticate.ts';
 import type { Broker } from './broker.ts';
 import type { Credentials, Role, Token } from './credentials.ts';
@@ -36,6 +37,8 @@ export interface Call<Query, Body> {
   readonly principal: Principal | undefined;
   /** Compares a token that the client presents. Throws a Problem (429) after too many wrong ones from its address. */
   readonly findToken: (secret: string) => Token | undefined;
+  /** Adds to the line that the log has of this change. */
+  readonly note: AuditLine['note'];
   /** Whether the connection is TLS. */
   readonly secure: boolean;
   readonly context: Context;
@@ -66,7 +69,7 @@ interface Description<Query extends Schema | undefined, Body extends Schema | un
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** The audit line of a change. */
+  /** What it changes, for the line in the log; each route that is no GET has it. */
   readonly change?: string;
   readonly query?: Query;
   readonly body?: Body;

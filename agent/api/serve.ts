@@ -7,6 +7,7 @@ import type { Configuration } from '../config/resolve.ts';
 import { errnoOf, messageOf } from '../errors.ts';
 import { type Instant, instant } from '../instant.ts';
 import type { Log } from '../log.ts';
+import { createAudit } from './audit.ts';
 import { type Broker, createBroker } from './broker.ts';
 import { compatibleRoutes } from './compatibility.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
@@ -77,6 +78,7 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
     router: createRouter([...apiRoutes, ...pageRoutes(page, apiRoutes, version)]),
     rate: createRateLimit(apiRate, 2 * apiRate, now),
     check: createTokenCheck(createRateLimit(guesses.perSecond, guesses.atOnce, now)),
+    audit: createAudit(log, now),
     log,
   });
   const reread = () => {

@@ -10,7 +10,7 @@ import {
 import { createServer as createTlsServer } from 'node:https';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type Audit, createAudit } from './audit.ts';
+import type { Audit, AuditLine } from './audit.ts';
 import {
   authenticate,
   type Principal,
@@ -35,21 +35,18 @@ const limits = {
   connections: 1200,
 };
 
-export interface ServerOptions {
+/** What one request needs of the server. */
+export interface Desk {
   readonly router: Router;
   readonly context: Context;
   /** For those who are known, by their token. */
   readonly rate: RateLimit;
   readonly check: TokenCheck;
+  readonly audit: Audit;
   readonly log: Log;
 }
 
-/** What one request needs of the server. */
-interface Desk extends ServerOptions {
-  readonly audit: Audit;
-}
-
-export function createApiServer(options: ServerOptions): Server {
+export function createApiServer(desk: Desk): Server {
   const settings = {
     headersTimeout: limits.requestMs,
     requestTimeout: limits.requestMs,
@@ -60,8 +57,8 @@ export function createApiServer(options: ServerOptions): Server {
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
   };
-  const { tls } = options.context.credentials();
-  const listener = listenerOf({ ...options, audit: createAudit(options.log) });
+  const { tls } = desk.context.credentials();
+  const listener = listenerOf(desk);
   const server = tls
     ? createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, listener)
     : createServer(settings, listener);
@@ -108,9 +105,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, desk: 
   const principal = identify(asked, match.route, desk);
   if (isChange(match.route)) noting(asked, desk, () => refuseForgery(asked.headers, principal));
   limitRate(asked, principal, desk);
-  const reply = await audited(asked, match, principal, desk, async () => {
+  const line = desk.audit.change(asked, match, principal);
+  const reply = await audited(line, async () => {
     authorise(match.route, principal);
-    const call = await readCall(request, asked, match, principal, desk);
+    const call = await readCall(request, asked, match, principal, line, desk);
     return match.route.handle(call as never);
   });
   await send(request, response, reply);
@@ -148,29 +146,24 @@ async function readCall(
   { headers, search, secure, address }: Asked,
   { route, params }: Match,
   principal: Principal | undefined,
+  { note }: AuditLine,
   { context, check }: Desk,
 ): Promise<Call<unknown, unknown>> {
   const query = parseQuery(route, search);
   const body = parseBody(route, isChange(route) ? await readBody(request) : '', headers['content-type']);
   const findToken = (secret: string) => check.find(address, secret, context.credentials());
-  return { params, query, body, headers, principal, findToken, secure, context };
+  return { params, query, body, headers, principal, findToken, note, secure, context };
 }
 
 /** Has a line in the log for what `act` changes, or why it does not. */
-async function audited(
-  asked: Asked,
-  match: Match,
-  principal: Principal | undefined,
-  desk: Desk,
-  act: () => Promise<Reply>,
-): Promise<Reply> {
+async function audited(line: AuditLine, act: () => Promise<Reply>): Promise<Reply> {
   try {
     const reply = await act();
-    desk.audit.change(asked, match, principal, 'stream' in reply ? 200 : (reply.status ?? 200));
+    line.end('stream' in reply ? 200 : (reply.status ?? 200));
     return reply;
   } catch (error) {
-    desk.audit.change(asked, match, principal, statusOf(error));
-    if (!principal) desk.audit.refused(asked, messageOf(error));
+    const { kind, message } = toProblem(error, () => undefined);
+    line.end(problemKinds[kind].status, message);
     throw error;
   }
 }
@@ -189,8 +182,6 @@ const tooMany = (seconds: number): Problem =>
   new Problem('too-many-requests', 'Wait a little before you ask again.', {
     headers: { 'retry-after': String(Math.ceil(seconds)) },
   });
-
-const statusOf = (error: unknown): number => problemKinds[toProblem(error, () => undefined).kind].status;
 
 async function send(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
   for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value);

@@ -40,6 +40,12 @@ export async function submitCopies(
   });
 }
 
+/** The ids of the jobs that were submitted before something failed. */
+export function submittedBefore(error: unknown): string[] {
+  const ids = error instanceof Problem ? error.extras.members?.ids : undefined;
+  return Array.isArray(ids) ? ids : [];
+}
+
 /** For several who share it: when one of them fails, there is nothing more for the others. */
 function* inTurn<Item>(items: readonly Item[]): Generator<[number, Item], void> {
   yield* items.entries();

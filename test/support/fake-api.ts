@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +47,10 @@ export function fakeBroker({ rpc = {}, stream = {} }: FakeFlux): Broker & { aske
 
 export const writeToken = 'write-0123456789abcdef';
 export const readToken = 'read-0123456789abcdef';
+
+/** What the log names a token by. */
+export const idOfToken = (token: string): string =>
+  createHash('sha256').update(token).digest('hex').slice(0, 8);
 
 /** The API of a test, on a port of loopback, with tokens unless `open`. */
 export async function startApi(
