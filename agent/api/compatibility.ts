@@ -1,11 +1,12 @@
 /** Paths and answers of flux-restful-api (https://github.com/flux-framework/flux-restful-api), so that its client works unchanged. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import { getJobStats } from '../flux/services/job-list.ts';
-import { nameOf, readAuthorization, unauthorized } from './authenticate.ts';
+import { readAuthorization, unauthorized } from './authenticate.ts';
 import { bringDown } from './instance-routes.ts';
 import { submitOnce } from './job-routes.ts';
 import { listPage } from './jobs.ts';
+import { readJwt } from './jwt.ts';
 import { Problem } from './problem.ts';
+import { readPairs } from './read-pairs.ts';
 import { type Context, type Route, route } from './route.ts';
 import {
   compatibleSubmit,
@@ -34,7 +35,7 @@ export const compatibleRoutes: readonly Route[] = [
     handle: async ({ headers, context, findToken, note }) => {
       const { secretKey } = context.credentials();
       const said = readAuthorization(headers.authorization ?? '');
-      const claims = said && readJwt(said.secret, secretKey);
+      const claims = said && readJwt(said.secret, secretKey, Date.now());
       const token = said && findToken(claims?.pass ?? said.secret);
       if (!token) throw unauthorized('The Authorization header names no token of this API.');
       const user = claims?.user ?? said.user;
@@ -111,33 +112,6 @@ export const compatibleRoutes: readonly Route[] = [
 /** Rows that one search gives at most. */
 const mostRows = 10_000;
 
-/** The claims of a request for a token: { user, pass, scope: 'token' }. Undefined where it is no JWT or not rightly signed. */
-export function readJwt(
-  jwt: string,
-  secretKey: string | undefined,
-): { pass: string; user?: string } | undefined {
-  const [head = '', body = '', signature = '', ...more] = jwt.split('.');
-  if (signature === '' || more.length > 0) return undefined;
-  const [header, claims] = [head, body].map(parseBase64);
-  if (header?.alg !== 'HS256' || claims?.scope !== 'token' || typeof claims.pass !== 'string')
-    return undefined;
-  const expected = createHmac('sha256', secretKey ?? claims.pass)
-    .update(`${head}.${body}`)
-    .digest();
-  const given = Buffer.from(signature, 'base64url');
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
-  return { pass: claims.pass, ...nameOf(claims.user, claims.pass) };
-}
-
-function parseBase64(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 type Given = Readonly<Record<string, unknown>>;
 
 /** What flux-restful-api takes, as a job of ours. Throws a Problem (400) in its words. */
@@ -161,7 +135,14 @@ export function readSubmission(given: Given): SimpleJob {
   const coresPerTask = whole('cores_per_task', 1);
   const gpusPerTask = whole('gpus_per_task', 1);
   const duration = whole('runtime', 0);
-  const options = readPairs(given.option_flags);
+  const pairs = (name: string) => {
+    const read = readPairs(given[name]);
+    if (typeof read !== 'string') return read;
+    errors.push(`Parameter ${name} ${read}`);
+    return {};
+  };
+  const options = pairs('option_flags');
+  const environment = pairs('envars');
   for (const option of Object.keys(options)) {
     if (option.startsWith('-')) errors.push(`Please provide keys without -o, ${option} is invalid.`);
   }
@@ -170,7 +151,6 @@ export function readSubmission(given: Given): SimpleJob {
     throw new Problem('bad-request', errors.join(' '), { members });
   }
   const exclusive = /^(true|1|yes|on)$/i.test(String(given.exclusive ?? ''));
-  const environment = readPairs(given.envars);
   return {
     command: words,
     ...(nodes !== undefined && { nodes, tasks: Math.max(nodes, tasks ?? 1) }),
@@ -183,31 +163,4 @@ export function readSubmission(given: Given): SimpleJob {
     ...(Object.keys(environment).length > 0 && { environment }),
     ...(Object.keys(options).length > 0 && { options }),
   };
-}
-
-/**
- * Names and values: an object, JSON, `a=1,b=2`, or what Python prints of a dict of texts, which is what httpx makes of one in a
- * query.
- */
-export function readPairs(value: unknown): Record<string, string> {
-  if (value === undefined || value === null || value === '') return {};
-  if (typeof value === 'object')
-    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, String(each)]));
-  const text = String(value).trim();
-  if (text.startsWith('{')) {
-    try {
-      return readPairs(JSON.parse(text));
-    } catch {
-      const words = [...text.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/gs)].map(
-        ([, single, double]) => (single ?? double ?? '').replace(/\\(.)/gs, '$1'),
-      );
-      return Object.fromEntries(
-        words.flatMap((word, place) => (place % 2 === 0 ? [[word, words[place + 1] ?? '']] : [])),
-      );
-    }
-  }
-  const pairs = text.split(',').filter((pair) => pair.includes('='));
-  return Object.fromEntries(
-    pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
-  );
 }

@@ -68,7 +68,7 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
     environment: jobEnvironment(options.environment),
     directory: process.cwd(),
     credentials: () => credentials,
-    sessions: createSessions(),
+    sessions: createSessions(now),
     submissions: createIdempotency(),
     streams: createStreams(options.streamLimits),
     events,

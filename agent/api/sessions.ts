@@ -3,6 +3,7 @@
  * token it stands for and until when, signed with a key of this process: nothing is kept, and with its token it ends.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { type Instant, instant } from '../instant.ts';
 import type { Token } from './credentials.ts';
 
 export interface Sessions {
@@ -20,7 +21,7 @@ const prefix = 'fps1';
 /** Whether a text has the form of a session, good or not. */
 export const isSession = (text: string): boolean => text.startsWith(`${prefix}.`);
 
-export function createSessions(now: () => number = Date.now): Sessions {
+export function createSessions(now: () => Instant = instant): Sessions {
   const key = randomBytes(32);
   const sign = (text: string): Buffer => createHmac('sha256', key).update(text).digest();
   return {

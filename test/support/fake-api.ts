@@ -55,11 +55,12 @@ export const idOfToken = (token: string): string =>
 /** The API of a test, on a port of loopback, with tokens unless `open`. */
 export async function startApi(
   flux: FakeFlux = {},
-  { open = false, rate = 2000, streams, tls, now }: ApiSpec = {},
+  { open = false, rate = 2000, streams, tls, now, secretKey }: ApiSpec = {},
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-api-'));
   writeFileSync(join(directory, 'write'), `${writeToken}\n`);
   writeFileSync(join(directory, 'read'), `# to look\n${readToken}\n`);
+  if (secretKey !== undefined) writeFileSync(join(directory, 'secret-key'), `${secretKey}\n`);
   const [apiTlsCert, apiTlsKey] = ['tls.crt', 'tls.key'].map((file) => join(directory, file));
   if (tls) writeTls(directory, tls);
   const set = {
@@ -133,6 +134,8 @@ export interface ApiSpec {
   readonly rate?: number;
   readonly streams?: StreamLimits;
   readonly tls?: Tls;
+  /** Signs the JWTs of flux-restful-api's client. */
+  readonly secretKey?: string;
   /** The clock of the limits, in milliseconds. */
   readonly now?: () => number;
 }
