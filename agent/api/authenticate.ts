@@ -1,9 +1,11 @@
 /** Who asks, and whether a browser was tricked into asking. Data in, data out. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isLoopback } from '../config/requirements.ts';
+import { sessionCookie } from './cookies.ts';
 import type { Credentials, Role, Token } from './credentials.ts';
 import { Problem } from './problem.ts';
-import { cookieName, cookieOf, isSession, type Sessions } from './sessions.ts';
+import type { Asked } from './request.ts';
+import { isSession, type Sessions } from './sessions.ts';
 
 export interface Principal {
   readonly role: Role;
@@ -20,7 +22,7 @@ export const pageHeader = 'x-flux-pod';
 
 /** Who asks; undefined where nobody is named. Throws a Problem (401) where what is said is wrong. `findToken` compares a token. */
 export function authenticate(
-  headers: IncomingHttpHeaders,
+  { headers, secure }: Pick<Asked, 'headers' | 'secure'>,
   { tokens }: Credentials,
   sessions: Sessions,
   findToken: (secret: string) => Token | undefined,
@@ -36,7 +38,7 @@ export function authenticate(
     const user = session?.user ?? said?.user;
     return { role: token.role, token: token.id, by: 'header', ...(user !== undefined && { user }) };
   }
-  const cookie = cookieOf(headers.cookie, cookieName);
+  const cookie = sessionCookie(headers, secure);
   if (cookie === undefined) return undefined;
   const { token } = endedOr(sessions.find(cookie, tokens));
   return { role: token.role, token: token.id, by: 'cookie' };

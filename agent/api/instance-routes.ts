@@ -5,6 +5,7 @@ import { drain, getResourceStatus, undrain } from '../flux/services/resource.ts'
 import { startShutdown } from '../flux/services/shutdown.ts';
 import { getState } from '../flux/services/state-machine.ts';
 import { unauthorized } from './authenticate.ts';
+import { cameByTls, clearCookies, sessionCookie, setCookie } from './cookies.ts';
 import { readNodes, readResources } from './nodes.ts';
 import { Problem } from './problem.ts';
 import { type Context, type Route, route } from './route.ts';
@@ -19,7 +20,6 @@ import {
   shutdownBody,
   undrainBody,
 } from './schemas.ts';
-import { cookieName, cookieOf, setCookie } from './sessions.ts';
 import { sseType } from './streams.ts';
 
 const withinMs = 2000;
@@ -174,13 +174,13 @@ export const instanceRoutes: readonly Route[] = [
     change: 'sign in',
     body: sessionBody,
     answer: sessionAnswer,
-    handle: async ({ body, context, secure, findToken, note }) => {
+    handle: async ({ body, headers, context, secure, findToken, note }) => {
       const { tokens } = context.credentials();
       if (tokens === undefined) return { json: sessionOf(context, 'write') };
       const token = findToken(body.token.trim());
       if (!token) throw unauthorized('This is no token of this API.');
       note({ role: token.role, token: token.id });
-      const cookie = setCookie(context.sessions.begin(token), secure);
+      const cookie = setCookie(context.sessions.begin(token), cameByTls(headers, secure));
       return { json: sessionOf(context, token.role), headers: { 'set-cookie': cookie } };
     },
   }),
@@ -194,11 +194,11 @@ export const instanceRoutes: readonly Route[] = [
     answer: messageAnswer,
     handle: async ({ headers, context, secure, note }) => {
       const { tokens = [] } = context.credentials();
-      const session = context.sessions.find(cookieOf(headers.cookie, cookieName) ?? '', tokens);
+      const session = context.sessions.find(sessionCookie(headers, secure) ?? '', tokens);
       if (session) note({ role: session.token.role, token: session.token.id });
       return {
         json: { Message: 'You are signed out.' },
-        headers: { 'set-cookie': setCookie(undefined, secure) },
+        headers: { 'set-cookie': clearCookies() },
       };
     },
   }),

@@ -44,7 +44,7 @@ export interface Call<Query, Body> {
   readonly context: Context;
 }
 
-type Headers = Readonly<Record<string, string>>;
+type Headers = Readonly<Record<string, string | string[]>>;
 
 /** An answer: a JSON value, something else that is whole, or whatever `stream` writes after the head. */
 export type Reply =

@@ -119,13 +119,11 @@ const isChange = ({ method }: Route): boolean => method !== 'GET';
 /** Who asks, where the route wants to have it said. */
 function identify(asked: Asked, route: Route, desk: Desk): Principal | undefined {
   if (route.may === 'anybody') return undefined;
-  const { headers, address } = asked;
+  const { address } = asked;
   const { context, check } = desk;
   const credentials = context.credentials();
   const principal = noting(asked, desk, () =>
-    authenticate(headers, credentials, context.sessions, (secret) =>
-      check.find(address, secret, credentials),
-    ),
+    authenticate(asked, credentials, context.sessions, (secret) => check.find(address, secret, credentials)),
   );
   if (!principal) throw unauthorized('Say who asks: Authorization: Bearer TOKEN.');
   return principal;

@@ -1,5 +1,5 @@
 /**
- * Sessions: what the page gets for a token, as a cookie, and flux-restful-api's client as an access token. A session says which
+ * Sessions: what the page gets for a token, in a cookie, and flux-restful-api's client as an access token. A session says which
  * token it stands for and until when, signed with a key of this process: nothing is kept, and with its token it ends.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -15,7 +15,6 @@ export interface Sessions {
 
 /** As long as flux-restful-api's. */
 export const sessionSeconds = 36_000;
-export const cookieName = 'flux_pod_session';
 const prefix = 'fps1';
 
 /** Whether a text has the form of a session, good or not. */
@@ -45,16 +44,3 @@ export function createSessions(now: () => Instant = instant): Sessions {
 }
 
 const base64url = (text: string): string => Buffer.from(text).toString('base64url');
-
-/** The value of a cookie in a Cookie header (RFC 6265). */
-export function cookieOf(header: string | undefined, name: string): string | undefined {
-  const pairs = (header ?? '').split(';').map((pair) => pair.trim());
-  return pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1);
-}
-
-/** A Set-Cookie header; without a value it ends the cookie. Scripts never see it, and other sites never have it sent. */
-export function setCookie(value: string | undefined, secure: boolean): string {
-  const life = value === undefined ? 0 : sessionSeconds;
-  const flags = `Path=/; Max-Age=${life}; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
-  return `${cookieName}=${value ?? ''}; ${flags}`;
-}

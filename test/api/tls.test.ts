@@ -36,7 +36,7 @@ describe('an API with a certificate', () => {
       { token: writeToken },
     );
     expect(status).toBe(200);
-    expect(String(headers['set-cookie'])).toMatch(/; Secure/);
+    expect(String(headers['set-cookie'])).toMatch(/^__Host-flux_pod_session=.*; Secure$/);
   });
 
   it('speaks to nobody in the clear', async () => {
