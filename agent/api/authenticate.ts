@@ -23,11 +23,13 @@ export const pageHeader = 'x-flux-pod';
 /** Who asks; undefined where nobody is named. Throws a Problem (401) where what is said is wrong. `findToken` compares a token. */
 export function authenticate(
   { headers, secure }: Pick<Asked, 'headers' | 'secure'>,
-  { tokens }: Credentials,
+  credentials: Credentials,
   sessions: Sessions,
   findToken: (secret: string) => Token | undefined,
 ): Principal | undefined {
+  const { tokens } = credentials;
   if (tokens === undefined) return { role: 'write', token: 'loopback', by: 'loopback' };
+  refuseWithoutTokens(credentials);
   const { authorization } = headers;
   if (authorization !== undefined) {
     const said = readAuthorization(authorization);
@@ -42,6 +44,16 @@ export function authenticate(
   if (cookie === undefined) return undefined;
   const { token } = endedOr(sessions.find(cookie, tokens));
   return { role: token.role, token: token.id, by: 'cookie' };
+}
+
+/** Whoever asks may be right, and is not refused as one who is wrong. */
+export function refuseWithoutTokens({ tokenFault }: Credentials): void {
+  if (tokenFault === undefined) return;
+  throw new Problem(
+    'no-tokens',
+    'The Secret with the tokens cannot be used, so nobody is let in: /readyz on port 8051 and the leader’s log say why.',
+    { headers: { 'retry-after': '5' } },
+  );
 }
 
 function endedOr<Session>(session: Session | undefined): Session {

@@ -25,6 +25,10 @@ export interface Credentials {
   /** Signs the requests for a token that flux-restful-api's client makes (its FLUX_SECRET_KEY), where there is one. */
   readonly secretKey: string | undefined;
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  /** Why the Secret cannot be used, where it cannot: there is then no token, and nobody is let in. */
+  readonly tokenFault?: string | undefined;
+  /** Why the mounted certificate cannot be used: `tls` is then the one before. */
+  readonly tlsFault?: string | undefined;
 }
 
 export interface CredentialSources {
@@ -38,13 +42,39 @@ const leastTokenLength = 16;
 
 /** Reads and checks what is mounted. Throws a PodError (exit 78) that names the file and never what is in it. */
 export function readCredentials(sources: CredentialSources): Credentials {
-  const { apiTokens, apiTlsCert, apiTlsKey, apiListen } = sources;
+  const { apiTokens, apiListen } = sources;
   if (apiTokens === undefined && !isLoopback(apiListen.host))
     throw refuse('there is no token', 'Set FLUX_POD_API_TOKENS to the mounted Secret.');
+  return { ...readSecret(sources), tls: readTls(sources) };
+}
+
+/** The same while the API runs. What cannot be used now lets nobody in; a certificate that cannot leaves the one before. */
+export function readCredentialsAgain(sources: CredentialSources, before: Credentials): Credentials {
+  const secret = attempt(() => readSecret(sources));
+  const tls = attempt(() => readTls(sources));
   return {
-    tokens: apiTokens === undefined ? undefined : readTokens(apiTokens),
-    secretKey: apiTokens === undefined ? undefined : readOptional(join(apiTokens, 'secret-key'))?.trim(),
-    tls: apiTlsCert === undefined || apiTlsKey === undefined ? undefined : readTls(apiTlsCert, apiTlsKey),
+    // Never undefined, which lets everybody in.
+    ...(secret.read ?? { tokens: [], secretKey: undefined }),
+    ...(secret.fault !== undefined && { tokenFault: `FLUX_POD_API_TOKENS: ${secret.fault}` }),
+    tls: tls.fault === undefined ? tls.read : before.tls,
+    ...(tls.fault !== undefined && { tlsFault: tls.fault }),
+  };
+}
+
+function attempt<T>(read: () => T): { read?: T; fault?: string } {
+  try {
+    return { read: read() };
+  } catch (error) {
+    const hint = error instanceof PodError && error.hint !== undefined ? `. ${error.hint}` : '';
+    return { fault: `${messageOf(error).replace(refusal, '')}${hint}` };
+  }
+}
+
+function readSecret({ apiTokens }: CredentialSources): Pick<Credentials, 'tokens' | 'secretKey'> {
+  if (apiTokens === undefined) return { tokens: undefined, secretKey: undefined };
+  return {
+    tokens: readTokens(apiTokens),
+    secretKey: readOptional(join(apiTokens, 'secret-key'))?.trim(),
   };
 }
 
@@ -85,7 +115,8 @@ export function findToken(tokens: readonly Token[], text: string): Token | undef
   return found;
 }
 
-function readTls(cert: string, key: string): NonNullable<Credentials['tls']> {
+function readTls({ apiTlsCert: cert, apiTlsKey: key }: CredentialSources): Credentials['tls'] {
+  if (cert === undefined || key === undefined) return undefined;
   const tls = { cert: readRequired(cert), key: readRequired(key) };
   try {
     createSecureContext(tls);
@@ -117,5 +148,6 @@ function readOptional(path: string): string | undefined {
   }
 }
 
+const refusal = 'Cannot serve the API: ';
 const refuse = (why: string, hint: string): PodError =>
-  new PodError(ExitCode.configuration, `Cannot serve the API: ${why}`, { hint });
+  new PodError(ExitCode.configuration, `${refusal}${why}`, { hint });

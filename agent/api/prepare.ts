@@ -1,5 +1,6 @@
 /** What of the API comes before the broker's start: its credentials are checked. The rest is loaded when the broker is on its way. */
 import type { Configuration } from '../config/resolve.ts';
+import type { Observations } from '../health/observations.ts';
 import type { PreparedPod } from '../lifecycle/prepare.ts';
 import type { Log } from '../log.ts';
 import { readCredentials } from './credentials.ts';
@@ -14,11 +15,12 @@ export interface PreparedApi {
 export interface PrepareOptions {
   readonly configuration: Configuration;
   readonly pod: PreparedPod;
+  readonly observations: Observations;
   readonly log: Log;
 }
 
 /** Throws a PodError (exit 78) where the tokens or the certificate cannot be used. */
-export function prepareApi({ configuration, pod, log }: PrepareOptions): PreparedApi {
+export function prepareApi({ configuration, pod, observations, log }: PrepareOptions): PreparedApi {
   const credentials = readCredentials(configuration);
   let api: Promise<Api> | undefined;
   const begin = async (): Promise<Api> => {
@@ -35,6 +37,7 @@ export function prepareApi({ configuration, pod, log }: PrepareOptions): Prepare
       environment: pod.environment,
       version: packageJson.version,
       page,
+      observations,
       log,
     });
   };

@@ -15,6 +15,7 @@ export const problemKinds = {
   'too-many-requests': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'An internal error: please report it' },
   'flux-error': { status: 502, title: 'Flux has answered with an error' },
+  'no-tokens': { status: 503, title: 'The tokens of this API cannot be read' },
   unavailable: { status: 503, title: 'Flux does not answer' },
   'too-late': { status: 504, title: 'Flux has not answered in time' },
 } as const;

@@ -1,22 +1,22 @@
 /** Brings the API up on the leader, and follows its Secret while it runs. */
 import { once } from 'node:events';
 import type { Server as TlsServer } from 'node:https';
-import { isDeepStrictEqual } from 'node:util';
-import { watch } from 'chokidar';
 import type { Configuration } from '../config/resolve.ts';
-import { errnoOf, messageOf } from '../errors.ts';
+import { errnoOf } from '../errors.ts';
 import { type Instant, instant } from '../instant.ts';
 import type { Log } from '../log.ts';
 import { createAudit } from './audit.ts';
 import { type Broker, createBroker } from './broker.ts';
 import { compatibleRoutes } from './compatibility.ts';
-import { type Credentials, readCredentials } from './credentials.ts';
+import type { Credentials } from './credentials.ts';
 import { createEventHub } from './event-hub.ts';
+import { type FollowedCredentials, type FollowOptions, followCredentials } from './follow-credentials.ts';
 import { createIdempotency } from './idempotency.ts';
 import { instanceRoutes } from './instance-routes.ts';
 import { jobEnvironment } from './job-environment.ts';
 import { jobRoutes } from './job-routes.ts';
 import type { BrokerTree } from './nodes.ts';
+import { createOpenAnswers } from './open-answers.ts';
 import { type Page, pageRoutes } from './page-routes.ts';
 import { createRateLimit } from './rate-limit.ts';
 import type { Context } from './route.ts';
@@ -36,6 +36,8 @@ export interface ApiOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly version: string;
   readonly page: Page;
+  /** What the probes and /status hear of it. */
+  readonly observations: FollowOptions['observations'];
   readonly log: Log;
   /** For tests. */
   readonly broker?: Broker;
@@ -57,9 +59,10 @@ export const apiRoutes = [...jobRoutes, ...instanceRoutes, ...compatibleRoutes];
 export async function serveApi(options: ApiOptions): Promise<Api> {
   const { configuration, log, tree, version, page, socketPath, now = instant } = options;
   const { apiRate, apiListen, cluster } = configuration;
-  let credentials = options.credentials;
   const broker = options.broker ?? createBroker(socketPath);
   const events = createEventHub(broker, log);
+  const answers = createOpenAnswers();
+  let followed: FollowedCredentials | undefined;
   const context: Context = {
     broker,
     cluster,
@@ -67,7 +70,7 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
     tree,
     environment: jobEnvironment(options.environment),
     directory: process.cwd(),
-    credentials: () => credentials,
+    credentials: () => followed?.now() ?? options.credentials,
     sessions: createSessions(now),
     submissions: createIdempotency(),
     streams: createStreams(options.streamLimits),
@@ -79,30 +82,28 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
     rate: createRateLimit(apiRate, 2 * apiRate, now),
     check: createTokenCheck(createRateLimit(guesses.perSecond, guesses.atOnce, now)),
     audit: createAudit(log, now),
+    answers,
     log,
   });
-  const reread = () => {
-    try {
-      const fresh = readCredentials(configuration);
-      if (isDeepStrictEqual(fresh, credentials)) return;
-      credentials = fresh;
-      if (credentials.tls) (server as TlsServer).setSecureContext(credentials.tls);
-      log('info', 'The API uses the tokens and certificates as they are now', {
-        tokens: credentials.tokens?.map(({ id, role }) => `${role} ${id}`),
-      });
-    } catch (error) {
-      log('warn', 'The API goes on with the tokens and certificates it had', { why: messageOf(error) });
-    }
-  };
-  const unwatch = watchFiles(configuration, reread);
+  followed = followCredentials({
+    sources: configuration,
+    credentials: options.credentials,
+    onChange: ({ tls, tokens }) => {
+      if (tls) (server as TlsServer).setSecureContext(tls);
+      if (tokens) answers.endRevoked(tokens);
+    },
+    observations: options.observations,
+    log,
+  });
   try {
     server.listen({ host: apiListen.host, port: apiListen.port });
     await once(server, 'listening');
-    const tokens = credentials.tokens?.length ?? 'none: loopback only';
+    const { tokens: list, tls } = context.credentials();
+    const tokens = list?.length ?? 'none: loopback only';
     log('info', 'The API is served', {
       at: `${apiListen.host}:${apiListen.port}`,
       tokens,
-      tls: !!credentials.tls,
+      tls: !!tls,
     });
   } catch (error) {
     log('error', `Cannot serve the API at ${apiListen.host}:${apiListen.port}: ${errnoOf(error) ?? error}`, {
@@ -113,32 +114,11 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
   return {
     port: typeof address === 'object' && address ? address.port : 0,
     close: () => {
-      unwatch();
+      followed?.close();
       events.close();
       server.close();
       server.closeAllConnections();
       broker.close();
     },
-  };
-}
-
-/** The kubelet swaps all files of a mount at once, and says so more than once. */
-const settleMs = 200;
-
-function watchFiles({ apiTokens, apiTlsCert, apiTlsKey }: Configuration, act: () => void): () => void {
-  const paths = [apiTokens, apiTlsCert, apiTlsKey].filter((path) => path !== undefined);
-  if (paths.length === 0) return () => undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const watcher = watch(paths, { ignoreInitial: true, depth: 1 });
-  const actSoon = () => {
-    clearTimeout(timer);
-    timer = setTimeout(act, settleMs);
-  };
-  // What has changed before the watch began is noticed when it has.
-  watcher.on('all', actSoon).on('ready', actSoon);
-  watcher.on('error', () => undefined);
-  return () => {
-    clearTimeout(timer);
-    void watcher.close();
   };
 }

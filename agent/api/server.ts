@@ -18,6 +18,7 @@ import {
   refuseRebinding,
   unauthorized,
 } from './authenticate.ts';
+import type { OpenAnswers } from './open-answers.ts';
 import { Problem, problemBody, problemKinds, toProblem } from './problem.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { type Asked, parseBody, parseQuery, readBody, readHead } from './request.ts';
@@ -43,6 +44,7 @@ export interface Desk {
   readonly rate: RateLimit;
   readonly check: TokenCheck;
   readonly audit: Audit;
+  readonly answers: OpenAnswers;
   readonly log: Log;
 }
 
@@ -103,6 +105,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, desk: 
   noting(asked, desk, () => refuseRebinding(asked.headers, desk.context.credentials()));
   const match = desk.router.find(asked.method, asked.path);
   const principal = identify(asked, match.route, desk);
+  if (principal) desk.answers.hold(response, principal);
   if (isChange(match.route)) noting(asked, desk, () => refuseForgery(asked.headers, principal));
   limitRate(asked, principal, desk);
   const line = desk.audit.change(asked, match, principal);

@@ -5,12 +5,13 @@
  * all clients have one address, does not lock out those who work there. (He can test guesses against those tokens, and only those.)
  */
 import { createHmac, randomBytes } from 'node:crypto';
+import { refuseWithoutTokens } from './authenticate.ts';
 import { type Credentials, findToken, type Token } from './credentials.ts';
 import { Problem } from './problem.ts';
 import type { RateLimit } from './rate-limit.ts';
 
 export interface TokenCheck {
-  /** The token that `secret` is; undefined where it is none. Throws a Problem (429) where it is not compared. */
+  /** The token that `secret` is; undefined where it is none. Throws a Problem: 429 where it is not compared, 503 where no token is known. */
   readonly find: (address: string, secret: string, credentials: Credentials) => Token | undefined;
 }
 
@@ -23,7 +24,9 @@ export function createTokenCheck(guesses: RateLimit, most: number = mostUsed): T
   const key = randomBytes(32);
   const used = new Set<string>();
   return {
-    find: (address, secret, { tokens = [] }) => {
+    find: (address, secret, credentials) => {
+      refuseWithoutTokens(credentials);
+      const { tokens = [] } = credentials;
       const pair = createHmac('sha256', key).update(`${address} ${secret}`).digest('base64');
       const wait = guesses.wait(address);
       if (wait > 0 && !used.has(pair)) throw notCompared(wait);

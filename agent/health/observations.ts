@@ -65,7 +65,9 @@ export interface Observations {
   /** The pod has failed and is kept for a person to look into (FLUX_POD_ON_FAILURE=hold). */
   held: boolean;
   lastError: Remark | undefined;
-  /** Changes on disk that only a restart brings into effect, or that were refused. */
+  /** Why the API lets nobody in, while it does not: a sentence for a person. */
+  apiFault: string | undefined;
+  /** Changes on disk that only a restart brings into effect, or that were refused; and what is well again. */
   readonly remarks: Remark[];
 }
 
@@ -89,8 +91,16 @@ export function createObservations(
     stoppedBy: undefined,
     held: false,
     lastError: undefined,
+    apiFault: undefined,
     remarks: [],
   };
+}
+
+const mostRemarks = 20;
+
+export function addRemark({ remarks }: Pick<Observations, 'remarks'>, what: string): void {
+  remarks.push({ at: Date.now(), what });
+  if (remarks.length > mostRemarks) remarks.shift();
 }
 
 export const createBrokerObservation = (pid: number, now: number = instant()): BrokerObservation => ({

@@ -76,7 +76,7 @@ function judgeLive({ broker, ...observations }: Observations, now: number): Verd
 }
 
 function judgeReady(observations: Observations, now: number): Verdict {
-  const { broker, stoppedBy, configuration, membership, obstacle } = observations;
+  const { broker, stoppedBy, configuration, membership, obstacle, apiFault } = observations;
   const { phase } = phaseOf(observations);
   if (stoppedBy) return no(`the pod is stopping: ${stoppedBy}`);
   if (phase === 'await-parent')
@@ -86,6 +86,7 @@ function judgeReady(observations: Observations, now: number): Verdict {
         : 'looking for the parent',
     );
   if (phase !== 'broker' || !broker) return no(`the pod is in phase ${phase}`);
+  if (apiFault !== undefined) return no(`the API lets nobody in: ${apiFault}`);
   if (configuration.ready === 'up') return yes('the agent supervises a broker');
   if (broker.silentSince !== undefined)
     return no(`the broker has not answered for ${seconds(now - broker.silentSince)}`);

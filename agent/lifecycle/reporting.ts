@@ -108,7 +108,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
       const { configuration, membership } = observations;
       if (configuration.api === 'off' || membership?.rank !== 0) return;
       const { prepareApi } = await import('../api/prepare.ts');
-      api = prepareApi({ configuration, pod, log });
+      api = prepareApi({ configuration, pod, observations, log });
     },
     serveApi: async () => {
       await api?.serve();

@@ -14,7 +14,7 @@ import { environmentName, settingNames } from '../config/settings.ts';
 import { messageOf } from '../errors.ts';
 import type { FluxClient } from '../flux/client.ts';
 import { reloadConfig } from '../flux/services/config.ts';
-import type { Observations } from '../health/observations.ts';
+import { addRemark, type Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import type { PreparedPod } from './prepare.ts';
 
@@ -62,13 +62,10 @@ export function watchMounts(options: MountsOptions): () => Promise<void> {
 
 type Say = (what: string) => void;
 
-const mostRemarks = 20;
-
 function remarker({ observations, log }: MountsOptions): Say {
   return (what) => {
     log('warn', what);
-    observations.remarks.push({ at: Date.now(), what });
-    if (observations.remarks.length > mostRemarks) observations.remarks.shift();
+    addRemark(observations, what);
   };
 }
 

@@ -65,6 +65,19 @@ const rows: readonly Row[] = [
   ],
   ['a leader that runs', { state: 'run' }, true, true, true, /the instance runs/],
   [
+    'a leader whose API lets nobody in',
+    {
+      state: 'run',
+      change: (seen) => {
+        seen.apiFault = 'FLUX_POD_API_TOKENS: there is no token in /api';
+      },
+    },
+    true,
+    true,
+    false,
+    /^the API lets nobody in: FLUX_POD_API_TOKENS: there is no token/,
+  ],
+  [
     'a leader that has lost a subtree',
     {
       state: 'run',

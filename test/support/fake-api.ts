@@ -9,7 +9,9 @@ import type { StreamLimits } from '../../agent/api/streams.ts';
 import { createTopology, parseTopology } from '../../agent/cluster/topology.ts';
 import type { FluxClient } from '../../agent/flux/client.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
+import { createObservations } from '../../agent/health/observations.ts';
 import { configurationOf } from './configuration.ts';
+import { mountSecret } from './mounted-secret.ts';
 import { recordedLog } from './recorded-log.ts';
 
 type Payload = Readonly<Record<string, unknown>>;
@@ -48,6 +50,8 @@ export function fakeBroker({ rpc = {}, stream = {} }: FakeFlux): Broker & { aske
 export const writeToken = 'write-0123456789abcdef';
 export const readToken = 'read-0123456789abcdef';
 
+export const usualSecret = { write: `${writeToken}\n`, read: `# to look\n${readToken}\n` };
+
 /** What the log names a token by. */
 export const idOfToken = (token: string): string =>
   createHash('sha256').update(token).digest('hex').slice(0, 8);
@@ -58,9 +62,10 @@ export async function startApi(
   { open = false, rate = 2000, streams, tls, now, secretKey }: ApiSpec = {},
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-api-'));
-  writeFileSync(join(directory, 'write'), `${writeToken}\n`);
-  writeFileSync(join(directory, 'read'), `# to look\n${readToken}\n`);
-  if (secretKey !== undefined) writeFileSync(join(directory, 'secret-key'), `${secretKey}\n`);
+  mountSecret(directory, {
+    ...usualSecret,
+    ...(secretKey !== undefined && { 'secret-key': `${secretKey}\n` }),
+  });
   const [apiTlsCert, apiTlsKey] = ['tls.crt', 'tls.key'].map((file) => join(directory, file));
   if (tls) writeTls(directory, tls);
   const set = {
@@ -73,6 +78,7 @@ export async function startApi(
   const configuration = { ...configurationOf(set), apiListen: { host: '127.0.0.1', port: 0 } };
   const broker = fakeBroker(flux);
   const log = recordedLog();
+  const observations = createObservations(configuration, []);
   const api = await serveApi({
     configuration,
     credentials: readCredentials(configuration),
@@ -81,6 +87,7 @@ export async function startApi(
     environment: { PATH: '/bin', FLUX_POD_SIZE: '4' },
     version: '0.0.0',
     page: { script: 'script', style: 'style' },
+    observations,
     log,
     broker,
     ...(streams && { streamLimits: streams }),
@@ -114,7 +121,17 @@ export async function startApi(
     api.close();
     rmSync(directory, { recursive: true, force: true });
   };
-  return { ask, url, port: api.port, directory, log, asked: broker.asked, close, [Symbol.dispose]: close };
+  return {
+    ask,
+    url,
+    port: api.port,
+    directory,
+    log,
+    observations,
+    asked: broker.asked,
+    close,
+    [Symbol.dispose]: close,
+  };
 }
 
 /** As the kubelet lays out a Secret of the type kubernetes.io/tls. */

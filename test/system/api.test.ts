@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JobAnswer } from '../../agent/api/schemas.ts';
-import { fluxPod, probe, until } from '../support/ask-pod.ts';
+import { fluxPod, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
 import { chromiumPath } from '../support/chromium.ts';
 import { exitCodes, logsOf, realFlux, startMiniCluster } from '../support/flux-pod.ts';
@@ -178,8 +178,30 @@ describe.skipIf(unavailable)('the API of four pods', () => {
     expect(remote).toMatchObject({ code: 5, stdout: 'far\n' });
   });
 
-  it('writes one line for every change into the log', () => {
-    expect(leader.stderr).toMatch(/"role":"write","token":"\w{8}".*"status":201,"msg":"API: submit a job"/);
+  it('lets nobody in while its Secret cannot be used, and says so where the kubelet and people look', async () => {
+    const mount = (text: string) => leader.exec(['sh', '-c', `echo '${text}' >${tokens}/write`]);
+    const lets = (expected: number) =>
+      until(
+        () => ask(leader, 'GET', '/v1/session'),
+        ({ status }) => status === expected,
+      );
+    await mount('short');
+    await lets(503);
+    const why =
+      /^the API lets nobody in: FLUX_POD_API_TOKENS: a token in .*write is shorter than 16 characters/;
+    expect(await probe(leader, 'readyz')).toMatchObject({ ok: false, why: expect.stringMatching(why) });
+    const last = async () => (await statusOf(leader)).remarks.at(-1)?.what;
+    expect(await last()).toMatch(/^The API lets nobody in: FLUX_POD_API_TOKENS/);
+    await mount(token);
+    await lets(200);
+    expect(await last()).toMatch(/^The API can read its tokens again/);
+    await ready(leader);
+  });
+
+  it('writes one line for every change into the log, with the job', () => {
+    expect(leader.stderr).toMatch(
+      /"role":"write","token":"\w{8}","job":"f\w+".*"status":201,"msg":"API: submit a job"/,
+    );
     expect(leader.stderr).not.toContain(token);
   });
 });
