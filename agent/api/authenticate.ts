@@ -51,7 +51,7 @@ export function refuseWithoutTokens({ tokenFault }: Credentials): void {
   if (tokenFault === undefined) return;
   throw new Problem(
     'no-tokens',
-    'The Secret with the tokens cannot be used, so nobody is let in: /readyz on port 8051 and the leader’s log say why.',
+    'The Secret with the tokens cannot be used, so every client is refused: /readyz on port 8051 and the leader’s log have the reason.',
     { headers: { 'retry-after': '5' } },
   );
 }

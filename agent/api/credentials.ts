@@ -25,7 +25,7 @@ export interface Credentials {
   /** Signs the requests for a token that flux-restful-api's client makes (its FLUX_SECRET_KEY), where there is one. */
   readonly secretKey: string | undefined;
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
-  /** Why the Secret cannot be used, where it cannot: there is then no token, and nobody is let in. */
+  /** Why the Secret cannot be used, where it cannot: there is then no token, and every client is refused. */
   readonly tokenFault?: string | undefined;
   /** Why the mounted certificate cannot be used: `tls` is then the one before. */
   readonly tlsFault?: string | undefined;
@@ -48,7 +48,7 @@ export function readCredentials(sources: CredentialSources): Credentials {
   return { ...readSecret(sources), tls: readTls(sources) };
 }
 
-/** The same while the API runs. What cannot be used now lets nobody in; a certificate that cannot leaves the one before. */
+/** The same while the API runs. What cannot be used now refuses every client; a certificate that cannot leaves the one before. */
 export function readCredentialsAgain(sources: CredentialSources, before: Credentials): Credentials {
   const secret = attempt(() => readSecret(sources));
   const tls = attempt(() => readTls(sources));

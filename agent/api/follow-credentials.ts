@@ -117,13 +117,13 @@ function report(
     addRemark(observations, what);
   };
   if (tokenFault !== before.tokenFault && tokenFault !== undefined)
-    remark('error', `The API lets nobody in: ${tokenFault}`);
+    remark('error', `The API refuses every client: ${tokenFault}`);
   if (before.tokenFault !== undefined && tokenFault === undefined)
-    remark('info', 'The API can read its tokens again, and lets in who has one');
+    remark('info', 'The API reads its tokens again, and admits clients that have one');
   if (tlsFault !== before.tlsFault && tlsFault !== undefined)
-    remark('warn', `The API goes on with the certificate it had: ${tlsFault}`);
+    remark('warn', `The API keeps the certificate that it had: ${tlsFault}`);
   if (before.tlsFault !== undefined && tlsFault === undefined)
-    remark('info', 'The API can read its certificate again');
+    remark('info', 'The API reads its certificate again');
   if (tokenFault !== undefined) return;
   log('info', 'The API uses the tokens and certificates as they are now', {
     tokens: tokens?.map(({ id, role }) => `${role} ${id}`),

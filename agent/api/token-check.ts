@@ -44,6 +44,6 @@ export function createTokenCheck(guesses: RateLimit, most: number = mostUsed): T
 const notCompared = (seconds: number): Problem =>
   new Problem(
     'too-many-requests',
-    'Too many wrong tokens have come from this address: one that was not used from here before is not looked at now. Ask again later.',
+    'Too many wrong tokens have come from this address: a token that was not used from here before is not compared now.',
     { headers: { 'retry-after': String(Math.ceil(seconds)) } },
   );

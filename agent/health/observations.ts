@@ -65,7 +65,7 @@ export interface Observations {
   /** The pod has failed and is kept for a person to look into (FLUX_POD_ON_FAILURE=hold). */
   held: boolean;
   lastError: Remark | undefined;
-  /** Why the API lets nobody in, while it does not: a sentence for a person. */
+  /** Why the API refuses every client, while it does not: a sentence for a person. */
   apiFault: string | undefined;
   /** Changes on disk that only a restart brings into effect, or that were refused; and what is well again. */
   readonly remarks: Remark[];

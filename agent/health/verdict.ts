@@ -86,7 +86,7 @@ function judgeReady(observations: Observations, now: number): Verdict {
         : 'looking for the parent',
     );
   if (phase !== 'broker' || !broker) return no(`the pod is in phase ${phase}`);
-  if (apiFault !== undefined) return no(`the API lets nobody in: ${apiFault}`);
+  if (apiFault !== undefined) return no(`the API refuses every client: ${apiFault}`);
   if (configuration.ready === 'up') return yes('the agent supervises a broker');
   if (broker.silentSince !== undefined)
     return no(`the broker has not answered for ${seconds(now - broker.silentSince)}`);

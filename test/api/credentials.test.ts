@@ -64,7 +64,7 @@ describe('a token that is taken from the Secret', () => {
       JSON.stringify(tls.log.lines).includes(`"tokens":["write ${idOfToken(token)}"]`);
     await expect.poll(() => uses(another), soon).toBe(true);
     expect(tls.observations.remarks.map(({ what }) => what)).toEqual([
-      expect.stringMatching(/^The API goes on with the certificate it had: .*tls\.crt/),
+      expect.stringMatching(/^The API keeps the certificate that it had: .*tls\.crt/),
     ]);
     expect(tls.observations.apiFault).toBeUndefined();
   });
@@ -93,7 +93,7 @@ describe('a Secret that', () => {
     ['is no file', beDirectory, /write cannot be read \(EISDIR\)/],
     ['has gone with its directory', (at) => rmSync(at, { recursive: true }), /there is no token in/],
   ])(
-    '%s lets nobody in, says so, and all is well when it is',
+    '%s refuses every client, says so, and all is well when it is',
     async (_, breakIt, why) => {
       const cookie = await signIn();
       const stream = await follow(readToken);
@@ -113,7 +113,7 @@ describe('a Secret that', () => {
       await expect.poll(() => stream.ended, soon).toBe(true);
       expect(api.observations.apiFault).toMatch(/^FLUX_POD_API_TOKENS: /);
       expect(api.observations.apiFault).toMatch(why);
-      expect(messages()).toContain(`error The API lets nobody in: ${api.observations.apiFault}`);
+      expect(messages()).toContain(`error The API refuses every client: ${api.observations.apiFault}`);
 
       rmSync(api.directory, { recursive: true, force: true });
       mkdirSync(api.directory);
@@ -123,8 +123,8 @@ describe('a Secret that', () => {
       expect((await api.ask('GET', '/v1/session', { token: '', headers: { cookie } })).status).toBe(200);
       expect(api.observations.apiFault).toBeUndefined();
       expect(api.observations.remarks.map(({ what }) => what)).toEqual([
-        expect.stringMatching(/^The API lets nobody in: /),
-        'The API can read its tokens again, and lets in who has one',
+        expect.stringMatching(/^The API refuses every client: /),
+        'The API reads its tokens again, and admits clients that have one',
       ]);
       // What has taken the place of the watched directory is watched.
       mountSecret(api.directory, { write: `${another}\n` });

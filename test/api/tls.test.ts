@@ -63,7 +63,9 @@ describe('an API with a certificate', () => {
   it('uses the certificate that is mounted in place of the old one, and keeps the old one where the new is none', async () => {
     writeTls(api.directory, { cert: 'no certificate', key: first.key });
     await expect
-      .poll(() => api.log.lines.some(([, line]) => /goes on with/.test(String(line))), { timeout: 5000 })
+      .poll(() => api.log.lines.some(([, line]) => /keeps the certificate/.test(String(line))), {
+        timeout: 5000,
+      })
       .toBe(true);
     expect((await ask('/v1/session', { ca: first.cert })).status).toBe(200);
     const second = selfSigned();

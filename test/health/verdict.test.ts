@@ -65,7 +65,7 @@ const rows: readonly Row[] = [
   ],
   ['a leader that runs', { state: 'run' }, true, true, true, /the instance runs/],
   [
-    'a leader whose API lets nobody in',
+    'a leader whose API refuses every client',
     {
       state: 'run',
       change: (seen) => {
@@ -75,7 +75,7 @@ const rows: readonly Row[] = [
     true,
     true,
     false,
-    /^the API lets nobody in: FLUX_POD_API_TOKENS: there is no token/,
+    /^the API refuses every client: FLUX_POD_API_TOKENS: there is no token/,
   ],
   [
     'a leader that has lost a subtree',

@@ -178,7 +178,7 @@ describe.skipIf(unavailable)('the API of four pods', () => {
     expect(remote).toMatchObject({ code: 5, stdout: 'far\n' });
   });
 
-  it('lets nobody in while its Secret cannot be used, and says so where the kubelet and people look', async () => {
+  it('refuses every client while its Secret cannot be used, and says so where the kubelet and people look', async () => {
     const mount = (text: string) => leader.exec(['sh', '-c', `echo '${text}' >${tokens}/write`]);
     const lets = (expected: number) =>
       until(
@@ -188,13 +188,13 @@ describe.skipIf(unavailable)('the API of four pods', () => {
     await mount('short');
     await lets(503);
     const why =
-      /^the API lets nobody in: FLUX_POD_API_TOKENS: a token in .*write is shorter than 16 characters/;
+      /^the API refuses every client: FLUX_POD_API_TOKENS: a token in .*write is shorter than 16 characters/;
     expect(await probe(leader, 'readyz')).toMatchObject({ ok: false, why: expect.stringMatching(why) });
     const last = async () => (await statusOf(leader)).remarks.at(-1)?.what;
-    expect(await last()).toMatch(/^The API lets nobody in: FLUX_POD_API_TOKENS/);
+    expect(await last()).toMatch(/^The API refuses every client: FLUX_POD_API_TOKENS/);
     await mount(token);
     await lets(200);
-    expect(await last()).toMatch(/^The API can read its tokens again/);
+    expect(await last()).toMatch(/^The API reads its tokens again/);
     await ready(leader);
   });
 
@@ -252,7 +252,7 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
     await page.getByRole('heading', { level: 2 }).filter({ hasNotText: 'Submit' }).waitFor();
   };
 
-  it('lets nobody in with a wrong token, and somebody with the right one', async () => {
+  it('refuses every client with a wrong token, and somebody with the right one', async () => {
     await page.goto(urlOf(pods[0] as Pod));
     await page.getByLabel('Token').fill('wrong-0123456789abcdef');
     await page.getByRole('button', { name: 'Sign in' }).click();
