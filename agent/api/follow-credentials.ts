@@ -64,7 +64,7 @@ export function followCredentials(options: FollowOptions): FollowedCredentials {
     onChange(credentials);
   };
   const look = (wanted: boolean) => {
-    if (wanted) looking ??= setInterval(read, lookMs);
+    if (wanted) looking ??= setInterval(readAndWatch, lookMs);
     else clearInterval(looking);
     if (!wanted) looking = undefined;
   };
@@ -72,12 +72,13 @@ export function followCredentials(options: FollowOptions): FollowedCredentials {
     if (!settling) firstEventAt = performance.now();
     clearTimeout(settling);
     const left = Math.max(0, firstEventAt + mostSettleMs - performance.now());
-    settling = setTimeout(settled, Math.min(settleMs, left));
+    settling = setTimeout(readAndWatch, Math.min(settleMs, left));
   };
-  const settled = () => {
+  /** A directory that was put in the place of the watched one would not be watched. */
+  const readAndWatch = () => {
+    clearTimeout(settling);
     settling = undefined;
     read();
-    // A directory that was put in the place of the watched one would not be watched.
     unwatch();
     open();
   };
