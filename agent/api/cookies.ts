@@ -24,7 +24,7 @@ const format = (value: string, seconds: number, byTls: boolean): string =>
 
 /**
  * Whether the browser has come by TLS, be it to an ingress. It says so itself in Origin, whenever it changes something; a proxy
- * says it in X-Forwarded-Proto. Nobody gains by a lie: the cookie would not be kept, or not be Secure, for who has told it.
+ * says it in X-Forwarded-Proto. A false header harms only the client that sends it: its browser does not keep the cookie.
  */
 export function cameByTls(headers: IncomingHttpHeaders, encrypted: boolean): boolean {
   if (encrypted) return true;

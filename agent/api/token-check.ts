@@ -2,7 +2,7 @@
  * Compares what a client presents with the tokens, so that guessing is slow: after some wrong ones from an address, what is
  * presented from there is refused before it is compared, until one try has come back. A refusal so says nothing about the guess.
  * A token that was right from an address before is compared all the same: a guesser behind a port-forward or an ingress, where
- * all clients have one address, does not lock out those who work there. (He can test guesses against those tokens, and only those.)
+ * all clients have one address, does not lock out the others. Guesses can so be tested against those tokens, and only those.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { refuseWithoutTokens } from './authenticate.ts';
