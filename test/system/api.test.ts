@@ -252,7 +252,7 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
     await page.getByRole('heading', { level: 2 }).filter({ hasNotText: 'Submit' }).waitFor();
   };
 
-  it('refuses every client with a wrong token, and somebody with the right one', async () => {
+  it('lets nobody in with a wrong token, and somebody with the right one', async () => {
     await page.goto(urlOf(pods[0] as Pod));
     await page.getByLabel('Token').fill('wrong-0123456789abcdef');
     await page.getByRole('button', { name: 'Sign in' }).click();
