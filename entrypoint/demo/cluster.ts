@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { formatCertificate } from '../../agent/broker/curve.ts';
 import { createCertificate } from '../../agent/broker/curve-keys.ts';
+import type { HostPort } from '../../agent/config/kinds.ts';
 import { type Nameserver, startNameserver } from './nameserver.ts';
 
 /** One pod of the demo: an agent process with a loopback address for its own. */
@@ -27,7 +28,10 @@ export interface DemoCluster {
 export interface DemoOptions {
   readonly size: number;
   readonly flux: string;
+  /** The leader's program; without one the instance stays up until it is shut down. */
   readonly command: readonly string[];
+  /** Where the leader serves the API and its page, if at all. */
+  readonly web?: HostPort | undefined;
   /** A private directory for certificate and run-time files. */
   readonly directory: string;
   /** The script that Node.js runs as each agent; this program itself unless given. */
@@ -76,11 +80,13 @@ function startPod(
   ports: { readonly overlay: number; readonly http: number },
   certificate: string,
   nameserver: Nameserver,
-  { size, flux, command, directory, onLine, ...options }: DemoOptions,
+  { size, flux, command, web, directory, onLine, ...options }: DemoOptions,
 ): DemoPod {
   const name = `${cluster}-${index}`;
   const child = spawn(process.execPath, [options.program ?? process.argv[1] ?? '', 'run', '--', ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A session of its own: Ctrl-C reaches the demo alone, which then stops its pods as Kubernetes would.
+    detached: true,
     // What the kubelet would tell a pod, and what this machine, being no pod, cannot.
     env: {
       ...inherited(),
@@ -99,6 +105,8 @@ function startPod(
       FLUX_POD_HTTP: `${addressOf(index)}:${ports.http}`,
       FLUX_POD_RESOURCES: 'cores=1',
       FLUX_POD_LOG_FORMAT: 'json',
+      ...(command.length === 0 && { FLUX_POD_MODE: 'interactive' }),
+      ...(web && index === 0 && { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: `${web.host}:${web.port}` }),
     },
   });
   const published = setTimeout(
@@ -136,9 +144,15 @@ async function endOf(child: ChildProcess): Promise<number> {
   return endingOf(code, signal).code;
 }
 
-async function freePort(host: string): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
+/** `preferred` where it is free, else any port that is. */
+export async function freePort(host: string, preferred = 0): Promise<number> {
+  const server = createServer().listen(preferred, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if (preferred === 0) throw error;
+    return freePort(host);
+  }
   const address = server.address();
   server.close();
   return typeof address === 'object' && address ? address.port : 0;

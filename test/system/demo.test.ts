@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { execa } from 'execa';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { everyFlux, installOnHost } from '../support/flux-pod.ts';
 
 const program = join(installOnHost(), 'flux-pod');
@@ -26,6 +27,37 @@ describe.each(everyFlux())('flux-pod demo with $name', (flux) => {
     expect(lines.at(-1)).toMatch(
       /^4 pods came up, ran the program and ended in [\d.]+ s: exit codes 0 0 0 0$/,
     );
+  });
+
+  it('serves the web page with sample jobs until Ctrl-C, which exits with 130', async () => {
+    const running = execa(program, ['demo', '--size', '2', '--web'], {
+      env: { FLUX_POD_FLUX: flux.onHost },
+      reject: false,
+      stdin: 'ignore',
+      // As on a terminal: Ctrl-C reaches every process of the group.
+      detached: true,
+    });
+    onTestFinished(() => void running.kill('SIGTERM'));
+    const lines: string[] = [];
+    let url = '';
+    for await (const line of createInterface({ input: running.stdout })) {
+      lines.push(line);
+      url = /^The web page is at (\S+) /.exec(line)?.[1] ?? '';
+      if (url) break;
+    }
+    expect(url, lines.join('\n')).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+    expect(await (await fetch(url)).text()).toContain('<title>');
+    const { jobs } = (await (await fetch(new URL('v1/jobs', url))).json()) as { jobs: { name: string }[] };
+    expect(jobs.map(({ name }) => name).toSorted()).toEqual(['counts', 'fails', 'hello', 'waits']);
+    process.kill(-(running.pid ?? 0), 'SIGINT');
+    const { exitCode, stdout } = await running;
+    expect(exitCode, stdout).toBe(130);
+    expect(stdout).toMatch(/^2 pods were up for [\d.]+ s: exit codes 143 143$/m);
+  });
+
+  it('serves the web page beside a program, and exits with its code', async () => {
+    const { stdout, exitCode } = await demo(flux.onHost, '--size', '1', '--web', '--', 'sh', '-c', 'exit 3');
+    expect(exitCode, stdout).toBe(3);
   });
 
   it("ends with the program's code", async () => {

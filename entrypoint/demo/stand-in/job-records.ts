@@ -1,28 +1,20 @@
 /** What there is to read of jobs: the services job-list and job-info. */
 import { constants } from 'node:os';
 import type { JobState } from '../../../agent/flux/services/job-list.ts';
+import { matches } from './constraint.ts';
 import { describe, type Job, lookUp, succeeded } from './job.ts';
 import type { Asked, Router } from './router.ts';
 
 const { ENODATA, ENOENT } = constants.errno;
 
-/** What `states` of a constraint (RFC 43) may name beside the states themselves. */
-const virtualStates: Readonly<Record<string, readonly JobState[]>> = {
-  pending: ['depend', 'priority', 'sched'],
-  running: ['run', 'cleanup'],
-  active: ['depend', 'priority', 'sched', 'run', 'cleanup'],
-};
-
 export function serveJobRecords(router: Router, jobs: ReadonlyMap<bigint, Job>): void {
   const find = ({ payload }: Asked) => jobs.get(BigInt(payload.id as number));
   router.serve('job-list.list', ({ payload, respond }) => {
-    const { max_entries: most, since = 0, constraint } = payload as Listing;
-    const names = constraint?.states?.map((name) => name.toLowerCase());
-    const states = names?.flatMap((name): readonly string[] => virtualStates[name] ?? [name]);
+    const { max_entries: most, since = 0, constraint = {} } = payload as Listing;
     const wanted = [...jobs.values()]
-      .filter(({ state }) => !states || states.includes(state))
+      .filter((job) => matches(job, constraint))
       .filter(({ times }) => times.inactive === undefined || times.inactive > since)
-      .reverse();
+      .sort(byPlaceInList);
     respond({ jobs: wanted.slice(0, most || wanted.length).map(describe) });
   });
   router.serve('job-list.list-id', (asked) => {
@@ -75,5 +67,13 @@ export function serveJobRecords(router: Router, jobs: ReadonlyMap<bigint, Job>):
 interface Listing {
   readonly max_entries?: number;
   readonly since?: number;
-  readonly constraint?: { readonly states?: readonly string[] };
+  readonly constraint?: object;
+}
+
+/** Pending jobs come first, the oldest of one urgency at the head; then running, then inactive ones, each the newest first. */
+function byPlaceInList(a: Job, b: Job): number {
+  const part = ({ times }: Job) => (times.inactive !== undefined ? 2 : times.run !== undefined ? 1 : 0);
+  if (part(a) !== part(b)) return part(a) - part(b);
+  if (part(a) === 0) return b.urgency - a.urgency || Number(a.id - b.id);
+  return (b.times.inactive ?? b.times.run ?? 0) - (a.times.inactive ?? a.times.run ?? 0);
 }

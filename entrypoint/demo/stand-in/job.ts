@@ -1,5 +1,4 @@
 /** One job: its event logs (RFC 18, RFC 21, RFC 24) and what Flux's services tell of it. */
-import { basename } from 'node:path';
 import { formatIdset } from '../../../agent/cluster/idset.ts';
 import type { JsonObject } from '../../../agent/flux/payload.ts';
 import { type JobState, jobResults, jobStates } from '../../../agent/flux/services/job-list.ts';
@@ -56,7 +55,7 @@ export function describe(job: Job): JsonObject {
     t_submit: Number(JSON.parse(job.logs.get('eventlog')?.[0] ?? '{}').timestamp),
     ...Object.fromEntries(stamp),
     state: jobStates[job.state],
-    name: basename(job.argv[0] ?? ''),
+    name: job.name,
     cwd: job.cwd,
     ntasks: job.tasks,
     ncores: job.tasks * job.coresPerTask,

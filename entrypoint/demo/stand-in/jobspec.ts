@@ -1,4 +1,5 @@
 /** Jobspecs (RFC 14, RFC 25) as far as the stand-in runs them, and how a submission carries them (RFC 15). */
+import { basename } from 'node:path';
 import * as z from 'zod/mini';
 
 interface Resource {
@@ -20,10 +21,11 @@ const jobspec = z.object({
     }),
   ),
   attributes: z.object({
-    system: z.object({
+    system: z.looseObject({
       duration: z.number(),
       cwd: z._default(z.string(), '/'),
       environment: z._default(z.record(z.string(), z.string()), {}),
+      job: z.optional(z.looseObject({ name: z.optional(z.string()) })),
     }),
   }),
 });
@@ -32,6 +34,7 @@ export interface JobRequest {
   /** As it was submitted, without its environment, which Flux keeps apart. */
   readonly jobspec: string;
   readonly argv: readonly string[];
+  readonly name: string;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly duration: number;
@@ -67,6 +70,8 @@ export function readJobspec(given: object): JobRequest {
   return {
     jobspec: JSON.stringify({ ...given, attributes: { ...attributes, system } }),
     argv: task.command,
+    // flux-core src/modules/job-list/job_data.c, parse_job_name: attributes.system.job.name, else the command's last part.
+    name: system.job?.name ?? basename(task.command[0] ?? ''),
     cwd: system.cwd,
     env: environment,
     duration: system.duration,

@@ -1,0 +1,19 @@
+import type { SimpleJob } from '../../agent/api/schemas.ts';
+import type { JobsClient } from '../jobs-client.ts';
+
+/** Jobs for the page of a demo: one of each kind that a person meets first. */
+const sampleJobs = (size: number): readonly SimpleJob[] => [
+  { name: 'hello', command: ['sh', '-c', 'echo "hello from task $FLUX_TASK_RANK"'], nodes: size },
+  { name: 'fails', command: ['sh', '-c', 'echo "the input is missing" >&2; exit 3'] },
+  {
+    name: 'counts',
+    command: ['sh', '-c', 'i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo "step $i of 600"; sleep 1; done'],
+  },
+  // More cores than one node has: it waits until the whole instance is free.
+  { name: 'waits', command: ['sh', '-c', 'echo "every node is mine"'], nodes: size, exclusive: true },
+];
+
+/** Submits the sample jobs, in their order. */
+export async function submitSampleJobs(jobs: JobsClient, size: number): Promise<void> {
+  for (const job of sampleJobs(size)) await jobs.submit(job);
+}
