@@ -1,6 +1,6 @@
 import { environmentName, settingNames, settings } from './settings.ts';
 
-/** The settings as a Markdown table for the README; `npm run docs` writes it there, and a test tells when it is stale. */
+/** The settings as a Markdown table for docs/settings.md; `npm run docs` writes it there, and a test tells when it is stale. */
 export function settingsTable(): string {
   const rows = settingNames.map((name) => {
     const { default: fallback, meaning } = settings[name];
@@ -12,10 +12,10 @@ export function settingsTable(): string {
 const begin = '<!-- settings: written by `npm run docs` -->';
 const end = '<!-- end of settings -->';
 
-/** `readme` with the table between its two marks brought up to date. Throws an Error where a mark is missing. */
-export function withSettingsTable(readme: string): string {
-  const from = readme.indexOf(begin);
-  const to = readme.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`The README lacks its marks ${begin} and ${end}`);
-  return `${readme.slice(0, from + begin.length)}\n${settingsTable()}\n${readme.slice(to)}`;
+/** `page` with the table between its two marks brought up to date. Throws an Error where a mark is missing. */
+export function withSettingsTable(page: string): string {
+  const from = page.indexOf(begin);
+  const to = page.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`docs/settings.md lacks its marks ${begin} and ${end}`);
+  return `${page.slice(0, from + begin.length)}\n${settingsTable()}\n${page.slice(to)}`;
 }

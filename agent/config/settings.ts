@@ -1,6 +1,6 @@
 /**
  * Every setting of flux-pod, once: its name, what it accepts, its default and its meaning. Flags, environment
- * variables, the TOML file, the README's table and the help are all derived from this list.
+ * variables, the TOML file, the table of docs/settings.md and the help are all derived from this list.
  */
 import * as z from 'zod/mini';
 import {

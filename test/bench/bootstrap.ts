@@ -58,7 +58,7 @@ export async function bootstrap(): Promise<void> {
   );
 }
 
-/** What CoreDNS does by itself, for a Service that has a named port, as the README's has. */
+/** What CoreDNS does by itself, for a Service that has a named port, as the README's example has. */
 const caches = { dns: { negativeTtl: 30, positiveTtl: 30, servicePort: 8050 } };
 
 async function firstStart(way: Way, special?: Partial<PodSpec>): Promise<number> {

@@ -1,4 +1,4 @@
-/** `npm run bench [-- NAME]`: figures that the README and the budgets speak of, each beside another way to the same end. */
+/** `npm run bench [-- NAME]`: figures of docs/measurements.md and of the budgets, each beside another way to the same end. */
 import { api } from './api.ts';
 import { bootstrap } from './bootstrap.ts';
 import { health } from './health.ts';
