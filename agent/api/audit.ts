@@ -3,10 +3,10 @@
  * it; and a line for what was refused. What clients have written, a job's text among it, can end no line and begin none.
  */
 import { formatJobId, parseJobId } from '../flux/job-id.ts';
+import { createRateLimit } from '../http/rate-limit.ts';
 import { type Instant, instant } from '../instant.ts';
 import type { Log, LogLevel } from '../log.ts';
 import type { Principal } from './authenticate.ts';
-import { createRateLimit } from './rate-limit.ts';
 import type { Asked } from './request.ts';
 import type { Match } from './router.ts';
 

@@ -9,6 +9,7 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { messageOf } from '../errors.ts';
+import type { RateLimit } from '../http/rate-limit.ts';
 import type { Log } from '../log.ts';
 import type { Audit, AuditLine } from './audit.ts';
 import {
@@ -20,7 +21,6 @@ import {
 } from './authenticate.ts';
 import type { OpenAnswers } from './open-answers.ts';
 import { Problem, problemBody, problemKinds, toProblem } from './problem.ts';
-import type { RateLimit } from './rate-limit.ts';
 import { type Asked, parseBody, parseQuery, readBody, readHead } from './request.ts';
 import type { Call, Context, Reply, Route } from './route.ts';
 import type { Match, Router } from './router.ts';

@@ -5,10 +5,10 @@
  * all clients have one address, does not lock out the others. Guesses can so be tested against those tokens, and only those.
  */
 import { createHmac, randomBytes } from 'node:crypto';
+import type { RateLimit } from '../http/rate-limit.ts';
 import { refuseWithoutTokens } from './authenticate.ts';
 import { type Credentials, findToken, type Token } from './credentials.ts';
 import { Problem } from './problem.ts';
-import type { RateLimit } from './rate-limit.ts';
 
 export interface TokenCheck {
   /** The token that `secret` is; undefined where it is none. Throws a Problem: 429 where it is not compared, 503 where no token is known. */

@@ -7,17 +7,26 @@ import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { HostPort } from '../config/kinds.ts';
 import { errnoOf } from '../errors.ts';
+import { type ConnectionLimits, type Hold, limitConnections } from '../http/connection-limits.ts';
 import type { Log } from '../log.ts';
 import { type Answer, answer, json, type Sources } from './responses.ts';
 
-/**
- * A client has this long for a request and for a pause between two, and this much room. Who sends slowly, at length or over many
- * connections is cut off and takes nothing from the others.
- */
-const limits = { requestMs: 5000, idleMs: 10_000, headerBytes: 8192, headers: 64, connections: 512 };
+/** A client has this long for a request and for a pause between two, and this much room. */
+const limits = { requestMs: 5000, idleMs: 10_000, headerBytes: 8192, headers: 64 };
 
-/** Something else to serve, such as the API: true when it has taken the request. */
-export type Extension = (request: IncomingMessage, response: ServerResponse) => boolean;
+/** The kubelet and Prometheus need one connection each; who has more of them closes his own. */
+export const usualConnectionLimits: ConnectionLimits = {
+  connections: 512,
+  perAddress: 16,
+  stallMs: 10_000,
+  answerMs: 10_000,
+};
+
+/**
+ * Something else to serve, such as the parent links: true when it has taken the request. A connection that it calls `hold` for is not
+ * counted and not timed until its answer has ended.
+ */
+export type Extension = (request: IncomingMessage, response: ServerResponse, hold: Hold) => boolean;
 
 export interface HealthServer {
   readonly extend: (extension: Extension) => void;
@@ -30,13 +39,17 @@ export interface ServeOptions extends Sources {
   /** Called for `POST /release` on the local socket. */
   readonly onRelease: () => void;
   readonly log: Log;
+  /** For tests. */
+  readonly connectionLimits?: ConnectionLimits;
 }
 
 export async function serveHealth(options: ServeOptions): Promise<HealthServer> {
-  const { http, socketPath, log } = options;
+  const { http, socketPath, log, connectionLimits = usualConnectionLimits } = options;
   const extensions: Extension[] = [];
-  const local = httpServer((request) => localAnswer(request, options));
-  const remote = httpServer((request) => getAnswer(request, options), extensions);
+  // On the local socket all clients are of one user, and have no address.
+  const { perAddress: _, ...localLimits } = connectionLimits;
+  const local = httpServer(localLimits, (request) => localAnswer(request, options));
+  const remote = httpServer(connectionLimits, (request) => getAnswer(request, options), extensions);
   rmSync(socketPath, { force: true });
   await listen(local, { path: socketPath }, log);
   if (http !== 'off') await listen(remote, http, log);
@@ -68,34 +81,32 @@ async function listen(server: Server, where: HostPort | { path: string }, log: L
 }
 
 function httpServer(
+  connectionLimits: ConnectionLimits,
   respond: (request: IncomingMessage) => Promise<Answer>,
   extensions: readonly Extension[] = [],
 ): Server {
-  const server = createServer(
-    {
-      headersTimeout: limits.requestMs,
-      requestTimeout: limits.requestMs,
-      keepAliveTimeout: limits.idleMs,
-      connectionsCheckingInterval: limits.requestMs,
-      maxHeaderSize: limits.headerBytes,
-    },
-    (request, response) => {
-      if (extensions.some((extension) => extension(request, response))) return;
-      request.resume();
-      respond(request)
-        .catch((error: unknown): Answer => json(500, { error: String(error) }))
-        .then(({ status, type, body }) => {
-          response.writeHead(status, {
-            'content-type': type,
-            'content-length': Buffer.byteLength(body),
-            'cache-control': 'no-store',
-          });
-          response.end(request.method === 'HEAD' ? undefined : body);
-        });
-    },
-  );
-  server.maxConnections = limits.connections;
+  const server = createServer({
+    headersTimeout: limits.requestMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.idleMs,
+    connectionsCheckingInterval: limits.requestMs,
+    maxHeaderSize: limits.headerBytes,
+  });
   server.maxHeadersCount = limits.headers;
+  limitConnections(server, connectionLimits, (request, response, hold) => {
+    if (extensions.some((extension) => extension(request, response, hold))) return;
+    request.resume();
+    respond(request)
+      .catch((error: unknown): Answer => json(500, { error: String(error) }))
+      .then(({ status, type, body }) => {
+        response.writeHead(status, {
+          'content-type': type,
+          'content-length': Buffer.byteLength(body),
+          'cache-control': 'no-store',
+        });
+        response.end(request.method === 'HEAD' ? undefined : body);
+      });
+  });
   return server;
 }
 

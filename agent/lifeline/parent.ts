@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Extension } from '../health/server.ts';
+import type { Hold } from '../http/connection-limits.ts';
 import { encodeLine, type LifelineMessage, lifelineHeader, lifelinePath, type Seal } from './message.ts';
 
 export interface Lifelines {
@@ -28,10 +29,12 @@ export function createLifelines(seal: Seal): Lifelines {
   let told: LifelineMessage[] = [];
   let onEmpty = () => undefined as unknown;
 
-  const open = (request: IncomingMessage, response: ServerResponse) => {
+  const open = (request: IncomingMessage, response: ServerResponse, hold: Hold) => {
     const [nonce = '', signature = ''] = String(request.headers[lifelineHeader] ?? '').split(' ');
     if (!seal.isSigned(nonce, signature)) return refuse(response, 403);
     if (told.length === 0) return refuse(response, 503);
+    // From here on the connection is one of as many as there are children.
+    hold();
     response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
     response.socket?.setKeepAlive(true, keepAliveMs);
     response.socket?.setNoDelay(true);
@@ -49,10 +52,10 @@ export function createLifelines(seal: Seal): Lifelines {
   };
 
   return {
-    extension: (request, response) => {
+    extension: (request, response, hold) => {
       if (request.url !== lifelinePath) return false;
       request.resume();
-      open(request, response);
+      open(request, response, hold);
       return true;
     },
     begin: (incarnation) => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Credentials } from '../../agent/api/credentials.ts';
-import { createRateLimit } from '../../agent/api/rate-limit.ts';
 import { createTokenCheck } from '../../agent/api/token-check.ts';
+import { createRateLimit } from '../../agent/http/rate-limit.ts';
 import { readToken, startApi, writeToken } from '../support/fake-api.ts';
 
 type Api = Awaited<ReturnType<typeof startApi>>;

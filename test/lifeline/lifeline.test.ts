@@ -48,7 +48,7 @@ describe('a lifeline', () => {
   beforeEach(async () => {
     lifelines = createLifelines(seal);
     server = createServer((incoming, response) => {
-      if (!lifelines.extension(incoming, response)) response.writeHead(404).end();
+      if (!lifelines.extension(incoming, response, () => undefined)) response.writeHead(404).end();
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     port = (server.address() as AddressInfo).port;
