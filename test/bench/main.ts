@@ -1,11 +1,19 @@
 /** `npm run bench [-- NAME]`: figures of docs/measurements.md and of the budgets, each beside another way to the same end. */
 import { api } from './api.ts';
+import { attack } from './attack/main.ts';
 import { bootstrap } from './bootstrap.ts';
 import { health } from './health.ts';
 import { scale } from './scale.ts';
 import { start } from './start.ts';
 
-const benchmarks: Readonly<Record<string, () => Promise<void>>> = { start, bootstrap, scale, health, api };
+const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
+  start,
+  bootstrap,
+  scale,
+  health,
+  api,
+  attack,
+};
 
 const wanted = process.argv[2];
 for (const [name, run] of Object.entries(benchmarks)) {
