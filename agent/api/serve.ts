@@ -21,7 +21,7 @@ import { createOpenAnswers } from './open-answers.ts';
 import { type Page, pageRoutes } from './page-routes.ts';
 import type { Context } from './route.ts';
 import { createRouter } from './router.ts';
-import { createApiServer } from './server.ts';
+import { createApiServer, type Desk } from './server.ts';
 import { createSessions } from './sessions.ts';
 import { createStreams, type StreamLimits } from './streams.ts';
 import { createTokenCheck } from './token-check.ts';
@@ -42,6 +42,7 @@ export interface ApiOptions {
   /** For tests. */
   readonly broker?: Broker;
   readonly streamLimits?: StreamLimits;
+  readonly connectionLimits?: Desk['connectionLimits'];
   readonly now?: () => Instant;
 }
 
@@ -84,6 +85,7 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
     audit: createAudit(log, now),
     answers,
     log,
+    connectionLimits: options.connectionLimits,
   });
   followed = followCredentials({
     sources: configuration,

@@ -1,14 +1,15 @@
 /** The API's HTTP server: who asks, how much, in what time; then the route; then the answer, or what is wrong. */
 import { randomUUID } from 'node:crypto';
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { messageOf } from '../errors.ts';
+import {
+  type ConnectionLimits,
+  type Hold,
+  limitConnections,
+  type Respond,
+} from '../http/connection-limits.ts';
+import { endWith } from '../http/end-with.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
 import type { Log } from '../log.ts';
 import type { Audit, AuditLine } from './audit.ts';
@@ -33,7 +34,16 @@ const limits = {
   checkMs: 2000,
   headerBytes: 16 * 1024,
   headers: 64,
-  connections: 1200,
+};
+
+/**
+ * Behind an ingress or a port-forward all clients have one address, so there is no limit for each. Streams are not counted: they have
+ * limits of their own (streams.ts). With TLS a connection takes about 100 KiB.
+ */
+export const usualConnectionLimits: ConnectionLimits & { readonly handshakeMs: number } = {
+  connections: 600,
+  stallMs: 10_000,
+  handshakeMs: 10_000,
 };
 
 /** What one request needs of the server. */
@@ -46,6 +56,8 @@ export interface Desk {
   readonly audit: Audit;
   readonly answers: OpenAnswers;
   readonly log: Log;
+  /** For tests. */
+  readonly connectionLimits?: typeof usualConnectionLimits | undefined;
 }
 
 export function createApiServer(desk: Desk): Server {
@@ -59,13 +71,14 @@ export function createApiServer(desk: Desk): Server {
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
   };
+  const { connectionLimits = usualConnectionLimits } = desk;
   const { tls } = desk.context.credentials();
-  const listener = listenerOf(desk);
+  const { handshakeMs: handshakeTimeout } = connectionLimits;
   const server = tls
-    ? createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, listener)
-    : createServer(settings, listener);
-  server.maxConnections = limits.connections;
+    ? createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2', handshakeTimeout })
+    : createServer(settings);
   server.maxHeadersCount = limits.headers;
+  limitConnections(server, connectionLimits, respondWith(desk));
   return server;
 }
 
@@ -79,13 +92,13 @@ const commonHeaders = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 };
 
-function listenerOf(desk: Desk): RequestListener {
+function respondWith(desk: Desk): Respond {
   const { log } = desk;
-  return (request, response) => {
+  return (request, response, hold) => {
     // What goes wrong with a connection concerns nobody else.
     request.on('error', () => undefined);
     response.on('error', () => undefined);
-    void answer(request, response, desk)
+    void answer(request, response, hold, desk)
       .catch((error: unknown) => {
         const reference = randomUUID();
         const problem = toProblem(error, (cause) =>
@@ -100,7 +113,12 @@ function listenerOf(desk: Desk): RequestListener {
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, desk: Desk): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  hold: Hold,
+  desk: Desk,
+): Promise<void> {
   const asked = readHead(request);
   noting(asked, desk, () => refuseRebinding(asked.headers, desk.context.credentials()));
   const match = desk.router.find(asked.method, asked.path);
@@ -114,7 +132,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, desk: 
     const call = await readCall(request, asked, match, principal, line, desk);
     return match.route.handle(call as never);
   });
-  await send(request, response, reply);
+  await send(request, response, hold, reply);
 }
 
 const isChange = ({ method }: Route): boolean => method !== 'GET';
@@ -184,11 +202,17 @@ const tooMany = (seconds: number): Problem =>
     headers: { 'retry-after': String(Math.ceil(seconds)) },
   });
 
-async function send(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  hold: Hold,
+  reply: Reply,
+): Promise<void> {
   for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value);
   if ('stream' in reply) {
     response.setHeader('content-type', reply.type);
     if (request.method === 'HEAD') return void response.end();
+    hold();
     return reply.stream(response);
   }
   const body = 'json' in reply ? `${JSON.stringify(reply.json)}\n` : reply.body;
@@ -198,7 +222,8 @@ async function send(request: IncomingMessage, response: ServerResponse, reply: R
     'content-length': Buffer.byteLength(body),
     ...reply.headers,
   });
-  response.end(request.method === 'HEAD' || reply.status === 304 ? undefined : body);
+  if (request.method === 'HEAD' || reply.status === 304) response.end();
+  else endWith(response, body);
 }
 
 function refuse(

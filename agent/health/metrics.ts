@@ -3,6 +3,7 @@
  * its own figures, which is noise beside MPI.
  */
 import { brokerStates } from '../flux/services/state-machine.ts';
+import { instant } from '../instant.ts';
 import { phases } from '../pod/phase.ts';
 import { answers, type Observations, stateOf } from './observations.ts';
 import { judge, probes } from './verdict.ts';
@@ -17,7 +18,7 @@ const flag = (on: boolean): number => (on ? 1 : 0);
 export function metricsText(
   observations: Observations,
   jobs: Readonly<Record<string, number>> | undefined,
-  now: number = Date.now(),
+  now: number = instant(),
 ): string {
   const { broker } = observations;
   const state = stateOf(broker);
@@ -64,8 +65,8 @@ export function metricsText(
 function timeInPhases({ phases: history }: Observations, now: number): Sample[] {
   const spent = new Map(phases.map((phase) => [phase, 0]));
   history.forEach(({ phase, since }, place) => {
-    const until = history[place + 1]?.since.getTime() ?? now;
-    spent.set(phase, (spent.get(phase) ?? 0) + until - since.getTime());
+    const until = history[place + 1]?.since ?? now;
+    spent.set(phase, (spent.get(phase) ?? 0) + until - since);
   });
   return [...spent].map(([phase, milliseconds]) => ({ labels: { phase }, value: milliseconds / 1000 }));
 }

@@ -7,7 +7,8 @@ import { judge, type Probe } from './verdict.ts';
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Sources {
@@ -23,6 +24,8 @@ const probePaths: Readonly<Record<string, Probe>> = {
   '/livez': 'live',
   '/readyz': 'ready',
 };
+
+export const isProbe = (path: string): boolean => Object.hasOwn(probePaths, path);
 
 /** The answer to `GET path`; undefined where there is nothing. */
 export async function answer(

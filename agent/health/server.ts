@@ -8,8 +8,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { HostPort } from '../config/kinds.ts';
 import { errnoOf } from '../errors.ts';
 import { type ConnectionLimits, type Hold, limitConnections } from '../http/connection-limits.ts';
+import { createRateLimit } from '../http/rate-limit.ts';
 import type { Log } from '../log.ts';
-import { type Answer, answer, json, type Sources } from './responses.ts';
+import { type Answer, answer, isProbe, json, type Sources } from './responses.ts';
+import { shareAnswer } from './share-answer.ts';
 
 /** A client has this long for a request and for a pause between two, and this much room. */
 const limits = { requestMs: 5000, idleMs: 10_000, headerBytes: 8192, headers: 64 };
@@ -21,6 +23,12 @@ export const usualConnectionLimits: ConnectionLimits = {
   stallMs: 10_000,
   answerMs: 10_000,
 };
+
+/** So many answers a second one client has that are not probes, and so many at once. */
+const rate = { perSecond: 50, atOnce: 100 };
+
+/** For as long an answer counts for all that ask: of Flux's job states, and of `/status` and `/metrics` as a whole. */
+const reuseMs = { jobStates: 1000, answers: 100 };
 
 /**
  * Something else to serve, such as the parent links: true when it has taken the request. A connection that it calls `hold` for is not
@@ -48,8 +56,9 @@ export async function serveHealth(options: ServeOptions): Promise<HealthServer> 
   const extensions: Extension[] = [];
   // On the local socket all clients are of one user, and have no address.
   const { perAddress: _, ...localLimits } = connectionLimits;
-  const local = httpServer(localLimits, (request) => localAnswer(request, options));
-  const remote = httpServer(connectionLimits, (request) => getAnswer(request, options), extensions);
+  const get = getAnswer(options);
+  const local = httpServer(localLimits, localAnswer(get, options));
+  const remote = httpServer(connectionLimits, rateLimited(get), extensions);
   rmSync(socketPath, { force: true });
   await listen(local, { path: socketPath }, log);
   if (http !== 'off') await listen(remote, http, log);
@@ -82,7 +91,7 @@ async function listen(server: Server, where: HostPort | { path: string }, log: L
 
 function httpServer(
   connectionLimits: ConnectionLimits,
-  respond: (request: IncomingMessage) => Promise<Answer>,
+  respond: Get,
   extensions: readonly Extension[] = [],
 ): Server {
   const server = createServer({
@@ -98,11 +107,12 @@ function httpServer(
     request.resume();
     respond(request)
       .catch((error: unknown): Answer => json(500, { error: String(error) }))
-      .then(({ status, type, body }) => {
+      .then(({ status, type, body, headers }) => {
         response.writeHead(status, {
           'content-type': type,
           'content-length': Buffer.byteLength(body),
           'cache-control': 'no-store',
+          ...headers,
         });
         response.end(request.method === 'HEAD' ? undefined : body);
       });
@@ -115,21 +125,47 @@ const lastWordsMs = 2000;
 
 const pathOf = ({ url = '/' }: IncomingMessage): string => url.split('?', 1)[0] ?? '/';
 
-async function getAnswer(request: IncomingMessage, sources: Sources): Promise<Answer> {
-  if (request.method !== 'GET' && request.method !== 'HEAD')
-    return json(405, { error: `${request.method} is not allowed here: use GET` });
-  const found = await answer(pathOf(request), sources);
-  return found ?? json(404, { error: 'expected /startupz, /livez, /readyz, /status or /metrics' });
+type Get = (request: IncomingMessage) => Promise<Answer>;
+
+function getAnswer(sources: Sources): Get {
+  const shared = { ...sources, jobStates: shareAnswer(sources.jobStates, reuseMs.jobStates) };
+  // What waits for many readers is one buffer.
+  const whole = (path: string) =>
+    shareAnswer(async () => buffered(await answer(path, shared)), reuseMs.answers);
+  const answers = new Map(['/status', '/metrics'].map((path) => [path, whole(path)]));
+  return async (request) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return json(405, { error: `${request.method} is not allowed here: use GET` });
+    const path = pathOf(request);
+    const found = await (answers.get(path)?.() ?? answer(path, shared));
+    return found ?? json(404, { error: 'expected /startupz, /livez, /readyz, /status or /metrics' });
+  };
 }
 
-async function localAnswer(request: IncomingMessage, options: ServeOptions): Promise<Answer> {
-  if (request.method !== 'POST' || pathOf(request) !== '/release') return getAnswer(request, options);
-  if (!options.observations.held) return json(409, { error: 'this pod is not held' });
-  // The pod's end also ends the process that asked: it is to have read the answer, and told it, before.
-  const gone = setTimeout(options.onRelease, lastWordsMs);
-  request.socket.once('close', () => {
-    clearTimeout(gone);
-    options.onRelease();
-  });
-  return json(200, { released: true });
+const buffered = (found: Answer | undefined): Answer | undefined =>
+  found && { ...found, body: Buffer.from(found.body) };
+
+/** Probes are never refused: the kubelet may have the same address as others. That they cost little is their limit. */
+function rateLimited(get: Get): Get {
+  const limit = createRateLimit(rate.perSecond, rate.atOnce);
+  return async (request) => {
+    const wait = isProbe(pathOf(request)) ? 0 : limit.take(request.socket.remoteAddress ?? '');
+    if (wait === 0) return get(request);
+    const headers = { 'retry-after': String(Math.ceil(wait)) };
+    return { ...json(429, { error: `ask at most ${rate.perSecond} times a second` }), headers };
+  };
 }
+
+const localAnswer =
+  (get: Get, { observations, onRelease }: ServeOptions): Get =>
+  async (request) => {
+    if (request.method !== 'POST' || pathOf(request) !== '/release') return get(request);
+    if (!observations.held) return json(409, { error: 'this pod is not held' });
+    // The pod's end also ends the process that asked: it is to have read the answer, and told it, before.
+    const gone = setTimeout(onRelease, lastWordsMs);
+    request.socket.once('close', () => {
+      clearTimeout(gone);
+      onRelease();
+    });
+    return json(200, { released: true });
+  };

@@ -25,8 +25,8 @@ export function statusOf(observations: Observations, now: number = instant()) {
       hostname: configuration.hostname,
       startedAt: iso(observations.startedAt),
     },
-    phase: { name: phase.phase, since: phase.since.toISOString() },
-    phases: observations.phases.map(({ phase: name, since }) => ({ name, since: since.toISOString() })),
+    phase: { name: phase.phase, since: iso(phase.since) },
+    phases: observations.phases.map(({ phase: name, since }) => ({ name, since: iso(since) })),
     probes: Object.fromEntries(probes.map((probe) => [probe, judge(probe, observations, now)])),
     ...(attachment && {
       attachment: {

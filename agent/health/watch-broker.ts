@@ -25,7 +25,7 @@ export interface BrokerWatch {
   readonly client: () => FluxClient | undefined;
   /**
    * Asks the broker for a sign of life and waits for it, 200 ms at most. What comes of it is noted as `silentSince`. Any number of
-   * callers share one question.
+   * callers share one question, and a broker that has answered is asked again 100 ms later at the earliest.
    */
   readonly pulse: () => Promise<void>;
   /** Fulfilled when the watch has ended, which it does with `signal`. */
@@ -51,11 +51,13 @@ export function watchBroker(broker: BrokerObservation, options: WatchOptions): B
   if (before) noteState(broker, before.state, before.since);
   let client: FluxClient | undefined;
   let question: Promise<void> | undefined;
+  let staleAt = 0;
 
   const keep = async () => {
     while (!signal.aborted) {
       client = await connect(signal);
       if (!client) return;
+      staleAt = 0;
       broker.connected = true;
       broker.silentSince = undefined;
       const close = client.close;
@@ -82,7 +84,7 @@ export function watchBroker(broker: BrokerObservation, options: WatchOptions): B
       .catch(() => undefined)
       .finally(() => {
         clearTimeout(owed);
-        question = undefined;
+        if (of === client) staleAt = now() + reuseMs;
         resolve();
       });
     return promise;
@@ -92,7 +94,10 @@ export function watchBroker(broker: BrokerObservation, options: WatchOptions): B
     client: () => client,
     pulse: async () => {
       if (!client) return;
-      question ??= ask(client);
+      if (now() >= staleAt) {
+        staleAt = Number.POSITIVE_INFINITY;
+        question = ask(client);
+      }
       await question;
     },
     ended: keep(),
@@ -101,6 +106,9 @@ export function watchBroker(broker: BrokerObservation, options: WatchOptions): B
 
 /** A broker that was asked and has not answered within this is silent. */
 const patienceMs = 200;
+
+/** For as long an answer counts: whoever asks without end makes the broker answer ten times a second, and a broker that has stopped is noticed as soon. */
+const reuseMs = 100;
 
 async function observe(client: FluxClient, broker: BrokerObservation, options: WatchOptions): Promise<void> {
   const { now = instant, log, leads, onState = () => undefined } = options;

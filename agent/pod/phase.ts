@@ -1,3 +1,4 @@
+import { type Instant, instant } from '../instant.ts';
 import type { Log } from '../log.ts';
 
 /**
@@ -27,7 +28,7 @@ const next: Readonly<Record<Phase, readonly Phase[]>> = {
 
 export interface PhaseRecord {
   readonly phase: Phase;
-  readonly since: Date;
+  readonly since: Instant;
 }
 
 /** Which phase the pod is in, and how it got there. */
@@ -38,7 +39,7 @@ export interface Lifecycle {
   readonly enter: (phase: Phase, fields?: Readonly<Record<string, unknown>>) => void;
 }
 
-export function createLifecycle(log: Log, now: () => Date = () => new Date()): Lifecycle {
+export function createLifecycle(log: Log, now: () => Instant = instant): Lifecycle {
   let current: PhaseRecord = { phase: 'configure', since: now() };
   const history: PhaseRecord[] = [current];
   return {
@@ -48,7 +49,7 @@ export function createLifecycle(log: Log, now: () => Date = () => new Date()): L
       if (!next[current.phase].includes(phase))
         throw new Error(`No way from phase ${current.phase} to ${phase}`);
       const since = now();
-      const tookMs = since.getTime() - current.since.getTime();
+      const tookMs = Math.round(since - current.since);
       log('info', `Phase ${phase}`, { phase, after: current.phase, tookMs, ...fields });
       current = { phase, since };
       history.push(current);

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { metricsText } from '../../agent/health/metrics.ts';
+import { judge } from '../../agent/health/verdict.ts';
+import { instant } from '../../agent/instant.ts';
 import { now, observed } from '../support/observed.ts';
 
 describe('metrics', () => {
@@ -43,6 +45,28 @@ describe('metrics', () => {
         );
     }
     expect([...names].every((name) => name.startsWith('flux_pod_'))).toBe(true);
+  });
+
+  it('say of the probes what the probes say, and count seconds as they pass, whatever the wall clock is set to', () => {
+    const since = instant();
+    const follower = observed({
+      set: { index: 1 },
+      state: 'run',
+      change: ({ broker }) => {
+        if (broker) broker.heartbeat = { at: since, periodMs: 2000 };
+      },
+    });
+    const pod = { ...follower, phases: [{ phase: 'broker', since }] as const };
+    try {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+      expect(judge('ready', pod)).toMatchObject({ ok: true });
+      const lines = metricsText(pod, undefined).split('\n');
+      expect(lines).toContain('flux_pod_probe_success{probe="ready"} 1');
+      const spent = lines.find((line) => line.startsWith('flux_pod_phase_seconds_total{phase="broker"}'));
+      expect(Number(spent?.split(' ')[1])).toBeLessThan(3600);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('of a follower say nothing of jobs and of nodes online', () => {

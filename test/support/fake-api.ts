@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Broker } from '../../agent/api/broker.ts';
 import { readCredentials } from '../../agent/api/credentials.ts';
 import { serveApi } from '../../agent/api/serve.ts';
+import type { usualConnectionLimits } from '../../agent/api/server.ts';
 import type { StreamLimits } from '../../agent/api/streams.ts';
 import { createTopology, parseTopology } from '../../agent/cluster/topology.ts';
 import type { FluxClient } from '../../agent/flux/client.ts';
@@ -59,7 +60,7 @@ export const idOfToken = (token: string): string =>
 /** The API of a test, on a port of loopback, with tokens unless `open`. */
 export async function startApi(
   flux: FakeFlux = {},
-  { open = false, rate = 2000, streams, tls, now, secretKey }: ApiSpec = {},
+  { open = false, rate = 2000, streams, connections, tls, now, secretKey }: ApiSpec = {},
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-api-'));
   mountSecret(directory, {
@@ -91,6 +92,7 @@ export async function startApi(
     log,
     broker,
     ...(streams && { streamLimits: streams }),
+    ...(connections && { connectionLimits: connections }),
     ...(now && { now }),
   });
   const url = `http://127.0.0.1:${api.port}`;
@@ -150,6 +152,7 @@ export interface ApiSpec {
   readonly open?: boolean;
   readonly rate?: number;
   readonly streams?: StreamLimits;
+  readonly connections?: typeof usualConnectionLimits;
   readonly tls?: Tls;
   /** Signs the JWTs of flux-restful-api's client. */
   readonly secretKey?: string;

@@ -27,11 +27,7 @@ export function observed({
   change = () => undefined,
 }: Seen = {}): Observations {
   const configuration = configurationOf({ size: 4, ...set });
-  const observations = createObservations(
-    configuration,
-    [{ phase, since: new Date(now - 10_000) }],
-    now - 60_000,
-  );
+  const observations = createObservations(configuration, [{ phase, since: now - 10_000 }], now - 60_000);
   observations.membership = membershipOf(configuration);
   observations.flux = '/opt/flux/bin/flux';
   if (state !== 'none') {
