@@ -8,7 +8,7 @@ import { serveHealth } from '../../agent/health/server.ts';
 import { createSeal, lifelineHeader, lifelinePath } from '../../agent/lifeline/message.ts';
 import { createLifelines } from '../../agent/lifeline/parent.ts';
 import { observed } from '../support/observed.ts';
-import { connectRaw, get, type RawClient } from '../support/raw-client.ts';
+import { connectRaw, get, patience, type RawClient } from '../support/raw-client.ts';
 import { recordedLog } from '../support/recorded-log.ts';
 
 const undo: (() => unknown)[] = [];
@@ -67,7 +67,7 @@ describe('the agent’s port under attack', () => {
     for (let n = 0; n < 40; n++) clients.push(await client(from(n)));
     for (const { socket } of clients) socket.write(get('/metrics').repeat(3000));
     expect(await probe('/readyz')).toBe(200);
-    await expect.poll(() => clients.every(({ closed }) => closed())).toBe(true);
+    await expect.poll(() => clients.every(({ closed }) => closed()), patience).toBe(true);
     expect(asked.jobStates).toBe(1);
   });
 
@@ -77,7 +77,7 @@ describe('the agent’s port under attack', () => {
     const startedAt = performance.now();
     for (let round = 1; round <= 20; round++) {
       for (const each of all) each.send('/metrics');
-      await expect.poll(() => all.every(({ statuses }) => statuses().length === round)).toBe(true);
+      await expect.poll(() => all.every(({ statuses }) => statuses().length === round), patience).toBe(true);
     }
     const seconds = (performance.now() - startedAt) / 1000;
     expect(asked.jobStates).toBeLessThanOrEqual(1 + seconds);
@@ -92,7 +92,9 @@ describe('the agent’s port under attack', () => {
     const askAll = async (path: string) => {
       rounds++;
       for (const each of greedy) each.send(path);
-      await expect.poll(() => greedy.every(({ statuses }) => statuses().length === rounds)).toBe(true);
+      await expect
+        .poll(() => greedy.every(({ statuses }) => statuses().length === rounds), patience)
+        .toBe(true);
       return greedy.map(({ statuses }) => statuses().at(-1));
     };
     expect(await askAll('/status')).toEqual(Array(10).fill(200));
@@ -104,7 +106,7 @@ describe('the agent’s port under attack', () => {
     for (let round = 0; round < 30; round++) expect(await askAll('/livez')).toEqual(Array(10).fill(200));
     const other = await client('127.0.0.8');
     other.send('/status');
-    await expect.poll(other.statuses).toEqual([200]);
+    await expect.poll(other.statuses, patience).toEqual([200]);
   });
 
   it('answers probes while 600 connections from 60 addresses ask nothing', async () => {
@@ -113,7 +115,9 @@ describe('the agent’s port under attack', () => {
     for (let n = 0; n < 600; n++) idle.push(await client(from(n)));
     for (const path of ['/startupz', '/livez', '/readyz']) expect(await probe(path)).toBe(200);
     // The oldest have given way.
-    await expect.poll(() => idle.filter(({ closed }) => closed()).length).toBeGreaterThanOrEqual(600 - 512);
+    await expect
+      .poll(() => idle.filter(({ closed }) => closed()).length, patience)
+      .toBeGreaterThanOrEqual(600 - 512);
     expect(idle[0]?.closed()).toBe(true);
   });
 
@@ -122,7 +126,7 @@ describe('the agent’s port under attack', () => {
     const idle: RawClient[] = [];
     for (let n = 0; n < 100; n++) idle.push(await client('127.0.0.9'));
     expect(await probe('/livez', '127.0.0.9')).toBe(200);
-    await expect.poll(() => idle.filter(({ closed }) => !closed()).length).toBe(15);
+    await expect.poll(() => idle.filter(({ closed }) => !closed()).length, patience).toBe(15);
   });
 
   it('answers probes while as many children hold on to it as there are, and counts those apart', async () => {
@@ -138,7 +142,7 @@ describe('the agent’s port under attack', () => {
       child.send(lifelinePath, `${lifelineHeader}: ${nonce} ${seal.sign(nonce)}\r\n`);
       children.push(child);
     }
-    await expect.poll(() => children.every(({ text }) => text().includes('27-1'))).toBe(true);
+    await expect.poll(() => children.every(({ text }) => text().includes('27-1')), patience).toBe(true);
     for (let n = 0; n < 520; n++) await client(from(n));
     expect(await probe('/readyz')).toBe(200);
     expect(children.filter(({ closed }) => closed())).toHaveLength(0);

@@ -12,7 +12,7 @@ import {
   type Respond,
 } from '../../agent/http/connection-limits.ts';
 import { endWith } from '../../agent/http/end-with.ts';
-import { connectRaw, get, type RawClient } from '../support/raw-client.ts';
+import { connectRaw, get, patience, type RawClient } from '../support/raw-client.ts';
 import { selfSigned } from '../support/self-signed.ts';
 
 const limits: ConnectionLimits = { connections: 4, perAddress: 2, stallMs: 60_000 };
@@ -44,7 +44,7 @@ async function serve(
   const asked = async (from?: string) => {
     const raw = await client(from);
     raw.send('/');
-    await expect.poll(raw.statuses).toEqual([200]);
+    await expect.poll(raw.statuses, patience).toEqual([200]);
     return raw;
   };
   return { server, port, client, asked };
@@ -77,7 +77,7 @@ describe('connections of a server', () => {
     const first = await client('127.0.0.2');
     const others = [await client('127.0.0.3'), await client('127.0.0.4'), await client('127.0.0.5')];
     await asked('127.0.0.6');
-    await expect.poll(first.closed).toBe(true);
+    await expect.poll(first.closed, patience).toBe(true);
     expect(others.map(({ closed }) => closed())).toEqual([false, false, false]);
   });
 
@@ -86,7 +86,7 @@ describe('connections of a server', () => {
     const other = await client('127.0.0.2');
     const [first, second] = [await client('127.0.0.3'), await client('127.0.0.3')];
     await asked('127.0.0.3');
-    await expect.poll(first.closed).toBe(true);
+    await expect.poll(first.closed, patience).toBe(true);
     expect([other.closed(), second.closed()]).toEqual([false, false]);
   });
 
@@ -98,7 +98,9 @@ describe('connections of a server', () => {
     for (const n of [2, 3, 4, 5]) waiting.push(await client(`127.0.0.${n}`));
     for (const each of waiting) each.send('/never');
     await asked('127.0.0.6');
-    await expect.poll(() => waiting.map(({ closed }) => closed())).toEqual([true, false, false, false]);
+    await expect
+      .poll(() => waiting.map(({ closed }) => closed()), patience)
+      .toEqual([true, false, false, false]);
   });
 
   it('that are closed by their clients free their places', async () => {
@@ -107,7 +109,9 @@ describe('connections of a server', () => {
     for (let count = 0; count < 20; count++) {
       const passing = await client(`127.0.0.${10 + count}`);
       passing.socket.destroy();
-      await expect.poll(() => new Promise((resolve) => server.getConnections((_, n) => resolve(n)))).toBe(1);
+      await expect
+        .poll(() => new Promise((resolve) => server.getConnections((_, n) => resolve(n))), patience)
+        .toBe(1);
     }
     expect(kept.closed()).toBe(false);
   });
@@ -119,7 +123,7 @@ describe('a connection', () => {
     const one = await client();
     for (const count of [1, 2, 3]) {
       one.send('/');
-      await expect.poll(one.statuses).toHaveLength(count);
+      await expect.poll(one.statuses, patience).toHaveLength(count);
     }
     expect(one.closed()).toBe(false);
   });
@@ -130,7 +134,7 @@ describe('a connection', () => {
     server.prependListener('request', () => dispatched++);
     const one = await client();
     one.socket.write(get('/').repeat(3000));
-    await expect.poll(one.closed).toBe(true);
+    await expect.poll(one.closed, patience).toBe(true);
     expect(dispatched).toBe(2);
   });
 
@@ -139,9 +143,9 @@ describe('a connection', () => {
     const { client } = await serve({}, (_, response) => void answers.push(response));
     const one = await client();
     one.send('/');
-    await expect.poll(() => answers.length).toBe(1);
+    await expect.poll(() => answers.length, patience).toBe(1);
     one.send('/');
-    await expect.poll(one.closed).toBe(true);
+    await expect.poll(one.closed, patience).toBe(true);
     expect(answers).toHaveLength(1);
   });
 
@@ -182,13 +186,13 @@ describe('a connection', () => {
     const timedOut = once(server, 'timeout');
     one.send('/');
     await timedOut;
-    await expect.poll(one.statuses).toEqual([200]);
+    await expect.poll(one.statuses, patience).toEqual([200]);
   });
 
   it('that asks nothing ends', async () => {
     const { client } = await serve({ stallMs: 20 });
     const one = await client();
-    await expect.poll(one.closed).toBe(true);
+    await expect.poll(one.closed, patience).toBe(true);
   });
 });
 
@@ -206,7 +210,7 @@ describe('a held connection', () => {
       const one = await served.client(from);
       const count = held.length;
       one.send('/held');
-      await expect.poll(() => held.length).toBe(count + 1);
+      await expect.poll(() => held.length, patience).toBe(count + 1);
       return one;
     };
     return { ...served, held, open };
@@ -227,26 +231,26 @@ describe('a held connection', () => {
     // The others have: theirs run out while this one stays.
     const other = await asked('127.0.0.3');
     await once(server, 'timeout');
-    await expect.poll(other.closed).toBe(true);
+    await expect.poll(other.closed, patience).toBe(true);
     held[0]?.write('second\n');
-    await expect.poll(one.text).toContain('second');
+    await expect.poll(one.text, patience).toContain('second');
   });
 
   it('is counted again when its answer has ended', async () => {
     const { open, held, client } = await holding();
     const one = await open('127.0.0.2');
     held[0]?.end();
-    await expect.poll(one.text).toContain('\r\n0\r\n');
+    await expect.poll(one.text, patience).toContain('\r\n0\r\n');
     await client('127.0.0.2');
     await client('127.0.0.2');
-    await expect.poll(one.closed).toBe(true);
+    await expect.poll(one.closed, patience).toBe(true);
   });
 
   it('ends with another request', async () => {
     const { open } = await holding();
     const one = await open('127.0.0.2');
     one.send('/held');
-    await expect.poll(one.closed).toBe(true);
+    await expect.poll(one.closed, patience).toBe(true);
   });
 });
 
@@ -268,7 +272,7 @@ describe('with TLS', () => {
     const silent = await client('127.0.0.2');
     const second = await secure(port, '127.0.0.2');
     const third = await secure(port, '127.0.0.2');
-    await expect.poll(silent.closed).toBe(true);
+    await expect.poll(silent.closed, patience).toBe(true);
     for (const socket of [second, third]) {
       socket.write(get('/'));
       expect(String(await once(socket, 'data'))).toMatch(/^HTTP\/1.1 200 /);

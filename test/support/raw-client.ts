@@ -12,6 +12,9 @@ export interface RawClient {
   readonly send: (path: string, headers?: string) => void;
 }
 
+/** For `expect.poll`, whose usual second says something of the machine only. */
+export const patience = { timeout: 20_000, interval: 5 };
+
 export const get = (path: string, headers = ''): string =>
   `GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
 
