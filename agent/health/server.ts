@@ -17,7 +17,7 @@ import { shareAnswer } from './share-answer.ts';
 const limits = { requestMs: 5000, idleMs: 10_000, headerBytes: 8192, headers: 64 };
 
 /** The kubelet and Prometheus need one connection each; who has more of them closes his own. */
-export const usualConnectionLimits: ConnectionLimits = {
+const connectionLimits: ConnectionLimits = {
   connections: 512,
   perAddress: 16,
   stallMs: 10_000,
@@ -47,12 +47,10 @@ export interface ServeOptions extends Sources {
   /** Called for `POST /release` on the local socket. */
   readonly onRelease: () => void;
   readonly log: Log;
-  /** For tests. */
-  readonly connectionLimits?: ConnectionLimits;
 }
 
 export async function serveHealth(options: ServeOptions): Promise<HealthServer> {
-  const { http, socketPath, log, connectionLimits = usualConnectionLimits } = options;
+  const { http, socketPath, log } = options;
   const extensions: Extension[] = [];
   // On the local socket all clients are of one user, and have no address.
   const { perAddress: _, ...localLimits } = connectionLimits;
@@ -90,7 +88,7 @@ async function listen(server: Server, where: HostPort | { path: string }, log: L
 }
 
 function httpServer(
-  connectionLimits: ConnectionLimits,
+  limitsOfConnections: ConnectionLimits,
   respond: Get,
   extensions: readonly Extension[] = [],
 ): Server {
@@ -102,7 +100,7 @@ function httpServer(
     maxHeaderSize: limits.headerBytes,
   });
   server.maxHeadersCount = limits.headers;
-  limitConnections(server, connectionLimits, (request, response, hold) => {
+  limitConnections(server, limitsOfConnections, (request, response, hold) => {
     if (extensions.some((extension) => extension(request, response, hold))) return;
     request.resume();
     respond(request)
