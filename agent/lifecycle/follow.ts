@@ -1,19 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Ending } from '../broker/process.ts';
 import type { HostPort } from '../config/kinds.ts';
-import type { Observations } from '../health/observations.ts';
 import { instant } from '../instant.ts';
-import type { LifelineMessage } from '../lifeline/message.ts';
+import type { Announcement } from '../parent-link/message.ts';
+import { within } from '../within.ts';
 import { findParent } from './find-parent.ts';
 import { followerOutcome, type Outcome, toldOutcome, unknownOutcome } from './outcome.ts';
 import { type Tending, tendBroker } from './tend.ts';
-import type { FindParent } from './watch-parent.ts';
+import type { FindParent, ParentWatch } from './watch-parent.ts';
 
 /** A broker that lived this long had joined: its end is a new story, and the pauses start small again. */
 const settledMs = 10_000;
-/** A leader tells the outcome as soon as its broker has ended, which is a little after its followers' brokers. */
+/** A leader announces the outcome as soon as its broker has ended, which is a little after its followers' brokers. */
 const outcomeWithinMs = 30_000;
-/** Where the outcome is there and the broker is not gone: the leader's broker has died rather than shut down. */
+/** An outcome that comes with the end of a lost parent's broker is there by then. */
+const outcomeIsThereMs = 100;
+/** Where the outcome is there and the broker is still running: the leader's broker has died rather than shut down. */
 const lingerMs = 3000;
+/** A watch ends when it is told to. It has this long, whatever the network does. */
+const watchEndsMs = 1000;
 
 /**
  * A follower's life: await the parent, start the broker with the parent's verified address, and when its parent went, await it
@@ -26,6 +31,7 @@ export async function followParent(tending: Tending): Promise<Outcome> {
   if (!parent) throw new Error('rank 0 follows nobody');
   const find: FindParent = (signal, seen) =>
     findParent({ parent, membership, observations, environment, ...seen, signal, log });
+  const ranks = { parent: parent.rank, child: membership.rank };
   const { pauseMs } = await import('../dns/pace.ts');
   let known: HostPort | undefined;
   for (let attempt = 0; ; attempt++) {
@@ -35,7 +41,7 @@ export async function followParent(tending: Tending): Promise<Outcome> {
     const { host, port, ...cost } = known ?? (await find(signals.stop));
     log('info', `The parent ${parent.host} listens at ${host}:${port}`, cost);
     const startedAt = instant();
-    const life = await liveUnder({ host, port }, find, tending);
+    const life = await liveUnder({ host, port }, { find, ranks }, tending);
     if (life.outcome) return life.outcome;
     known = life.replacedBy;
     if (known) continue;
@@ -56,7 +62,11 @@ interface Life {
 }
 
 /** One broker's life under a parent at this address. */
-async function liveUnder(address: HostPort, find: FindParent, tending: Tending): Promise<Life> {
+async function liveUnder(
+  address: HostPort,
+  parent: Pick<ParentWatch, 'find' | 'ranks'>,
+  tending: Tending,
+): Promise<Life> {
   const { pod, signals, observations, reporting, log } = tending;
   observations.parentAddress = address;
   pod.writeBrokerToml(address);
@@ -67,9 +77,8 @@ async function liveUnder(address: HostPort, find: FindParent, tending: Tending):
   let replacedBy: HostPort | undefined;
   let parentIsStopped = false;
 
-  const onMessage = (message: LifelineMessage) => {
-    if (message.kind === 'hello') return;
-    reporting.lifelines()?.announce(message);
+  const onMessage = (message: Announcement) => {
+    reporting.parentLinks()?.announce(message);
     if (message.kind === 'stopping') {
       parentIsStopped = true;
       return parentStops.resolve();
@@ -79,8 +88,8 @@ async function liveUnder(address: HostPort, find: FindParent, tending: Tending):
       .then(broker.process.kill)
       .catch(() => undefined);
   };
-  const [{ watchParent }, seal] = await Promise.all([import('./watch-parent.ts'), pod.seal()]);
-  const watching = watchParent({ address, observations, seal, signal: over.signal, find, onMessage, log })
+  const [{ watchParent }, key] = await Promise.all([import('./watch-parent.ts'), pod.linkKey()]);
+  const watching = watchParent({ ...parent, address, observations, key, signal: over.signal, onMessage, log })
     .then((found) => {
       if (!found) return;
       replacedBy = found;
@@ -91,31 +100,23 @@ async function liveUnder(address: HostPort, find: FindParent, tending: Tending):
     })
     .catch((error: unknown) => log('error', 'The parent is no longer watched', { why: String(error) }));
 
-  const { code, signal } = await broker.ended;
-  const ended = followerOutcome({ code, signal }, signals.stoppedBy());
-  // A parent that was stopped or replaced is no end of the instance: this pod waits for the one that takes its place.
-  const goesOn = !signals.stoppedBy() && (parentIsStopped || replacedBy !== undefined);
-  const outcome = goesOn ? undefined : await outcomeOf(ended);
+  const ending = await broker.ended;
+  const outcome = await outcomeOf(ending);
   over.abort();
-  await watching;
-  if (!outcome) reporting.lifelines()?.interrupt();
-  return { code, outcome, replacedBy };
+  await within(watchEndsMs, watching);
+  if (!outcome) reporting.parentLinks()?.interrupt();
+  return { code: ending.code, outcome, replacedBy };
 
-  async function outcomeOf(known: Outcome | undefined): Promise<Outcome | undefined> {
-    if (signals.stoppedBy()) return known;
-    return known ? learn(told.promise, observations) : soon(told.promise);
+  /** Undefined where the instance goes on without this broker. */
+  async function outcomeOf(ending: Ending): Promise<Outcome | undefined> {
+    const { stop, stoppedBy } = signals;
+    // A parent that was stopped or replaced is no end of the instance: this pod waits for the one that takes its place.
+    if (!stoppedBy() && (parentIsStopped || replacedBy)) return undefined;
+    const inOrder = followerOutcome(ending, undefined);
+    const linked = observations.configuration.http !== 'off';
+    const heard = linked && (await within(inOrder ? outcomeWithinMs : outcomeIsThereMs, told.promise, stop));
+    if (stoppedBy()) return followerOutcome(ending, stoppedBy());
+    if (heard || !inOrder) return heard || undefined;
+    return linked ? unknownOutcome('the leader has not told it') : unknownOutcome('FLUX_POD_HTTP is off', 0);
   }
-}
-
-/** The outcome, when its line has come or is about to. */
-const soon = (told: Promise<Outcome>): Promise<Outcome | undefined> =>
-  Promise.race([told, delay(100, undefined)]);
-
-/** Waits for the outcome of an instance that has ended in order. */
-async function learn(told: Promise<Outcome>, { configuration }: Observations): Promise<Outcome> {
-  if (configuration.http === 'off') return unknownOutcome('FLUX_POD_HTTP is off', 0);
-  return Promise.race([
-    told,
-    delay(outcomeWithinMs, unknownOutcome('the leader has not told it'), { ref: false }),
-  ]);
 }

@@ -1,7 +1,7 @@
 import { brokerConfig } from '../broker/broker-config.ts';
+import { type CertificateInUse, useCertificate } from '../broker/certificate-in-use.ts';
 import { brokerArguments } from '../broker/command-line.ts';
-import { formatCertificate } from '../broker/curve.ts';
-import { checkKeyPair, readMountedCertificate } from '../broker/curve-file.ts';
+import { readMountedCertificate } from '../broker/curve-file.ts';
 import { environmentFor, findFlux } from '../broker/find-flux.ts';
 import { initialProgram, withPidFile } from '../broker/program.ts';
 import {
@@ -12,9 +12,8 @@ import {
 } from '../broker/run-directory.ts';
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
-import type { Seal } from '../lifeline/message.ts';
 import type { Log } from '../log.ts';
-import { type Membership, membershipOf } from '../pod/membership.ts';
+import { instanceName, type Membership, membershipOf } from '../pod/membership.ts';
 
 /** All that is needed to start this pod's broker, again and again. */
 export interface PreparedPod {
@@ -25,10 +24,10 @@ export interface PreparedPod {
   readonly brokerArguments: readonly string[];
   /** Writes broker.toml, with the parent's verified address on a follower. */
   readonly writeBrokerToml: (parentAddress?: HostPort) => void;
-  /** What the agents of the instance know each other by, made from the certificate; of no use to a single broker. */
-  readonly seal: () => Promise<Seal>;
-  /** The part of the certificate's check that need not hold up the broker. Throws a PodError (exit 77). */
-  readonly checkKeyPair: () => Promise<void>;
+  /** Undefined where there is only one broker. */
+  readonly certificate: CertificateInUse | undefined;
+  /** Of the instance's parent links, made from the certificate in use. */
+  readonly linkKey: () => Promise<Buffer>;
 }
 
 /**
@@ -43,12 +42,12 @@ export async function preparePod(
 ): Promise<PreparedPod> {
   const membership = membershipOf(configuration);
   const flux = findFlux(configuration.flux, environment.PATH ?? '');
-  const certificate = membership.size > 1 ? readMountedCertificate(configuration.curveCert) : undefined;
+  const mounted = membership.size > 1 ? readMountedCertificate(configuration.curveCert) : undefined;
   const directory = await openRunDirectory(configuration.dir, (sentence) => log('warn', sentence));
   linkFromOperatorSocket(directory);
   const program = initialProgram(configuration, command, directory.batchScript);
 
-  if (certificate) writePrivate(directory.curveCert, formatCertificate(certificate));
+  const certificate = mounted && useCertificate(configuration.curveCert, directory.curveCert, mounted);
   if (program.script !== undefined) writePrivate(directory.batchScript, program.script);
   const writeBrokerToml = (parentAddress?: HostPort) =>
     writePrivate(
@@ -68,9 +67,11 @@ export async function preparePod(
       withPidFile(program.argv, directory.programPid),
     ),
     writeBrokerToml,
-    seal: async () => (await import('../lifeline/message.ts')).createSeal(certificate?.secretKey ?? ''),
-    checkKeyPair: async () => {
-      if (certificate) await checkKeyPair(configuration.curveCert, certificate);
+    certificate,
+    linkKey: async () => {
+      if (!certificate) throw new Error('a single broker has no parent links');
+      const { instanceKey } = await import('../parent-link/key.ts');
+      return instanceKey(certificate.secretKey(), instanceName(configuration, membership));
     },
   };
 }

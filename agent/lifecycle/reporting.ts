@@ -2,15 +2,13 @@
 
 import { setMaxListeners } from 'node:events';
 import type { PreparedApi } from '../api/prepare.ts';
-import type { BrokerProcess } from '../broker/process.ts';
 import type { FluxClient } from '../flux/client.ts';
 import { createBrokerObservation, type Observations } from '../health/observations.ts';
 import type { HealthServer } from '../health/server.ts';
 import type { BrokerWatch, WatchOptions } from '../health/watch-broker.ts';
 import { instant } from '../instant.ts';
-import type { Seal } from '../lifeline/message.ts';
-import type { Lifelines } from '../lifeline/parent.ts';
 import type { Log } from '../log.ts';
+import type { ParentLinks } from '../parent-link/parent.ts';
 import type { PreparedPod } from './prepare.ts';
 import type { Reread } from './watch-mounts.ts';
 
@@ -26,10 +24,10 @@ export interface WatchedBroker extends Pick<WatchOptions, 'connect' | 'onState' 
 export interface Reporting {
   /** Begins to serve; calls after the first do nothing. `agentSocket` is where `flux-pod status` asks. */
   readonly serve: (agentSocket: string) => Promise<void>;
-  /** The lifelines of the children's agents, once they are served. */
-  readonly lifelines: () => Lifelines | undefined;
-  /** Lets the children hold on to this broker. */
-  readonly holdChildren: (broker: BrokerProcess, seal: () => Promise<Seal>) => Promise<void>;
+  /** The links of the children's agents, once they are served. */
+  readonly parentLinks: () => ParentLinks | undefined;
+  /** Serves them for a broker that has started. `key` is the instance's. */
+  readonly serveLinks: (key: () => Promise<Buffer>) => Promise<void>;
   /** Watches a broker for as long as it lives. */
   readonly watch: (broker: WatchedBroker) => Promise<void>;
   /** The connection to the broker, while there is one. */
@@ -49,7 +47,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   let serving: Promise<HealthServer> | undefined;
   let watching: BrokerWatch | undefined;
-  let lifelines: Lifelines | undefined;
+  let parentLinks: ParentLinks | undefined;
   let api: PreparedApi | undefined;
   let unwatch: Promise<() => Promise<void>> | undefined;
 
@@ -76,14 +74,14 @@ export function createReporting(observations: Observations, log: Log): Reporting
       serving ??= begin(agentSocket);
       await serving.catch((error) => log('error', 'Cannot serve probes and status', { why: String(error) }));
     },
-    lifelines: () => lifelines,
-    holdChildren: async (process, seal) => {
-      if (!lifelines) {
-        const { createLifelines } = await import('../lifeline/parent.ts');
-        lifelines = createLifelines(await seal());
-        (await serving)?.extend(lifelines.extension);
+    parentLinks: () => parentLinks,
+    serveLinks: async (key) => {
+      if (!parentLinks && observations.membership) {
+        const { createParentLinks } = await import('../parent-link/parent.ts');
+        parentLinks = createParentLinks(observations.membership);
+        (await serving)?.extend(parentLinks.extension);
       }
-      lifelines.begin(`${process.pid}-${instant()}`);
+      parentLinks?.begin(await key());
     },
     watch: async ({ pid, startedAt, ended, ...how }) => {
       const observation = createBrokerObservation(pid, startedAt);

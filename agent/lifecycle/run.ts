@@ -51,10 +51,10 @@ export async function runPod(
 
   /** A leader that was stopped has no outcome: its followers wait for the one that takes its place, unless they are stopped as well. */
   const tellChildren = async ({ code, sentence }: Outcome) => {
-    const lifelines = reporting.lifelines();
+    const links = reporting.parentLinks();
     const decides = observations.membership?.rank === 0 && !signals.stoppedBy();
-    if (decides) lifelines?.announce({ kind: 'outcome', code, sentence });
-    await lifelines?.settled(childrenHearMs);
+    if (decides) links?.announce({ kind: 'outcome', code, sentence });
+    await links?.settled(childrenHearMs);
   };
 
   const outcome = await live().catch((error: unknown) => brokenOff(error, signals));

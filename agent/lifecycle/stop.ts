@@ -6,8 +6,8 @@ import type { FluxClient } from '../flux/client.ts';
 import type { Observations } from '../health/observations.ts';
 import { stateOf } from '../health/observations.ts';
 import { longestTimerMs } from '../instant.ts';
-import type { Lifelines } from '../lifeline/parent.ts';
 import type { Log } from '../log.ts';
+import type { ParentLinks } from '../parent-link/parent.ts';
 import { drainSelf } from './drain.ts';
 import type { Target } from './signals.ts';
 
@@ -15,7 +15,7 @@ export interface Stopping {
   readonly broker: BrokerProcess;
   readonly observations: Observations;
   readonly programPid: string;
-  readonly lifelines: () => Lifelines | undefined;
+  readonly parentLinks: () => ParentLinks | undefined;
   readonly client: () => FluxClient | undefined;
   /** Fulfilled when the parent has said that it stops: then the whole instance does. */
   readonly parentStops: Promise<void>;
@@ -24,13 +24,13 @@ export interface Stopping {
 
 /** The leader stops the instance: its broker hangs up the program, cancels jobs and saves its state; followers are told at once. */
 export function leaderTarget(stopping: Stopping): Target {
-  const { broker, lifelines } = stopping;
+  const { broker, parentLinks } = stopping;
   return {
     program: () => runningProgram(stopping),
     pass: broker.signal,
     stop: (signal, first) => {
       if (first) {
-        lifelines()?.announce({ kind: 'stopping', signal });
+        parentLinks()?.announce({ kind: 'stopping', signal });
         killAfterGrace(stopping);
       }
       broker.signal('SIGTERM');
@@ -45,13 +45,13 @@ const leaveMs = 5000;
 
 /** A follower alone leaves: it takes no new jobs, then goes. When the whole instance stops, it goes with the instance. */
 export function followerTarget(stopping: Stopping): Target {
-  const { broker, client, lifelines, observations, parentStops, log } = stopping;
+  const { broker, client, parentLinks, observations, parentStops, log } = stopping;
   const leave = async (signal: NodeJS.Signals) => {
     await drainSelf(client(), observations, log);
     const together = await Promise.race([parentStops.then(() => true), delay(parentSaysMs, false)]);
     if (together) return;
     // Its children's brokers are shut down with its own.
-    lifelines()?.announce({ kind: 'stopping', signal });
+    parentLinks()?.announce({ kind: 'stopping', signal });
     broker.signal('SIGTERM');
     killAfter(broker, leaveMs);
   };

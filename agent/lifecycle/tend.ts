@@ -38,11 +38,11 @@ export async function tendBroker(tending: Tending, parentStops: Promise<void>): 
   const broker = await startBroker(pod.flux, pod.brokerArguments, pod.environment, terminal);
   lifecycle.enter('broker', { pid: broker.pid, flux: pod.flux });
   const { programPid, socket } = pod.directory;
-  const { client, lifelines } = reporting;
-  const stopping = { broker, observations, programPid, lifelines, client, parentStops, log };
+  const { client, parentLinks } = reporting;
+  const stopping = { broker, observations, programPid, parentLinks, client, parentStops, log };
   signals.forwardTo(pod.membership.rank === 0 ? leaderTarget(stopping) : followerTarget(stopping));
   void reporting.watch(ownBroker(broker, socket, observations, log));
-  await pod.checkKeyPair().catch(endWith(broker));
+  await pod.certificate?.check().catch(endWith(broker));
   const ended = attend(broker, tending);
   ended.catch(() => undefined);
   return { process: broker, ended };
@@ -55,7 +55,7 @@ async function attend(
 ): Promise<Ending> {
   await log.open();
   await reporting.serve(pod.directory.agentSocket);
-  if (pod.membership.size > 1) await reporting.holdChildren(broker, pod.seal);
+  if (pod.membership.size > 1) await reporting.serveLinks(pod.linkKey);
   await reporting.serveApi();
   await reporting.watchMounts(pod, reread);
   const ending = await broker.ended;

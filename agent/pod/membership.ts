@@ -72,6 +72,15 @@ export function membershipOf(configuration: Configuration): Membership {
   };
 }
 
+/**
+ * What distinguishes this instance from others that have the same certificate, the same in all of its pods. An instance that spans
+ * Kubernetes clusters (FLUX_POD_HOSTS) has another namespace and cluster name in each, and the host list in common.
+ */
+export const instanceName = (
+  { hosts, namespace, cluster }: Configuration,
+  { hostlist }: Membership,
+): readonly (string | null)[] => (hosts === undefined ? [namespace ?? null, cluster, hostlist] : [hostlist]);
+
 function serviceSuffix({ service, namespace, domain }: Configuration): string {
   return service === undefined || namespace === undefined ? '' : `.${service}.${namespace}.svc.${domain}`;
 }

@@ -4,10 +4,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createTopology } from '../../agent/cluster/topology.ts';
 import { serveHealth } from '../../agent/health/server.ts';
-import { createSeal, lifelineHeader, lifelinePath } from '../../agent/lifeline/message.ts';
-import { createLifelines } from '../../agent/lifeline/parent.ts';
+import { linkSigner } from '../../agent/parent-link/key.ts';
+import { linkHeader, linkPath, signProof, signRequest } from '../../agent/parent-link/message.ts';
+import { createParentLinks } from '../../agent/parent-link/parent.ts';
 import { observed } from '../support/observed.ts';
+import { key } from '../support/parent-links.ts';
 import { connectRaw, get, patience, type RawClient } from '../support/raw-client.ts';
 import { recordedLog } from '../support/recorded-log.ts';
 
@@ -129,22 +132,36 @@ describe('the agent’s port under attack', () => {
     await expect.poll(() => idle.filter(({ closed }) => !closed()).length, patience).toBe(15);
   });
 
-  it('answers probes while as many children hold on to it as there are, and counts those apart', async () => {
-    const seal = createSeal('secret');
-    const lifelines = createLifelines(seal);
-    lifelines.begin('27-1');
+  it('answers probes while as many children have a parent link as there are, and counts those apart', async () => {
+    const links = createParentLinks({ rank: 0, tree: createTopology({ scheme: 'custom' }, 601) });
+    links.begin(key);
     const { server, client, probe } = await serve();
-    server.extend(lifelines.extension);
+    server.extend(links.extension);
     const children: RawClient[] = [];
     for (let n = 0; n < 600; n++) {
       const child = await client(`127.1.${n >> 8}.${n & 255}`);
-      const nonce = String(n).padStart(32, '0');
-      child.send(lifelinePath, `${lifelineHeader}: ${nonce} ${seal.sign(nonce)}\r\n`);
+      openLink(child, n + 1);
       children.push(child);
     }
-    await expect.poll(() => children.every(({ text }) => text().includes('27-1')), patience).toBe(true);
+    links.announce({ kind: 'stopping', signal: 'SIGTERM' });
+    await expect.poll(() => children.every(({ text }) => text().includes('stopping')), patience).toBe(true);
     for (let n = 0; n < 520; n++) await client(from(n));
     expect(await probe('/readyz')).toBe(200);
     expect(children.filter(({ closed }) => closed())).toHaveLength(0);
   });
 });
+
+/** As the agent of the child `rank` opens its parent link. */
+function openLink({ socket, text }: RawClient, rank: number): void {
+  const name = { parent: 0, child: rank, nonce: String(rank).padStart(32, '0') };
+  const signer = linkSigner(key, name);
+  const headers = `${linkHeader}: ${signRequest(name, signer)}\r\ntransfer-encoding: chunked\r\n`;
+  socket.write(get(linkPath, headers).replace('GET', 'POST'));
+  const prove = () => {
+    const challenge = /"challenge":"(\w+)"/.exec(text())?.[1];
+    if (challenge === undefined) return;
+    socket.off('data', prove);
+    socket.write(`40\r\n${signProof(challenge, signer)}\r\n0\r\n\r\n`);
+  };
+  socket.on('data', prove);
+}

@@ -1,7 +1,8 @@
 /** Attacks on port 8051, by whoever reaches the pod. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseCertificate } from '../../../agent/broker/curve.ts';
-import { createSeal, lifelineHeader, lifelinePath } from '../../../agent/lifeline/message.ts';
+import { instanceKey, linkSigner } from '../../../agent/parent-link/key.ts';
+import { linkHeader, linkPath, signRequest } from '../../../agent/parent-link/message.ts';
 import type { Pod } from '../../support/pod.ts';
 import { close, keepOpen, openSockets, stillOpen } from './sockets.ts';
 import type { Attack, Target } from './target.ts';
@@ -65,7 +66,8 @@ export const health: readonly Attack[] = [
     name: '512 links, a recorded header',
     before: 'ECONNRESET as long as it was tried (40 s), and no further traffic is needed',
     run: async (target) => {
-      const write = get(lifelinePath, `${lifelineHeader}: ${await recordedHeader(target)}\r\n`);
+      const headers = `${linkHeader}: ${await recordedHeader(target)}\r\ntransfer-encoding: chunked\r\n`;
+      const write = get(linkPath, headers).replace('GET', 'POST');
       return keepOpen({ host: target.pod.address, count: many, from: target.addresses, write }, 15_000);
     },
   },
@@ -92,8 +94,10 @@ async function recordedHeader({ pod }: Target): Promise<string> {
   const { stdout } = await pod.exec(['cat', '/run/flux-pod/curve.cert']);
   const reading = parseCertificate(stdout);
   if ('damage' in reading) throw new Error(reading.damage);
-  const nonce = '00'.repeat(16);
-  return `${nonce} ${createSeal(reading.certificate.secretKey).sign(nonce)}`;
+  const cluster = pod.name.replace(/-0$/, '');
+  const key = instanceKey(reading.certificate.secretKey, ['default', cluster, `${cluster}-[0-1]`]);
+  const name = { parent: 0, child: 1, nonce: '00'.repeat(16) };
+  return signRequest(name, linkSigner(key, name));
 }
 
 /** Resolves to the status; 0 where the connection was closed. */

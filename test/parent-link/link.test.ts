@@ -1,0 +1,155 @@
+import { request } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createTopology } from '../../agent/cluster/topology.ts';
+import type { LinkOptions } from '../../agent/parent-link/child.ts';
+import { instanceKey } from '../../agent/parent-link/key.ts';
+import { type Announcement, linkHeader, linkPath } from '../../agent/parent-link/message.ts';
+import {
+  heldLink,
+  instance,
+  key,
+  listen,
+  openLink,
+  secretKey,
+  startParent,
+} from '../support/parent-links.ts';
+
+const stopping: Announcement = { kind: 'stopping', signal: 'SIGTERM' };
+const outcome: Announcement = { kind: 'outcome', code: 7, sentence: 'The program has ended with 7' };
+
+describe('a parent link', () => {
+  let parent: Awaited<ReturnType<typeof startParent>>;
+  beforeEach(async () => {
+    parent = await startParent();
+  });
+  afterEach(() => parent[Symbol.asyncDispose]());
+
+  const statusOf = async (headers: Record<string, string> = {}): Promise<number | undefined> => {
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    request({ host: parent.host, port: parent.port, method: 'POST', path: linkPath, headers })
+      .on('response', (response) => resolve(response.resume().statusCode))
+      .on('error', reject)
+      .end();
+    return promise;
+  };
+
+  it('names the broker that it belongs to, and carries what is announced, also to a child that comes later', async () => {
+    parent.begin(key);
+    const heard: Announcement[] = [];
+    const early = await heldLink(parent, { onMessage: (message) => heard.push(message) });
+    parent.announce(stopping);
+    parent.announce(outcome);
+    await expect.poll(() => heard).toEqual([stopping, outcome]);
+    const late: Announcement[] = [];
+    const other = await heldLink(parent, {
+      ranks: { parent: 0, child: 2 },
+      onMessage: (message) => late.push(message),
+    });
+    await expect.poll(() => late).toEqual(heard);
+    expect(other.incarnation).toBe(early.incarnation);
+    early.release();
+    other.release();
+    await parent.settled(60_000);
+  });
+
+  const refused: [string, Partial<LinkOptions>][] = [
+    ['with another certificate', { key: instanceKey('other', instance) }],
+    ['of another namespace', { key: instanceKey(secretKey, ['other', 'mc', 'mc-[0-9]']) }],
+    ['of another cluster', { key: instanceKey(secretKey, ['default', 'other', 'mc-[0-9]']) }],
+    ['of another host list', { key: instanceKey(secretKey, ['default', 'mc', 'mc-[0-8]']) }],
+    ['that looks for another rank', { ranks: { parent: 2, child: 1 } }],
+    ['that is no child in the tree', { ranks: { parent: 0, child: 10 } }],
+    ['that is the parent itself', { ranks: { parent: 0, child: 0 } }],
+  ];
+  it.each(refused)('is refused to a pod %s', async (_, options) => {
+    parent.begin(key);
+    expect(await openLink(parent, options)).toBe('not the parent');
+  });
+
+  it('is not served before there is a broker', async () => {
+    expect(await openLink(parent)).toBe('unavailable');
+  });
+
+  it.each([
+    ['no header', {}],
+    ['a header of another form', { [linkHeader]: 'x' }],
+    ['a MAC that is not its own', { [linkHeader]: `1 0 ${'0'.repeat(32)} ${'0'.repeat(64)}` }],
+  ])('is refused to a request with %s', async (_, headers) => {
+    parent.begin(key);
+    expect(await statusOf(headers)).toBe(403);
+  });
+
+  it('is one a child: a newer one of the same rank replaces the older', async () => {
+    parent.begin(key);
+    const heard: Announcement[] = [];
+    const older = await heldLink(parent);
+    const newer = await heldLink(parent, { onMessage: (message) => heard.push(message) });
+    await older.broken;
+    parent.announce(outcome);
+    await expect.poll(() => heard).toEqual([outcome]);
+    newer.release();
+    await parent.settled(60_000);
+  });
+
+  it('breaks when the parent’s broker or agent has ended, and another broker is another incarnation', async () => {
+    parent.begin(key);
+    const first = await heldLink(parent);
+    parent.interrupt();
+    await first.broken;
+    expect(await openLink(parent)).toBe('unavailable');
+    parent.begin(key);
+    const second = await heldLink(parent);
+    expect(second.incarnation).not.toBe(first.incarnation);
+    await parent[Symbol.asyncDispose]();
+    await second.broken;
+    expect(await openLink(parent)).toBe('unavailable');
+    parent = await startParent();
+  });
+
+  it('breaks when a broker starts with another certificate', async () => {
+    parent.begin(key);
+    const link = await heldLink(parent);
+    const renewed = instanceKey('renewed', instance);
+    parent.begin(renewed);
+    await link.broken;
+    expect(await openLink(parent)).toBe('not the parent');
+    await heldLink(parent, { key: renewed });
+  });
+
+  it('without an outcome breaks at once when the parent ends', async () => {
+    parent.begin(key);
+    const link = await heldLink(parent);
+    await parent.settled(60_000);
+    await link.broken;
+  });
+
+  it('with an outcome that a child does not take is waited for no longer than asked', async () => {
+    parent.begin(key);
+    await heldLink(parent);
+    parent.announce(outcome);
+    await parent.settled(20);
+  });
+});
+
+it('a parent serves six hundred children, and each hears the outcome', async () => {
+  const tree = createTopology({ scheme: 'custom' }, 601);
+  await using parent = await startParent({ tree });
+  parent.begin(key);
+  const codes: number[] = [];
+  const ranks = Array.from({ length: 600 }, (_, index) => index + 1);
+  const onMessage: LinkOptions['onMessage'] = (message) =>
+    message.kind === 'outcome' && codes.push(message.code);
+  const links = await Promise.all(
+    ranks.map((child) => heldLink(parent, { ranks: { parent: 0, child }, onMessage })),
+  );
+  parent.announce(outcome);
+  await expect.poll(() => codes.length).toBe(600);
+  for (const link of links) link.release();
+  await parent.settled(60_000);
+});
+
+it('a pod that listens nowhere is unavailable', async () => {
+  const parent = await listen(() => undefined);
+  await parent[Symbol.asyncDispose]();
+  expect(await openLink(parent)).toBe('unavailable');
+});
