@@ -25,7 +25,7 @@ export async function keygen(args: readonly string[]): Promise<number> {
   const { secret, namespace } = flags;
   if ((file === undefined) === (secret === undefined)) {
     throw new PodError(ExitCode.usage, 'Cannot make a certificate: give either FILE or --secret NAME', {
-      hint: '`flux-pod keygen --secret flux-curve | kubectl apply -f -`, or `flux-pod keygen curve.cert`.',
+      hint: '`flux-pod keygen --secret NAME | kubectl apply -f -`, or `flux-pod keygen curve.cert`.',
     });
   }
   if (typeof secret === 'string') process.stdout.write(secretManifest(secret, namespace, newCertificate()));

@@ -71,6 +71,15 @@ describe.skipIf(unavailable)('built by kustomize', { timeout: 30_000 }, () => {
     }
   });
 
+  it('examples have no Secret in common, and each certificate is named after its MiniCluster', () => {
+    const mounted = exampleNames.map((name) =>
+      (podOf(exampleOf(name)).volumes ?? []).flatMap(({ secret }) => secret?.secretName ?? []),
+    );
+    expect(new Set(mounted.flat()).size).toBe(mounted.flat().length);
+    for (const [index, name] of exampleNames.entries())
+      expect(mounted[index]).toContain(`flux-curve-${name}`);
+  });
+
   it('no command has what the kubelet would replace', () => {
     const words = exampleNames.flatMap((name) =>
       podsOf(manifestsOf(name)).flatMap(({ containers }) => containers.flatMap(({ command }) => command)),
@@ -113,10 +122,11 @@ describe.skipIf(unavailable)('built by kustomize', { timeout: 30_000 }, () => {
 
     it('the certificate can come from a file, and the pods mount that Secret', () => {
       const manifests = own('secret', 'hello', [
-        'secretGenerator: [{ name: flux-curve, files: [curve.cert] }]',
+        'namePrefix: my-',
+        'secretGenerator: [{ name: flux-curve-hello, files: [curve.cert] }]',
       ]);
       const secret = manifests.find(({ kind }) => kind === 'Secret')?.metadata?.name;
-      expect(secret).toMatch(/^flux-curve-\w+$/);
+      expect(secret).toMatch(/^my-flux-curve-hello-\w+$/);
       const volumes = podOf({ manifests }).volumes ?? [];
       expect(volumes.find(({ name }) => name === 'flux-pod-curve')?.secret?.secretName).toBe(secret);
     });
@@ -136,6 +146,11 @@ describe.skipIf(unavailable)('built by kustomize', { timeout: 30_000 }, () => {
       });
       const headless = manifest({ manifests }, 'Service', 'my-flux-interactive');
       expect(headless.spec?.selector).toEqual({ 'flux-pod/minicluster': 'my-cluster' });
+      const secrets = podOf({ manifests }).volumes?.flatMap(({ secret }) => secret?.secretName ?? []);
+      expect(secrets?.sort()).toEqual(['my-flux-api-interactive', 'my-flux-curve-interactive']);
+      const members = { podSelector: { matchLabels: { 'flux-pod/minicluster': 'my-cluster' } } };
+      const policy = manifest({ manifests }, 'NetworkPolicy', 'my-flux-interactive');
+      expect(policy.spec).toMatchObject({ ...members, ingress: [{ from: [members] }, {}] });
       expect(JSON.stringify(manifests)).not.toContain('"flux-interactive"');
     });
   });
@@ -149,4 +164,7 @@ const podLabels = ({ metadata, spec }: Job): Record<string, string> => ({
 });
 
 const selectorsOf = (manifests: readonly Manifest[]): Record<string, string>[] =>
-  manifests.flatMap((each) => (each.kind === 'Service' && each.spec?.selector ? [each.spec.selector] : []));
+  manifests.flatMap((each) => {
+    if (each.kind === 'NetworkPolicy') return [each.spec?.podSelector.matchLabels ?? {}];
+    return each.kind === 'Service' && each.spec?.selector ? [each.spec.selector] : [];
+  });

@@ -19,7 +19,7 @@ const unavailable = kustomizeUnavailable();
 if (unavailable) console.warn(`SKIPPED: whether the examples are what render makes. ${unavailable}`);
 
 describe.skipIf(unavailable)(
-  'the Job and the headless Service are what `flux-pod render` makes',
+  'the Job, the headless Service and the NetworkPolicy are what `flux-pod render` makes',
   { timeout: 30_000 },
   () => {
     it.each(exampleNames)('of a MiniCluster like %s', (name) => {
@@ -69,7 +69,9 @@ const equivalents: Readonly<Record<string, Equivalent>> = {
         command: undefined,
         ports: [8052],
         environment: { FLUX_POD_API: 'on', FLUX_POD_API_TOKENS: '/etc/flux-pod/api' },
-        volumes: { 'api-tokens': { secretName: 'flux-api', path: '/etc/flux-pod/api', readOnly: true } },
+        volumes: {
+          'api-tokens': { secretName: 'flux-api-interactive', path: '/etc/flux-pod/api', readOnly: true },
+        },
       },
     ],
     change: (pod) => {
@@ -129,15 +131,19 @@ function rendered(name: string, [spec, container]: readonly [GivenSpec, GivenSpe
   const options = {
     ...usualOptions,
     installer: undefined,
-    secret: 'flux-curve',
-    extras: new Set(['probes'] as const),
+    secret: `flux-curve-${name}`,
+    extras: new Set(['probes', 'network-policy'] as const),
   };
   return structuredClone(renderMiniCluster(readMiniCluster(given), options));
 }
 
-/** The Job and the headless Service, without the order of what has names, and without labels that tell who made them. */
+/** The Job, the headless Service and the NetworkPolicy, without the order of what has names, and without labels that tell who made them. */
 const comparable = (all: Rendered): unknown =>
-  normalised([jobOf(all), manifest(all, 'Service', podOf(all).subdomain)]);
+  normalised([
+    jobOf(all),
+    manifest(all, 'Service', podOf(all).subdomain),
+    manifest(all, 'NetworkPolicy', jobOf(all).metadata?.name),
+  ]);
 
 function normalised(value: unknown): unknown {
   if (Array.isArray(value)) {
