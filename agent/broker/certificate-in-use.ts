@@ -22,17 +22,19 @@ export function useCertificate(
   certificate: CurveCertificate,
 ): CertificateInUse {
   let inUse = certificate;
-  writePrivate(copy, formatCertificate(inUse));
+  let text = formatCertificate(inUse);
+  writePrivate(copy, text);
   return {
     secretKey: () => inUse.secretKey,
     check: () => checkKeyPair(mounted, inUse),
     renew: async () => {
       try {
         const now = readMountedCertificate(mounted);
-        if (formatCertificate(now) === formatCertificate(inUse)) return undefined;
+        const nowText = formatCertificate(now);
+        if (nowText === text) return undefined;
         await checkKeyPair(mounted, now);
-        writePrivate(copy, formatCertificate(now));
-        inUse = now;
+        writePrivate(copy, nowText);
+        [inUse, text] = [now, nowText];
       } catch (error) {
         return `${mounted} has changed, and is not used: ${messageOf(error)}`;
       }

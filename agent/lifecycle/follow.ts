@@ -19,13 +19,15 @@ const outcomeIsThereMs = 100;
 const lingerMs = 3000;
 /** A watch ends when it is told to. It has this long, whatever the network does. */
 const watchEndsMs = 1000;
+/** A pod that waits this long for its parent watches the mounted files meanwhile. */
+const watchMountsAfterMs = 1000;
 
 /**
  * A follower's life: await the parent, start the broker with the parent's verified address, and when its parent went, await it
  * again. Ends with the outcome of the instance, or by a signal.
  */
 export async function followParent(tending: Tending): Promise<Outcome> {
-  const { pod, signals, lifecycle, observations, reporting, log } = tending;
+  const { pod, signals, lifecycle, observations, reporting, reread, log } = tending;
   const { membership, environment } = pod;
   const { parent } = membership;
   if (!parent) throw new Error('rank 0 follows nobody');
@@ -38,7 +40,9 @@ export async function followParent(tending: Tending): Promise<Outcome> {
     lifecycle.enter('await-parent', { parent: parent.target.host, port: parent.target.port });
     await log.open();
     void reporting.serve(pod.directory.agentSocket);
-    const { host, port, ...cost } = known ?? (await find(signals.stop));
+    const watchSoon = setTimeout(() => void reporting.watchMounts(pod, reread), watchMountsAfterMs);
+    const seeking = known ? Promise.resolve(known) : find(signals.stop);
+    const { host, port, ...cost } = await seeking.finally(() => clearTimeout(watchSoon));
     log('info', `The parent ${parent.host} listens at ${host}:${port}`, cost);
     const startedAt = instant();
     const life = await liveUnder({ host, port }, { find, ranks }, tending);

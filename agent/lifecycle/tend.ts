@@ -1,7 +1,7 @@
 /** One broker after the other of this pod: started, told to the world, tended until its end. */
 import { existsSync, unlinkSync } from 'node:fs';
 import { type BrokerProcess, type Ending, startBroker } from '../broker/process.ts';
-import type { Observations } from '../health/observations.ts';
+import { addRemark, type Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import type { Lifecycle } from '../pod/phase.ts';
 import { explainEnding } from './explain-ending.ts';
@@ -33,6 +33,11 @@ export interface Tending {
 /** Starts a broker. `parentStops` is fulfilled when the parent was asked to stop: its children then leave before it. */
 export async function tendBroker(tending: Tending, parentStops: Promise<void>): Promise<StartedBroker> {
   const { pod, terminal, signals, lifecycle, observations, reporting, log } = tending;
+  const renewed = await pod.certificate?.renew();
+  if (renewed) {
+    log('warn', renewed);
+    addRemark(observations, renewed);
+  }
   signals.stop.throwIfAborted();
   if (existsSync(pod.directory.programPid)) unlinkSync(pod.directory.programPid);
   const broker = await startBroker(pod.flux, pod.brokerArguments, pod.environment, terminal);

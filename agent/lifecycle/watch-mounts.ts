@@ -14,7 +14,7 @@ import { environmentName, settingNames } from '../config/settings.ts';
 import { messageOf } from '../errors.ts';
 import type { FluxClient } from '../flux/client.ts';
 import { reloadConfig } from '../flux/services/config.ts';
-import { addRemark, type Observations } from '../health/observations.ts';
+import { addRemark, type Observations, phaseOf } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import type { PreparedPod } from './prepare.ts';
 
@@ -47,15 +47,18 @@ export function watchMounts(options: MountsOptions): () => Promise<void> {
   const say = remarker(options);
   // One change after the other: two at once would write the same file.
   let turn: Promise<void> = Promise.resolve();
-  const watcher = watch(paths, { ignoreInitial: true });
-  watcher.on('all', (event, path) => {
+  const changed = (path: string) => {
     const act = certificate.includes(path) ? certificateChanged : configurationChanged;
     turn = turn
       .then(() =>
-        event === 'unlink' ? say(`${path} has gone: what was read from it stays in use`) : act(options, say),
+        existsSync(path) ? act(options, say) : say(`${path} has gone: what was read from it stays in use`),
       )
       .catch((error: unknown) => say(`${path} has changed, and is not used: ${messageOf(error)}`));
-  });
+  };
+  const watcher = watch(paths, { ignoreInitial: true });
+  watcher.on('all', (_, path) => changed(path));
+  // What changed between its reading and the beginning of the watch.
+  watcher.on('ready', () => paths.forEach(changed));
   watcher.on('error', (error) => say(`Cannot watch ${paths.join(', ')}: ${messageOf(error)}`));
   return () => watcher.close();
 }
@@ -72,9 +75,12 @@ function remarker({ observations, log }: MountsOptions): Say {
 async function certificateChanged({ observations, pod }: MountsOptions, say: Say): Promise<void> {
   const path = observations.configuration.curveCert;
   const certificate = readMountedCertificate(path);
-  await checkKeyPair(path, certificate);
   if (formatCertificate(certificate) === readFileSync(pod.directory.curveCert, 'utf8')) return;
-  say(`${path} holds another certificate: restart all pods together to use it`);
+  await checkKeyPair(path, certificate);
+  const broker = phaseOf(observations).phase === 'broker';
+  say(
+    `${path} holds another certificate: ${broker ? 'restart all pods together to use it' : 'the broker is going to start with it'}`,
+  );
 }
 
 async function configurationChanged(options: MountsOptions, say: Say): Promise<void> {

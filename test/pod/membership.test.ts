@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PodError } from '../../agent/errors.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
+import { instanceName, membershipOf } from '../../agent/pod/membership.ts';
 import { configurationOf } from '../support/configuration.ts';
 
 const suffix = '.flux-service.default.svc.cluster.local';
@@ -174,5 +174,48 @@ describe('FLUX_POD_LEADER', () => {
 
   it('means nothing to rank 0 itself', () => {
     expect(membershipOf(configurationOf({ ...burst, hosts: 'mc-[0-5]' })).parent).toBeUndefined();
+  });
+});
+
+describe('the name of the instance', () => {
+  type Configured = Parameters<typeof configurationOf>;
+  const nameOf = (...[set, facts]: Configured) => {
+    const configuration = configurationOf({ service: 'flux-service', ...set }, facts);
+    return JSON.stringify(instanceName(configuration, membershipOf(configuration)));
+  };
+  const size = 4;
+
+  const spanning: [string, (index: number) => Configured][] = [
+    ['of an Indexed Job', (index) => [{ size, index }]],
+    ['under setHostnameAsFQDN', (index) => [{ size, index }, asFqdn(index)]],
+    ['under hostNetwork', (index) => [{ size, index }, { hostname: `node-${index}` }]],
+    ['that can grow', (index) => [{ size: 2, maxSize: size, index }]],
+    ['of a tree', (index) => [{ size, index, topo: 'kary:2' }]],
+    ['without a Service', (index) => [{ size, index, hosts: 'mc-[0-3]', leader: '10.0.0.1:8050' }]],
+    [
+      'that spans clusters, namespaces and ways to write the list',
+      (index) => [
+        index < 2
+          ? { size, index, hosts: 'mc-[0-1],burst-[2-3]' }
+          : { size, index, cluster: 'burst', namespace: 'there', hosts: 'mc-0 mc-1,burst-2,burst-3' },
+        { hostname: `${index < 2 ? 'mc' : 'burst'}-${index}` },
+      ],
+    ],
+  ];
+  it.each(spanning)('%s is the same in all pods', (_, pod) => {
+    const names = [0, 1, 2, 3].map((index) => nameOf(...pod(index)));
+    expect(new Set(names).size).toBe(1);
+  });
+
+  it('is another in another namespace, of another cluster, for other hosts, and where the hosts are listed', () => {
+    const names = [
+      {},
+      { namespace: 'other' },
+      { cluster: 'other' },
+      { maxSize: 5 },
+      { hosts: 'mc-[0-3]' },
+      { hosts: 'mc-[0-4]' },
+    ].map((set) => nameOf({ size, ...set }, { hostname: `${'cluster' in set ? set.cluster : 'mc'}-0` }));
+    expect(new Set(names).size).toBe(names.length);
   });
 });

@@ -4,7 +4,14 @@ import { formatCertificate } from '../../agent/broker/curve.ts';
 import { createCertificate } from '../../agent/broker/curve-keys.ts';
 import { fluxPod, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
-import { certificateMount, everyFlux, installFluxPod, startMiniCluster } from '../support/flux-pod.ts';
+import {
+  certificateMount,
+  everyFlux,
+  exitCodes,
+  installFluxPod,
+  logsOf,
+  startMiniCluster,
+} from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
 
 const unavailable = bedUnavailable();
@@ -21,6 +28,13 @@ ${content}
 EOT
 old=$(readlink ..data); ln -s ..${version} ..data_tmp; mv -T ..data_tmp ..data; rm -r "$old"`;
   const { code, stderr } = await pod.exec(['sh', '-c', script]);
+  expect(code, stderr).toBe(0);
+}
+
+async function mountCertificate(pod: Pod, content: string): Promise<void> {
+  // As an argument, since Z85 has quotes and dollars of its own.
+  const script = 'printf %s "$2" >"$1.new"; chmod 400 "$1.new"; mv "$1.new" "$1"';
+  const { code, stderr } = await pod.exec(['sh', '-c', script, 'sh', certificateMount, content]);
   expect(code, stderr).toBe(0);
 }
 
@@ -82,9 +96,7 @@ describe.skipIf(unavailable).each(everyFlux())('files that change while $name ru
   it('another certificate is for the next start of all pods, a broken one for none', async () => {
     const write = async (content: string) => {
       const before = (await remarks(pod)).length;
-      // As an argument, since Z85 has quotes and dollars of its own.
-      const script = 'printf %s "$2" >"$1.new"; chmod 400 "$1.new"; mv "$1.new" "$1"';
-      await pod.exec(['sh', '-c', script, 'sh', certificateMount, content]);
+      await mountCertificate(pod, content);
       return (
         await until(
           () => remarks(pod),
@@ -99,5 +111,33 @@ describe.skipIf(unavailable).each(everyFlux())('files that change while $name ru
     const { stdout } = await fluxPod(pod, 'status');
     expect(stdout).toMatch(/^broker +run/m);
     expect(stdout).toMatch(/^remark +\S*curve\.cert/m);
+  });
+});
+
+describe.skipIf(unavailable).each(everyFlux())('a certificate that changes before $name starts', (flux) => {
+  it('is the one that all pods use, as log and status say, and the outcome crosses the links that are made from it', async () => {
+    await using bed = await createBed();
+    const hook = '#!/bin/sh\necho waiting\nuntil [ -e /tmp/go ]; do sleep 0.1; done\n';
+    const pods = startMiniCluster(bed, {
+      size: 2,
+      flux,
+      command: ['sh', '-c', 'echo up; exit 7'],
+      env: { FLUX_POD_HOOKS: '/etc/hooks' },
+      pod: () => ({ mounts: { '/etc/hooks/leader-pre': { content: hook, mode: 0o755 } } }),
+    });
+    const [leader, follower] = pods as [Pod, Pod];
+    await leader.waitForOutput(/^waiting$/m, 30_000);
+    await follower.waitForOutput(/Phase await-parent/, 30_000);
+    const renewed = formatCertificate(createCertificate({ name: 'renewed' }));
+    for (const pod of pods) await mountCertificate(pod, renewed);
+    const { answer } = await until(
+      () => remarks(follower),
+      (all) => all.length > 0,
+    );
+    expect(answer.join()).toMatch(/holds another certificate: the broker is going to start with it/);
+    await leader.exec(['touch', '/tmp/go']);
+    for (const pod of pods)
+      await pod.waitForOutput(/starts with the certificate that is mounted now/, 30_000);
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([7, 7]);
   });
 });
