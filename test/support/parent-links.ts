@@ -37,7 +37,7 @@ export const listen = (act: (socket: Socket) => void): Promise<Listening> => lis
 export async function startParent({ rank = 0, tree = flat } = {}) {
   const links = createParentLinks({ rank, tree });
   const server = createHttpServer((request, response) => {
-    if (!links.extension(request, response)) response.writeHead(404).end();
+    if (!links.extension(request, response, () => undefined)) response.writeHead(404).end();
   });
   return Object.assign(links, await listening(server));
 }

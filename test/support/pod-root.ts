@@ -3,6 +3,7 @@
  * lies in /etc/flux-pod, /run, /tmp, /home or /opt here.
  */
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   lstatSync,
@@ -57,6 +58,9 @@ export function writeRoot(
   for (const path of [...directories, ...kernel, ...image.map(({ to }) => to)])
     mkdirSync(join(files, path), { recursive: true });
   mkdirSync(join(files, 'root'), { mode: 0o700 });
+  // The lead broker makes its statedir in it (flux-core src/broker/broker.c).
+  mkdirSync(join(files, 'var/tmp'), { recursive: true });
+  chmodSync(join(files, 'var/tmp'), 0o1777);
   for (const name of programs().filter(isLink)) symlinkSync(readlinkSync(`/${name}`), join(files, name));
   for (const [path, target] of Object.entries(links)) symlinkSync(target, join(files, path));
   for (const name of etcFiles.filter((each) => existsSync(`/etc/${each}`)))
