@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf, messageOf } from '../errors.ts';
+import { didYouMean } from '../suggestion.ts';
 import { environmentName, flagName, type SettingName, settingNames, tomlName } from './settings.ts';
 import { tomlFault } from './toml-fault.ts';
 
@@ -59,7 +60,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): LayerReading {
   );
   return readLayer(
     given.map(([variable, value]) => [known.get(variable), value, variable] as const),
-    (variable) => `no such setting${suggestion(variable, [...known.keys(), configVariable])}`,
+    (variable) => `no such setting${didYouMean(variable, [...known.keys(), configVariable])}`,
   );
 }
 
@@ -84,7 +85,7 @@ export async function readConfigFile(path: string, optional: boolean): Promise<L
       Object.entries(parse(content)).map(
         ([key, value]) => [known.get(key), value, `${key} in ${path}`] as const,
       ),
-      (source) => `no such setting${suggestion(source.split(' ', 1)[0] ?? '', [...known.keys()])}`,
+      (source) => `no such setting${didYouMean(source.split(' ', 1)[0] ?? '', [...known.keys()])}`,
     );
   } catch (error) {
     return { layer: {}, problems: [{ name: path, expected: `TOML: ${tomlFault(error)}` }] };
@@ -121,26 +122,4 @@ function serviceLinks(environment: NodeJS.ProcessEnv): (variable: string) => boo
       if (rest === 'PORT') return /^(tcp|udp|sctp):\/\//i.test(environment[variable] ?? '');
       return /^(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/.test(rest);
     });
-}
-
-/** `; did you mean X?` for a slip of up to three letters, else nothing. */
-function suggestion(written: string, known: readonly string[]): string {
-  const near = known
-    .map((name) => ({ name, distance: editDistance(written, name) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  return near && near.distance <= 3 ? `; did you mean ${near.name}?` : '';
-}
-
-/** Levenshtein's distance: letters to insert, delete or change. */
-function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (const [row, letter] of [...from].entries()) {
-    const current = [row + 1];
-    for (const [column, other] of [...to].entries()) {
-      const change = (previous[column] ?? 0) + (letter === other ? 0 : 1);
-      current.push(Math.min(change, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous.at(-1) ?? 0;
 }

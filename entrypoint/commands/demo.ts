@@ -27,7 +27,7 @@ export const demoFlags = {
  * Exits with the leader's code, or with 128+N after signal N.
  */
 export async function demo(args: readonly string[]): Promise<number> {
-  const { flags, command } = parseVerbArguments('demo', args, demoFlags);
+  const { flags, command } = parseVerbArguments('demo', args, demoFlags, 'COMMAND');
   const size = sizeOf(String(flags.size));
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-demo-'));
   try {

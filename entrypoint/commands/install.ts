@@ -37,9 +37,9 @@ const executables: readonly string[] = ['flux-pod', 'node'];
  * installation that is in use can be replaced.
  */
 export async function install(args: readonly string[]): Promise<number> {
-  const { positionals, command } = parseVerbArguments('install', args, {}, 1);
+  const { positionals } = parseVerbArguments('install', args, {}, 1);
   const [directory] = positionals;
-  if (!directory || command.length > 0) {
+  if (!directory) {
     throw new PodError(ExitCode.usage, 'Cannot install flux-pod: give the directory to install it into', {
       hint: '`flux-pod install /mnt/flux-pod`.',
     });

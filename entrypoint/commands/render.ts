@@ -23,12 +23,10 @@ const installerAnnotation = 'flux-pod/image-installer';
 
 /** `flux-pod render FILE`: the MiniClusters of FILE as manifests on stdout, what they lose on stderr. */
 export async function render(args: readonly string[]): Promise<number> {
-  const { flags, positionals, command } = parseVerbArguments('render', args, renderFlags, 1);
+  const { flags, positionals } = parseVerbArguments('render', args, renderFlags, 1);
   const [file] = positionals;
   if (file === undefined)
     throw usage('FILE is missing', '`flux-pod render minicluster.yaml`, or `-` for stdin.');
-  if (command.length > 0)
-    throw usage(`"${command[0]}" is a word too many`, 'The command stands in the MiniCluster.');
   const format = formatOf(flags);
   const optionsFor = await readOptions(flags);
   const name = file === '-' ? 'stdin' : file;

@@ -7,7 +7,7 @@ import { configFileOf, configure } from '../configure.ts';
 
 /** `flux-pod run [FLAGS] [-- COMMAND ARG...]`: the entrypoint. Resolves to the pod's exit code. */
 export async function run(args: readonly string[]): Promise<number> {
-  const { flags, command } = parseVerbArguments('run', args, settingFlags);
+  const { flags, command } = parseVerbArguments('run', args, settingFlags, 'COMMAND');
   const { configuration, sources } = await configure(flags, process.env).catch(lastWords);
   const log = createLog({
     level: configuration.logLevel,

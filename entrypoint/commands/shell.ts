@@ -21,7 +21,7 @@ export const shellFlags = {
  * environment and working directory. Resolves to its exit code.
  */
 export async function shell(args: readonly string[]): Promise<number> {
-  const { flags, command } = parseVerbArguments('shell', args, shellFlags);
+  const { flags, command } = parseVerbArguments('shell', args, shellFlags, 'COMMAND');
   const directory = await findRunDirectory(flags, process.env);
   const environment = await instanceEnvironment(directory, process.env);
   const job = typeof flags.job === 'string' ? await jobContext(directory, flags.job) : undefined;

@@ -56,7 +56,7 @@ export const submitFlags = {
  * it does.
  */
 export async function submit(args: readonly string[]): Promise<number> {
-  const { flags, command } = parseVerbArguments('submit', args, submitFlags);
+  const { flags, command } = parseVerbArguments('submit', args, submitFlags, 'COMMAND');
   const submission = submissionOf(flags, command);
   if (typeof flags.cc === 'string') return submitMany(flags, flags.cc, submission);
   using jobs = await openJobs(flags, process.env);

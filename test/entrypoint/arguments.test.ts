@@ -4,7 +4,7 @@ import { settingNames } from '../../agent/config/settings.ts';
 import { PodError } from '../../agent/errors.ts';
 import { parseVerbArguments, settingFlags } from '../../entrypoint/arguments.ts';
 
-const parseRun = (...args: string[]) => parseVerbArguments('run', args, settingFlags);
+const parseRun = (...args: string[]) => parseVerbArguments('run', args, settingFlags, 'COMMAND');
 
 describe('the arguments of a verb', () => {
   it.each([
@@ -61,7 +61,16 @@ describe('the arguments of a verb', () => {
   });
 
   it.each([
-    ['a flag it does not know', ['--sise', '4'], `"flux-pod run --sise 4": Unknown option '--sise'`],
+    [
+      'a flag it does not know, and the one that was meant is named',
+      ['--sise', '4'],
+      `"flux-pod run --sise 4": Unknown option '--sise'; did you mean --size?`,
+    ],
+    [
+      'the beginning of a flag, and the flag is named',
+      ['--broker-opt', 'x'],
+      `"flux-pod run --broker-opt x": Unknown option '--broker-opt'; did you mean --broker-options?`,
+    ],
     ['a short flag', ['-s'], `"flux-pod run -s": Unknown option '-s'`],
     [
       'a flag without its value',
@@ -96,7 +105,30 @@ describe('the arguments of a verb', () => {
     );
   });
 
-  it('may not be a word more than the verb takes', () => {
-    expect(() => parseVerbArguments('probe', ['live', 'ready'], {}, 1)).toThrow('"ready" is a word too many');
+  it('may not be a word more than the verb takes, and the hint is that verb’s own', () => {
+    for (const args of [
+      ['live', 'ready'],
+      ['live', '--', 'ready'],
+    ])
+      expect(() => parseVerbArguments('probe', args, {}, 1)).toThrow(
+        expect.objectContaining({
+          message: expect.stringContaining('"ready" is a word too many'),
+          hint: '`flux-pod probe --help` shows what it takes.',
+        }),
+      );
+  });
+
+  it.each([
+    [['flux', 'resource', 'list'], 'flux-pod shell -- flux resource list'],
+    [['--job', 'f1', 'flux', 'run', '-N4', 'hostname'], 'flux-pod shell --job f1 -- flux run -N4 hostname'],
+    [['--job=f1', 'ls', '--all'], 'flux-pod shell --job=f1 -- ls --all'],
+  ])('may not be a COMMAND without --, and the hint is the line that was meant: %j', (args, line) => {
+    const options = { job: { type: 'string' } } as const;
+    expect(() => parseVerbArguments('shell', args, options, 'COMMAND')).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining('is a word too many'),
+        hint: `COMMAND stands behind \`--\`: \`${line}\`.`,
+      }),
+    );
   });
 });
