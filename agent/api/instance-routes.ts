@@ -6,7 +6,7 @@ import { startShutdown } from '../flux/services/shutdown.ts';
 import { getState } from '../flux/services/state-machine.ts';
 import { unauthorized } from './authenticate.ts';
 import { cameByTls, clearCookies, sessionCookie, setCookie } from './cookies.ts';
-import { readNodes, readResources } from './nodes.ts';
+import { ofNodes, readNodes, readResources } from './nodes.ts';
 import { Problem } from './problem.ts';
 import { type Context, type Route, route } from './route.ts';
 import {
@@ -54,7 +54,8 @@ export const instanceRoutes: readonly Route[] = [
     answer: messageAnswer,
     handle: async ({ body, context, note }) => {
       note({ targets: body.targets, reason: body.reason });
-      await drain(await context.broker.client(), body.targets, body.reason, { timeoutMs: withinMs });
+      const client = await context.broker.client();
+      await ofNodes(client, drain(client, body.targets, body.reason, { timeoutMs: withinMs }));
       return { json: { Message: 'The nodes are drained.' } };
     },
   }),
@@ -69,7 +70,8 @@ export const instanceRoutes: readonly Route[] = [
     answer: messageAnswer,
     handle: async ({ body, context, note }) => {
       note({ targets: body.targets });
-      await undrain(await context.broker.client(), body.targets, { timeoutMs: withinMs });
+      const client = await context.broker.client();
+      await ofNodes(client, undrain(client, body.targets, { timeoutMs: withinMs }));
       return { json: { Message: 'The nodes are scheduled again.' } };
     },
   }),

@@ -6,7 +6,7 @@ import { lookup, parseEventlog, watchEventlog } from '../flux/services/job-info.
 import { getJobStats } from '../flux/services/job-list.ts';
 import { cancelJob, getQueueStatus, killJob, listQueues, setUrgency } from '../flux/services/job-manager.ts';
 import { followOutput, mostOutput, type Piece, readOutput } from './job-output.ts';
-import { findJob, idOf, listPage } from './jobs.ts';
+import { findJob, idOf, listPage, noSuchJob, ofJob } from './jobs.ts';
 import { isOutage, Problem, wordsOf } from './problem.ts';
 import { type Call, type Reply, type Route, route } from './route.ts';
 import {
@@ -53,8 +53,9 @@ async function change(id: bigint, what: string, act: () => Promise<void>, done: 
     await act();
   } catch (error) {
     if (!(error instanceof FluxError) || isOutage(error)) throw error;
-    const kind = /unknown|no such|not found/i.test(error.message) ? 'not-found' : 'conflict';
-    throw new Problem(kind, `${what}: ${wordsOf(error)}.`, {
+    if (/unknown|no such|not found/i.test(error.message))
+      throw noSuchJob(id, { Message: `There is no job ${formatJobId(id)}.`, id: formatJobId(id) });
+    throw new Problem('conflict', `${what}: ${wordsOf(error)}.`, {
       members: { Message: `${what}: ${wordsOf(error)}.`, id: formatJobId(id) },
     });
   }
@@ -162,7 +163,8 @@ export const jobRoutes: readonly Route[] = [
     summary: 'What the job was submitted as (RFC 14)',
     answer: { type: 'application/json', what: 'the jobspec' },
     handle: async ({ params, context }) => {
-      const { jobspec } = await lookup(await context.broker.client(), idOf(params.id ?? ''), ['jobspec']);
+      const id = idOf(params.id ?? '');
+      const { jobspec } = await ofJob(id, lookup(await context.broker.client(), id, ['jobspec']));
       return { type: 'application/json', body: jobspec };
     },
   }),
@@ -179,7 +181,7 @@ export const jobRoutes: readonly Route[] = [
       const { params, context, headers } = call;
       const id = idOf(params.id ?? '');
       if (!wantsEvents(call)) {
-        const { eventlog } = await lookup(await context.broker.client(), id, ['eventlog']);
+        const { eventlog } = await ofJob(id, lookup(await context.broker.client(), id, ['eventlog']));
         return { json: { events: parseEventlog(eventlog) } };
       }
       context.streams.refuseTooMany();

@@ -3,11 +3,12 @@
  * ten jobs or 100,000: the cursor says where the next one begins (RFC 43 for constraints and the order of lists).
  */
 import type { FluxClient } from '../flux/client.ts';
+import { Errno, FluxError } from '../flux/errors.ts';
 import { formatJobId, parseJobId } from '../flux/job-id.ts';
 import type { Json, JsonObject } from '../flux/payload.ts';
 import { getJob, type Job, listJobs } from '../flux/services/job-list.ts';
-import { Problem } from './problem.ts';
-import type { JobAnswer } from './schemas.ts';
+import { Problem, type ProblemExtras } from './problem.ts';
+import { type JobAnswer, resultNames } from './schemas.ts';
 
 type Upper<Name> = Name extends string ? Uppercase<Name> : never;
 const upper = <Name extends string>(name: Name) => name.toUpperCase() as Upper<Name>;
@@ -51,15 +52,30 @@ const withoutUndefined = <T extends object>(object: T): Defined<T> =>
 
 /** One job. Throws a Problem (404) where there is none. */
 export async function findJob(client: FluxClient, text: string): Promise<JobAnswer> {
-  return jobAnswerOf(await getJob(client, idOf(text)));
+  const id = idOf(text);
+  return jobAnswerOf(await ofJob(id, getJob(client, id)));
 }
 
 /** The id in a path. Throws a Problem (404): what is no id is the id of no job. */
 export function idOf(text: string): bigint {
   const id = parseJobId(text);
-  if (id === undefined) throw new Problem('not-found', 'This is no job id.');
-  return id;
+  if (id !== undefined) return id;
+  const written = text.slice(0, 80).replace(/[^\w.-]/g, '?');
+  throw new Problem('not-found', `There is no job ${written}: expected an id such as f2qx7SvB.`);
 }
+
+/** What was asked of a job. Throws a Problem (404) where Flux says that there is none. */
+export async function ofJob<T>(id: bigint, asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof FluxError && error.errnum === Errno.noEntry) throw noSuchJob(id);
+    throw error;
+  }
+}
+
+export const noSuchJob = (id: bigint, members?: ProblemExtras['members']): Problem =>
+  new Problem('not-found', `There is no job ${formatJobId(id)}.`, members && { members });
 
 export interface JobsRequest {
   readonly limit?: number | undefined;
@@ -192,17 +208,16 @@ function placeAfter(jobs: readonly Job[], place: Place, otherwise: Place | undef
 
 function constraintOf(request: JobsRequest, { states, by }: Section, from?: number): JsonObject | undefined {
   const asked = request.state?.flatMap((state) => wider[state] ?? [state]);
+  // Only inactive jobs have a result.
+  const isEnded = by === 't_inactive';
+  const results = isEnded ? resultNames.filter((name) => asked?.includes(name)) : [];
   const chosen = states.filter((state) => asked?.includes(state) ?? true);
   const { result } = request;
-  // Only inactive jobs have a result.
-  if (chosen.length === 0 || (result && by !== 't_inactive')) return undefined;
-  const all: JsonObject[] = [{ states: chosen.map((state) => state.toLowerCase()) }];
+  if ((chosen.length === 0 && results.length === 0) || (result && !isEnded)) return undefined;
+  const lower = (names: readonly string[]) => names.map((name) => name.toLowerCase());
+  const all: JsonObject[] = [chosen.length > 0 ? { states: lower(chosen) } : { results: lower(results) }];
   const add = (operator: string, values: readonly Json[]) => all.push({ [operator]: values });
-  if (result)
-    add(
-      'results',
-      result.map((name) => name.toLowerCase()),
-    );
+  if (result) add('results', lower(result));
   if (request.queue !== undefined) add('queue', [request.queue]);
   if (request.name !== undefined) add('name', [request.name]);
   if (request.host !== undefined) add('hostlist', [request.host]);

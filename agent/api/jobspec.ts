@@ -14,7 +14,7 @@ export function jobspecOf(job: SimpleJob, { environment, directory }: JobDefault
   const { command, nodes, tasks = nodes ?? 1, coresPerTask = 1, gpusPerTask = 0 } = job;
   if (nodes !== undefined && tasks < nodes)
     throw refuse('tasks', `there are ${nodes} nodes for ${tasks} tasks`);
-  if (job.exclusive && nodes === undefined) throw refuse('exclusive', '`nodes` is missing beside it');
+  if (job.exclusive && nodes === undefined) throw refuse('exclusive', 'it needs the number of nodes');
   const argv = typeof command === 'string' ? ['sh', '-c', command] : command;
   const slots = nodes === undefined ? tasks : Math.ceil(tasks / nodes);
   const slot = {

@@ -3,6 +3,7 @@ import { parseHostlist } from '../cluster/hostlist.ts';
 import { formatIdset, parseIdset } from '../cluster/idset.ts';
 import type { Tree } from '../cluster/topology.ts';
 import type { FluxClient } from '../flux/client.ts';
+import { Errno, FluxError } from '../flux/errors.ts';
 import { getHealth, type OverlayHealth } from '../flux/services/overlay.ts';
 import {
   countResources,
@@ -11,6 +12,7 @@ import {
   type ResourceSet,
   type ResourceStatus,
 } from '../flux/services/resource.ts';
+import { Problem, wordsOf } from './problem.ts';
 import type { NodeAnswer } from './schemas.ts';
 
 /** What must be known of the tree. */
@@ -124,6 +126,19 @@ export async function readResources(
   const usedNodes = new Set(allocated.execution.R_lite.flatMap(({ rank }) => rank)).size;
   const inUse = { ...used, nodes: usedNodes };
   return { all: whole, up, allocated: inUse, free: less(up, inUse) };
+}
+
+/** What changes nodes. Throws a Problem (422) that names the ranks and hosts that there are where Flux knows none of `targets`. */
+export async function ofNodes(client: FluxClient, change: Promise<void>): Promise<void> {
+  try {
+    await change;
+  } catch (error) {
+    if (!(error instanceof FluxError) || error.errnum !== Errno.invalid) throw error;
+    const { execution } = (await getResourceStatus(client, { timeoutMs: withinMs })).R;
+    const ranks = formatIdset(execution.R_lite.flatMap(({ rank }) => rank));
+    const what = `${wordsOf(error)}: ranks ${ranks} exist, hosts ${execution.nodelist.join(',')}`;
+    throw new Problem('invalid', `targets: ${what}`, { errors: [{ where: '/targets', what }] });
+  }
 }
 
 /** Ranks of hosts, or of ranks, as RFC 22 writes them: for a sentence in the log. */

@@ -1,7 +1,9 @@
 /** What a request brings, read within limits and checked by the schemas of its route. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import * as z from 'zod/mini';
-import { type Fault, Problem } from './problem.ts';
+import { messageOf } from '../errors.ts';
+import { faultsOf } from './faults.ts';
+import { Problem } from './problem.ts';
 import type { Route } from './route.ts';
 
 /** The head of a request. */
@@ -72,8 +74,8 @@ export function parseBody(route: Route, text: string, type: string | undefined):
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text, (key, value) => (key === '__proto__' ? undefined : value));
-  } catch {
-    throw new Problem('bad-request', 'The body is not JSON.');
+  } catch (error) {
+    throw new Problem('bad-request', `The body is not JSON: ${messageOf(error)}.`);
   }
 }
 
@@ -92,42 +94,6 @@ function check(
 ): unknown {
   const result = z.safeParse(schema, value);
   if (result.success) return result.data;
-  const errors = result.error.issues.flatMap((issue) => faultsOf(issue)).slice(0, 20);
+  const errors = faultsOf(result.error).slice(0, 20);
   throw new Problem(kind, sentence, { errors });
-}
-
-type Issue = z.core.$ZodIssue;
-
-/** Of alternatives the one is explained that was meant most likely: the one with the fewest faults. */
-function faultsOf(issue: Issue, path: readonly PropertyKey[] = []): Fault[] {
-  const whole = [...path, ...issue.path];
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const alternatives = [...issue.errors].sort((a, b) => weight(a) - weight(b));
-    return (alternatives[0] ?? []).flatMap((inner) => faultsOf(inner, whole));
-  }
-  const where = `/${whole.map(String).join('/')}`;
-  return issue.code === 'unrecognized_keys'
-    ? issue.keys.map((key) => ({
-        where: `${where === '/' ? '' : where}/${key}`,
-        what: 'there is no such thing',
-      }))
-    : [{ where, what: wordsOf(issue) }];
-}
-
-const weight = (issues: readonly Issue[]): number =>
-  issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0);
-
-function wordsOf(issue: Issue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `expected ${issue.expected === 'int' ? 'a whole number' : issue.expected}`;
-    case 'too_small':
-      return `expected at least ${issue.minimum}`;
-    case 'too_big':
-      return `expected at most ${issue.maximum}`;
-    case 'invalid_value':
-      return `expected one of ${issue.values.map(String).join(', ')}`;
-    default:
-      return issue.message === 'Invalid input' ? 'not what was expected' : issue.message;
-  }
 }

@@ -8,11 +8,22 @@ const said = <Schema extends z.ZodMiniType>(schema: Schema, what: string): Schem
   schema.check(z.describe(what)) as Schema;
 const optional = <Schema extends z.ZodMiniType>(schema: Schema, what: string) =>
   said(z.optional(schema), what);
-const count = (least: number, most = 1_048_576) => z.int().check(z.minimum(least), z.maximum(most));
-const text = (most: number) => z.string().check(z.minLength(1), z.maxLength(most));
+const mostCount = 1_048_576;
+const wholeNumber = (least: number, most: number): string =>
+  `expected a whole number from ${least}${most === mostCount ? '' : ` to ${most}`}`;
+const count = (least: number, most = mostCount) => {
+  const error = wholeNumber(least, most);
+  return z.int({ error }).check(z.minimum(least, { error }), z.maximum(most, { error }));
+};
+const text = (most: number) => {
+  const error = `expected text of 1 to ${most} characters`;
+  return z.string({ error }).check(z.minLength(1, { error }), z.maxLength(most, { error }));
+};
 /** Query parameters are text. */
-const number = (least: number, most: number) =>
-  z.pipe(z.string().check(z.regex(/^\d{1,9}$/)), z.pipe(z.transform(Number), count(least, most)));
+const number = (least: number, most: number) => {
+  const digits = z.string().check(z.regex(/^\d{1,9}$/, { error: wholeNumber(least, most) }));
+  return z.pipe(digits, z.pipe(z.transform(Number), count(least, most)));
+};
 const flag = z.pipe(
   z.enum(['true', 'false', '1', '0', '']),
   z.transform((word) => ['true', '1'].includes(word)),
@@ -24,22 +35,32 @@ export const jobIdText = said(
 );
 
 export const urgency = said(count(0, 31), '0 holds the job, 16 is the default, 31 is the most urgent');
+const aDuration = { error: 'expected seconds, or a time such as 90s, 10m or 1.5h' };
 const duration = z
-  .union([
-    z.number().check(z.minimum(0)),
-    z.string().check(z.refine((value) => parseDuration(value) !== undefined)),
-  ])
+  .union(
+    [
+      z.number().check(z.minimum(0, aDuration)),
+      z.string().check(z.refine((value) => parseDuration(value) !== undefined, aDuration)),
+    ],
+    aDuration,
+  )
   .check(z.describe('seconds, or an RFC 23 duration such as 90s or 1.5h; 0 for no limit'));
 
 const environment = z.record(
-  z.string().check(z.regex(/^[^=\0]+$/)),
-  z.string().check(z.refine((value) => !value.includes('\0'))),
+  z.string().check(z.regex(/^[^=\0]+$/, { error: 'expected the name of a variable' })),
+  z
+    .string({ error: 'expected text' })
+    .check(z.refine((value) => !value.includes('\0'), { error: 'expected text without NUL' })),
 );
 
-const dependency = z.union([
-  z.strictObject({ scheme: text(64), value: text(1024) }),
-  z.string().check(z.regex(/^[\w-]+:.+$/)),
-]);
+const aDependency = { error: 'expected SCHEME:VALUE, such as afterok:f2qx7SvB' };
+const dependency = z.union(
+  [
+    z.strictObject({ scheme: text(64), value: text(1024) }),
+    z.string().check(z.regex(/^[\w-]+:.+$/, aDependency)),
+  ],
+  aDependency,
+);
 
 /** A job in simple terms; see jobspec.ts for what becomes of it. */
 export const simpleJob = z.strictObject({
@@ -97,6 +118,8 @@ const upper = <Name extends string>(names: readonly Name[]) =>
   names.map((name) => name.toUpperCase()) as [Upper<Name>, ...Upper<Name>[]];
 export const stateNames = upper(Object.keys(jobStates) as (keyof typeof jobStates)[]);
 export const resultNames = upper(Object.keys(jobResults) as (keyof typeof jobResults)[]);
+/** By what lists are filtered, as `flux jobs --filter`: states, groups of them (RFC 21), and results, which only inactive jobs have. */
+export const stateFilters = [...stateNames, 'PENDING', 'RUNNING', 'ACTIVE', ...resultNames] as const;
 
 const time = z.optional(z.number());
 export const jobAnswer = z.object({
@@ -149,7 +172,7 @@ const oneOrMany = <const Names extends readonly [string, ...string[]]>(names: Na
 export const jobsQuery = z.strictObject({
   limit: optional(number(1, 1000), '100 unless given'),
   cursor: optional(text(200), '`next` of the page before'),
-  state: optional(oneOrMany([...stateNames, 'PENDING', 'RUNNING', 'ACTIVE']), 'states, separated by commas'),
+  state: optional(oneOrMany(stateFilters), 'states or results, separated by commas'),
   result: optional(oneOrMany(resultNames), 'results, separated by commas'),
   queue: z.optional(text(255)),
   name: optional(text(255), 'exactly this name'),
@@ -194,8 +217,12 @@ export const outputAnswer = z.object({
   Message: z.optional(z.string()),
 });
 
+const aSignal = { error: 'expected a name such as SIGTERM, or a number from 1 to 64' };
 export const signalBody = z.strictObject({
-  signal: said(z.union([count(1, 64), z.string().check(z.regex(/^(SIG)?[A-Z0-9]+$/))]), 'a name or a number'),
+  signal: said(
+    z.union([count(1, 64), z.string().check(z.regex(/^(SIG)?[A-Z0-9]+$/, aSignal))], aSignal),
+    'a name or a number',
+  ),
 });
 export const cancelBody = z.strictObject({ note: z.optional(text(1024)) });
 export const urgencyBody = z.strictObject({ urgency });

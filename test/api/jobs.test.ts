@@ -234,6 +234,32 @@ describe('submission', () => {
     );
   });
 
+  it.each([
+    [{ nodes: 0 }, '/nodes', 'expected a whole number from 1'],
+    [{ tasks: 'two' }, '/tasks', 'expected a whole number from 1'],
+    [{ urgency: 32 }, '/urgency', 'expected a whole number from 0 to 31'],
+    [{ duration: 'abc' }, '/duration', 'expected seconds, or a time such as 90s, 10m or 1.5h'],
+    [{ duration: -1 }, '/duration', 'expected seconds, or a time such as 90s, 10m or 1.5h'],
+    [{ duration: [] }, '/duration', 'expected seconds, or a time such as 90s, 10m or 1.5h'],
+    [{ exclusive: 'yes' }, '/exclusive', 'expected true or false'],
+    [{ environment: { 'A=': 'b' } }, '/environment/A=', 'expected the name of a variable'],
+    [{ environment: { A: 1 } }, '/environment/A', 'expected text'],
+    [{ dependencies: ['f1'] }, '/dependencies/0', 'expected SCHEME:VALUE, such as afterok:f2qx7SvB'],
+    [{ name: '' }, '/name', 'expected text of 1 to 255 characters'],
+    [{ nodez: 1 }, '/nodez', 'there is no such field'],
+  ])('that is wrong says what was expected: %j', async (part, where, what) => {
+    using api = await startApi();
+    const { json } = await api.ask('POST', '/v1/jobs', { body: { command: 'x', ...part } });
+    expect(json.errors).toEqual([{ where, what }]);
+  });
+
+  it('that is no JSON says where', async () => {
+    using api = await startApi();
+    const { status, json } = await api.ask('POST', '/v1/jobs', { body: '{"command": "x",}' });
+    expect(status).toBe(400);
+    expect(json.detail).toMatch(/^The body is not JSON: .* position 16/);
+  });
+
   it('is 503 while Flux does not answer', async () => {
     using api = await startApi();
     const { status, json, headers } = await api.ask('POST', '/v1/jobs', { body: { command: 'x' } });
@@ -250,6 +276,55 @@ describe('submission', () => {
     const J = String(api.asked.at(-1)?.[1].J);
     const jobspec = JSON.parse(Buffer.from(J.split('.')[1] ?? '', 'base64').toString());
     expect(jobspec.attributes.system.environment).toEqual({ PATH: '/bin' });
+  });
+});
+
+describe('what is asked of a job that does not exist', () => {
+  it.each([
+    ['GET', '/v1/jobs/f2qx7SvB'],
+    ['GET', '/v1/jobs/f2qx7SvB/jobspec'],
+    ['GET', '/v1/jobs/f2qx7SvB/events'],
+    ['GET', '/v1/jobs/f2qx7SvB/output'],
+    ['POST', '/v1/jobs/f2qx7SvB/cancel'],
+    ['POST', '/v1/jobs/f2qx7SvB/signal'],
+    ['PUT', '/v1/jobs/f2qx7SvB/urgency'],
+  ])('is 404 and names it: %s %s', async (method, path) => {
+    const unknown = (text: string) => () => {
+      throw new FluxError(Errno.noEntry, { text });
+    };
+    using api = await startApi({
+      rpc: {
+        'job-list.list-id': unknown(''),
+        'job-info.lookup': unknown(''),
+        'job-manager.raise': unknown('unknown job id'),
+        'job-manager.kill': unknown('unknown job id'),
+        'job-manager.urgency': unknown('unknown job'),
+      },
+    });
+    const body = { '/signal': { signal: 'TERM' }, '/urgency': { urgency: 1 } }[path.slice(17)];
+    const { status, json } = await api.ask(method, path, { ...(body && { body }) });
+    expect({ status, detail: json.detail }).toEqual({ status: 404, detail: 'There is no job f2qx7SvB.' });
+  });
+});
+
+describe('draining nodes that do not exist', () => {
+  const R = {
+    execution: { R_lite: [{ rank: '0-3', children: { core: '0-1' } }], nodelist: ['mc-[0-3]'] },
+  };
+  it.each(['drain', 'undrain'])('is 422 and names those that do: %s', async (verb) => {
+    using api = await startApi({
+      rpc: {
+        [`resource.${verb}`]: () => {
+          throw new FluxError(Errno.invalid, { text: 'idset is out of range' });
+        },
+        'resource.status': () => ({ R, drain: {}, online: '0-3', offline: '', exclude: '' }),
+      },
+    });
+    const { status, json } = await api.ask('POST', `/v1/nodes/${verb}`, { body: { targets: '99' } });
+    expect({ status, errors: json.errors }).toEqual({
+      status: 422,
+      errors: [{ where: '/targets', what: 'idset is out of range: ranks 0-3 exist, hosts mc-[0-3]' }],
+    });
   });
 });
 

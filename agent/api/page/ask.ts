@@ -58,6 +58,8 @@ export const get = <Answer>(path: string): Promise<Answer> => ask<Answer>('GET',
 /** The sentence for anything thrown. */
 export const sentenceOf = (error: unknown): string => {
   if (!(error instanceof Refusal)) return String(error);
-  const faults = error.errors.map(({ where, what }) => `${where.replace(/^\//, '')}: ${what}`);
+  const faults = error.errors
+    .filter(({ what }) => !error.message.includes(what))
+    .map(({ where, what }) => `${where.replace(/^\//, '')}: ${what}`);
   return [error.message, ...faults].join(' ');
 };
