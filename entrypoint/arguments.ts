@@ -7,7 +7,12 @@ import { didYouMean } from '../agent/suggestion.ts';
 type Options = NonNullable<ParseArgsConfig['options']>;
 
 /** A flag: how node:util parses it, and what `--help` says of it. */
-export type Flag = Options[string] & { readonly value?: string; readonly meaning: string };
+export type Flag = Options[string] & {
+  readonly value?: string;
+  /** The values that there are, for completion. */
+  readonly choices?: readonly string[];
+  readonly meaning: string;
+};
 
 export type Flags = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 

@@ -2,16 +2,22 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { jobEnvironment } from '../agent/api/job-environment.ts';
 import { followOutput, type Piece } from '../agent/api/job-output.ts';
-import { findJob, idOf, type JobsRequest, listPage } from '../agent/api/jobs.ts';
-import { Problem } from '../agent/api/problem.ts';
+import { findJob, idOf, type JobsRequest, listPage, ofJob } from '../agent/api/jobs.ts';
 import type { CopiesAnswer, JobAnswer, SimpleJob, SubmitAnswer } from '../agent/api/schemas.ts';
 import { type Submission, submit } from '../agent/api/submit.ts';
 import { submitCopies } from '../agent/api/submit-copies.ts';
 import { apiTokenVariable, apiUrlVariable } from '../agent/config/layers.ts';
-import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
-import { FluxError } from '../agent/flux/errors.ts';
+import { ExitCode, errnoOf, PodError } from '../agent/errors.ts';
 import { cancelJob } from '../agent/flux/services/job-manager.ts';
-import { printable } from '../agent/printable.ts';
+import {
+  apiRefusal,
+  connectionError,
+  type Refusal,
+  readToken,
+  refused,
+  tokenHint,
+  usage,
+} from './api-errors.ts';
 import type { Flag, Flags } from './arguments.ts';
 import { connectBroker } from './connect-broker.ts';
 import { actingIdentity, type FoundDirectory, type Identity } from './find-run-directory.ts';
@@ -68,7 +74,7 @@ async function localJobs(directory: FoundDirectory, environment: NodeJS.ProcessE
     },
     cancel: async (id) => {
       try {
-        await cancelJob(client, idOf(id));
+        await ofJob(idOf(id), cancelJob(client, idOf(id)));
       } catch (error) {
         refused(error);
       }
@@ -84,16 +90,11 @@ function become(identity: Identity | undefined): void {
   process.setuid?.(identity.uid);
 }
 
-function refused(error: unknown): never {
-  if (error instanceof Problem || error instanceof FluxError) throw sentence(error.message);
-  throw error;
-}
-
-const sentence = (message: string): PodError => new PodError(ExitCode.usage, message);
-
 function remoteJobs(base: string, tokenFile: string | undefined): JobsClient {
-  if (!URL.canParse('/v1', base)) throw sentence(`Cannot use the API at ${base}: expected a URL`);
-  const token = tokenFile === undefined || tokenFile === '' ? undefined : readToken(tokenFile);
+  if (!/^https?:/.test(base) || !URL.canParse('/v1', base))
+    throw usage(`Cannot use the API at ${base}: expected an http:// or https:// URL`);
+  const file = tokenFile || undefined;
+  const token = file === undefined ? undefined : readTokenFile(file);
   // The environment may set it for another program. A token is for the API alone: NODE_EXTRA_CA_CERTS names a certificate to trust.
   delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
   const ask = async (method: string, path: string, body?: unknown, accept = 'application/json') => {
@@ -105,17 +106,12 @@ function remoteJobs(base: string, tokenFile: string | undefined): JobsClient {
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
-    }).catch((error: Error) => {
-      throw new PodError(
-        ExitCode.peersUnavailable,
-        `No API answers at ${base}: ${messageOf(error.cause ?? error)}`,
-        /^https:/i.test(base)
-          ? { hint: 'NODE_EXTRA_CA_CERTS names a PEM file of certificates that are trusted as well.' }
-          : {},
-      );
+    }).catch((error: unknown) => {
+      throw connectionError(base, error);
     });
     if (response.ok) return response;
-    throw await problemOf(response);
+    const { detail = response.statusText, errors } = await readRefusal(response);
+    throw apiRefusal(response.status, { detail, errors }, { url: base, file });
   };
   const path = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`;
   return {
@@ -138,28 +134,24 @@ function remoteJobs(base: string, tokenFile: string | undefined): JobsClient {
   };
 }
 
-function readToken(file: string): string {
+function readTokenFile(file: string): string {
   try {
-    return readFileSync(file, 'utf8').trim();
+    return readToken(readFileSync(file, 'utf8'), file);
   } catch (error) {
+    if (error instanceof PodError) throw error;
     throw new PodError(
       ExitCode.configuration,
       `Cannot read the token: ${errnoOf(error) ?? 'an unknown error'}`,
       {
-        hint: `${apiTokenVariable} or --token-file names a file that holds one token.`,
+        hint: tokenHint,
       },
     );
   }
 }
 
-async function problemOf(response: Response): Promise<PodError> {
-  const { detail, errors = [] } = (await response.json().catch(() => ({}))) as {
-    detail?: string;
-    errors?: { where: string; what: string }[];
-  };
-  const faults = errors.map(({ where, what }) => `\n  ${printable(`${where}: ${what}`)}`).join('');
-  return sentence(`The API says ${response.status}: ${printable(detail ?? response.statusText)}${faults}`);
-}
+/** RFC 9457; what stands in between may answer anything. */
+const readRefusal = (response: Response): Promise<Partial<Refusal>> =>
+  response.json().catch(() => ({})) as Promise<Partial<Refusal>>;
 
 /** The pieces in a stream of server-sent events, until its event `end`. */
 async function* readPieces(body: ReadableStream<Uint8Array>): AsyncGenerator<Piece, void> {

@@ -1,55 +1,66 @@
-import type { JobAnswer } from '../../agent/api/schemas.ts';
+import { reasonOf } from '../../agent/api/job-reason.ts';
+import { type JobAnswer, stateFilters } from '../../agent/api/schemas.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { printable } from '../../agent/printable.ts';
-import { type Flag, parseVerbArguments } from '../arguments.ts';
+import { didYouMean } from '../../agent/suggestion.ts';
+import { type Flag, type Flags, parseVerbArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
+import { table } from '../table.ts';
 
 export const jobsFlags = {
-  ...clientFlags,
-  all: { type: 'boolean', short: 'a', meaning: 'also those that have ended' },
+  all: { type: 'boolean', short: 'a', meaning: 'also inactive jobs' },
   state: {
     type: 'string',
     value: 'STATE[,STATE]',
-    meaning: 'those in one of these: SCHED, RUN, INACTIVE, ...',
+    choices: stateFilters,
+    meaning: `jobs in one of these states, or with one of these results: ${stateFilters.join(', ')}`,
   },
-  search: { type: 'string', value: 'TEXT', meaning: 'those that have it in their name, id, queue or nodes' },
-  limit: { type: 'string', value: 'N', meaning: 'so many at most, 1 to 1000 (default: 50)' },
-  json: { type: 'boolean', meaning: 'as JSON' },
+  search: {
+    type: 'string',
+    value: 'TEXT',
+    meaning: 'jobs with TEXT in their name, id, queue or hosts, inactive ones too',
+  },
+  limit: { type: 'string', value: 'N', meaning: 'number of jobs at most, 1 to 1000 (default: 50)' },
+  json: { type: 'boolean', meaning: 'prints JSON' },
+  ...clientFlags,
 } as const satisfies Record<string, Flag>;
 
-/** `flux-pod jobs [--all] [--search TEXT] [--json]`: jobs that wait or run; with `--all` also those that have ended. */
+/** `flux-pod jobs [--all] [--search TEXT] [--json]`: active jobs; with `--all` also inactive ones. */
 export async function jobs(args: readonly string[]): Promise<number> {
   const { flags } = parseVerbArguments('jobs', args, jobsFlags);
   const limit = Number(flags.limit ?? 50);
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
-    throw new PodError(ExitCode.usage, `Cannot list jobs: --limit ${flags.limit} is not from 1 to 1000`);
+    throw usage(`--limit: expected a whole number from 1 to 1000, not ${flags.limit}`);
   const everything = flags.all || flags.search !== undefined;
-  const state = typeof flags.state === 'string' ? flags.state.toUpperCase().split(',') : undefined;
+  const state = statesOf(flags);
   using client = await openJobs(flags, process.env);
   const page = await client.page({
     limit,
     state: state ?? (everything ? undefined : ['ACTIVE']),
     search: typeof flags.search === 'string' ? flags.search : undefined,
   });
-  process.stdout.write(flags.json ? `${printable(JSON.stringify(page))}\n` : table(page.jobs));
+  process.stdout.write(flags.json ? `${printable(JSON.stringify(page))}\n` : jobsTable(page.jobs));
   return 0;
 }
 
-function table(jobs: readonly JobAnswer[]): string {
-  const rows = jobs.map(({ id, name, state, result, ntasks, nnodes, runtime, nodelist }) =>
-    [id, name, result ?? state, ntasks, nnodes, runtime?.toFixed(1), nodelist].map((cell) =>
-      printable(String(cell ?? '-')),
-    ),
-  );
-  const all = [['JOBID', 'NAME', 'STATE', 'TASKS', 'NODES', 'SECONDS', 'HOSTS'], ...rows];
-  const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
-  return all
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+const usage = (why: string): PodError => new PodError(ExitCode.usage, `Cannot list jobs: ${why}`);
+
+function statesOf({ state }: Flags): string[] | undefined {
+  if (typeof state !== 'string') return undefined;
+  const names = state.toUpperCase().split(',');
+  const unknown = names.find((name) => !stateFilters.some((known) => known === name));
+  if (unknown === undefined) return names;
+  const suggestion = didYouMean(unknown, stateFilters);
+  throw usage(`--state: expected some of ${stateFilters.join(', ')}, not ${unknown}${suggestion}`);
+}
+
+/** INFO, as in `flux jobs`: why a job waits, or why it ended without success. */
+export function jobsTable(jobs: readonly JobAnswer[]): string {
+  const header = ['JOBID', 'NAME', 'STATE', 'TASKS', 'NODES', 'SECONDS', 'HOSTS', 'INFO'];
+  const rows = jobs.map((job) => {
+    const { id, name, state, result, ntasks, nnodes, runtime, nodelist } = job;
+    const cells = [id, name, result ?? state, ntasks, nnodes, runtime?.toFixed(1), nodelist || undefined];
+    return [...cells.map((cell) => printable(String(cell ?? '-'))), printable(reasonOf(job))];
+  });
+  return table([header, ...rows]);
 }

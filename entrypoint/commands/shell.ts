@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { endingOf } from '../../agent/broker/process.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
-import { FluxError } from '../../agent/flux/errors.ts';
+import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { formatJobId, parseJobId } from '../../agent/flux/job-id.ts';
 import { lookup } from '../../agent/flux/services/job-info.ts';
+import { shellLineOf } from '../../agent/shell-line.ts';
 import { type Flag, parseVerbArguments } from '../arguments.ts';
 import { connectBroker } from '../connect-broker.ts';
 import { actingIdentity, type FoundDirectory } from '../find-run-directory.ts';
@@ -12,8 +13,8 @@ import { instanceEnvironment } from '../instance-environment.ts';
 import { directoryFlags, findRunDirectory } from '../running-pod.ts';
 
 export const shellFlags = {
+  job: { type: 'string', value: 'ID', meaning: "uses the job's environment and working directory" },
   ...directoryFlags,
-  job: { type: 'string', value: 'ID', meaning: "in that job's environment and working directory" },
 } as const satisfies Record<string, Flag>;
 
 /**
@@ -25,8 +26,13 @@ export async function shell(args: readonly string[]): Promise<number> {
   const directory = await findRunDirectory(flags, process.env);
   const environment = await instanceEnvironment(directory, process.env);
   const job = typeof flags.job === 'string' ? await jobContext(directory, flags.job) : undefined;
+  const line = shellLineOf(command);
   const [file = 'sh', ...rest] =
-    command.length > 0 ? command : [existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'];
+    line !== undefined
+      ? ['/bin/sh', '-c', line]
+      : command.length > 0
+        ? command
+        : [existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'];
   return run(file, rest, {
     env: { ...environment, ...job?.environment, ...(job && { FLUX_URI: environment.FLUX_URI }) },
     ...(job?.directory !== undefined && existsSync(job.directory) && { cwd: job.directory }),
@@ -53,10 +59,10 @@ function run(file: string, args: string[], options: Parameters<typeof spawn>[2] 
 async function jobContext(directory: FoundDirectory, text: string) {
   const refuse = (why: string) =>
     new PodError(ExitCode.usage, `Cannot open a shell for job ${text}: ${why}`, {
-      hint: '`flux jobs -a` lists the jobs.',
+      hint: '`flux-pod jobs --all` lists the jobs.',
     });
   const id = parseJobId(text);
-  if (id === undefined) throw refuse('this is no job id');
+  if (id === undefined) throw refuse('expected an id such as f2qx7SvB');
   using client = await connectBroker(directory);
   try {
     const { jobspec } = await lookup(client, id, ['jobspec']);
@@ -66,7 +72,8 @@ async function jobContext(directory: FoundDirectory, text: string) {
       environment: { ...environment, FLUX_JOB_ID: formatJobId(id) },
     };
   } catch (error) {
-    if (error instanceof FluxError) throw refuse(error.message);
+    if (error instanceof FluxError)
+      throw refuse(error.errnum === Errno.noEntry ? 'there is no such job' : error.message);
     throw error;
   }
 }

@@ -1,54 +1,74 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
+import { faultsOf } from '../../agent/api/faults.ts';
 import { jobspecSubmission, simpleJob } from '../../agent/api/schemas.ts';
 import type { Submission } from '../../agent/api/submit.ts';
+import { parseDuration } from '../../agent/config/kinds.ts';
 import { ExitCode, messageOf, PodError } from '../../agent/errors.ts';
 import { printable } from '../../agent/printable.ts';
+import { shellLineOf } from '../../agent/shell-line.ts';
+import { sentenceOf } from '../api-errors.ts';
 import { type Flag, type Flags, parseVerbArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
-import { followJob } from './logs.ts';
+import { watchJob } from '../watch-job.ts';
 
 /** Flags as `flux submit` has them. */
 export const submitFlags = {
-  ...clientFlags,
-  nodes: { type: 'string', short: 'N', value: 'N', meaning: 'on so many nodes' },
-  ntasks: { type: 'string', short: 'n', value: 'N', meaning: 'so many tasks (default: 1, or 1 a node)' },
-  'cores-per-task': { type: 'string', short: 'c', value: 'N', meaning: 'so many cores for each task' },
-  'gpus-per-task': { type: 'string', short: 'g', value: 'N', meaning: 'so many GPUs for each task' },
+  nodes: { type: 'string', short: 'N', value: 'N', meaning: 'number of nodes' },
+  ntasks: { type: 'string', short: 'n', value: 'N', meaning: 'number of tasks (default: 1, or 1 a node)' },
+  'cores-per-task': {
+    type: 'string',
+    short: 'c',
+    value: 'N',
+    meaning: 'number of cores for each task (default: 1)',
+  },
+  'gpus-per-task': {
+    type: 'string',
+    short: 'g',
+    value: 'N',
+    meaning: 'number of GPUs for each task (default: 0)',
+  },
   'time-limit': {
     type: 'string',
     short: 't',
     value: 'TIME',
-    meaning: 'the longest it may run: 90 (seconds), 30m, 2h',
+    meaning: 'the time limit: 90 (minutes, as in `flux submit`), 90s, 30m, 1.5h; 0 for none',
   },
-  exclusive: { type: 'boolean', short: 'x', meaning: 'whole nodes' },
-  name: { type: 'string', value: 'NAME', meaning: 'what the job is called' },
-  cwd: { type: 'string', value: 'DIR', meaning: 'its working directory' },
+  watch: { type: 'boolean', short: 'w', meaning: "shows the job's output and exits with its exit code" },
   env: {
     type: 'string',
     multiple: true,
-    value: 'NAME=VALUE',
-    meaning: 'for its environment; may be repeated',
+    value: 'NAME[=VALUE]',
+    meaning:
+      "a variable of the job's environment; without =VALUE it is taken from the environment of this command; may be repeated",
   },
+  name: { type: 'string', value: 'NAME', meaning: "the job's name (default: the program's)" },
+  cwd: { type: 'string', value: 'DIR', meaning: 'the working directory' },
+  exclusive: { type: 'boolean', short: 'x', meaning: 'allocates whole nodes; with --nodes' },
   dependency: {
     type: 'string',
     multiple: true,
-    value: 'afterok:ID',
-    meaning: 'starts only then; may be repeated',
+    value: 'SCHEME:VALUE',
+    meaning: 'a dependency such as afterok:f2qx7SvB (RFC 26); may be repeated',
   },
-  queue: { type: 'string', short: 'q', value: 'NAME', meaning: 'the queue it waits in' },
-  urgency: { type: 'string', value: 'N', meaning: '0 (held) to 31 (next); 16 is usual' },
-  jobspec: {
+  queue: { type: 'string', short: 'q', value: 'NAME', meaning: 'the queue' },
+  urgency: {
     type: 'string',
-    value: 'FILE',
-    meaning: "a whole jobspec as JSON (RFC 14, 25), in COMMAND's place",
+    value: 'N',
+    meaning: '0 (held) to 31 (most urgent) (default: 16)',
   },
   cc: {
     type: 'string',
     value: 'IDSET',
-    meaning: 'one job for each number of 1-1000, say, which is FLUX_JOB_CC in it, and {cc} in COMMAND',
+    meaning:
+      'submits one job for each number, such as 1-1000: FLUX_JOB_CC in its environment, {cc} in COMMAND',
   },
-  watch: { type: 'boolean', short: 'w', meaning: 'shows its output and ends as it does' },
+  jobspec: {
+    type: 'string',
+    value: 'FILE',
+    meaning: 'a whole jobspec as JSON (RFC 14, 25) in place of COMMAND; - is stdin',
+  },
+  ...clientFlags,
 } as const satisfies Record<string, Flag>;
 
 /**
@@ -67,7 +87,7 @@ export async function submit(args: readonly string[]): Promise<number> {
   }
   process.stderr.write(`${printable(id)}\n`);
   // Awaited here: the way to the jobs is closed behind it.
-  return await followJob(jobs, id);
+  return await watchJob(jobs, id, flags);
 }
 
 async function submitMany(flags: Flags, cc: string, submission: Submission): Promise<number> {
@@ -79,31 +99,35 @@ async function submitMany(flags: Flags, cc: string, submission: Submission): Pro
   return 0;
 }
 
-export function submissionOf(flags: Flags, command: readonly string[]): Submission {
+/** `environment` is that of this command: for `--env NAME`. Throws a PodError (exit 64) that names the flag. */
+export function submissionOf(
+  flags: Flags,
+  command: readonly string[],
+  environment: NodeJS.ProcessEnv = process.env,
+): Submission {
   const urgency = whole(flags.urgency);
   if (typeof flags.jobspec === 'string') {
+    if (command.length > 0) throw usage('COMMAND and --jobspec: choose one');
     const jobspec = readJobspec(flags.jobspec);
     return check(jobspecSubmission, { jobspec, ...(urgency !== undefined && { urgency }) });
   }
   if (command.length === 0) throw usage('COMMAND is missing: it stands behind `--`');
-  const environment = (Array.isArray(flags.env) ? flags.env : []).map(String).map((pair) => {
-    const at = pair.indexOf('=');
-    return at < 0 ? [pair, process.env[pair] ?? ''] : [pair.slice(0, at), pair.slice(at + 1)];
-  });
+  const variables = (Array.isArray(flags.env) ? flags.env : []).map((rule) =>
+    variableOf(String(rule), environment),
+  );
   const given = {
-    command: [...command],
+    command: shellLineOf(command) ?? [...command],
     nodes: whole(flags.nodes),
     tasks: whole(flags.ntasks),
     coresPerTask: whole(flags['cores-per-task']),
     gpusPerTask: whole(flags['gpus-per-task']),
-    // RFC 23; `flux submit` takes a bare number for minutes, which is easily got wrong: here it is seconds.
-    duration: flags['time-limit'],
+    duration: typeof flags['time-limit'] === 'string' ? secondsOf(flags['time-limit']) : undefined,
     exclusive: flags.exclusive,
     name: flags.name,
     cwd: flags.cwd,
     queue: flags.queue,
     dependencies: flags.dependency,
-    ...(environment.length > 0 && { environment: Object.fromEntries(environment) }),
+    ...(variables.length > 0 && { environment: Object.fromEntries(variables) }),
     urgency,
   };
   return check(
@@ -117,24 +141,42 @@ const usage = (why: string): PodError =>
     hint: '`flux-pod submit -n4 -- hostname`; `flux-pod submit --help` explains the flags.',
   });
 
-const whole = (flag: Flags[string]): number | undefined => {
-  if (flag === undefined) return undefined;
-  if (typeof flag === 'string' && /^\d{1,9}$/.test(flag)) return Number(flag);
-  throw usage(`"${String(flag)}" is no whole number`);
-};
+/** What is no number is left to the schema, which says what it expects. */
+const whole = (flag: Flags[string]): unknown =>
+  typeof flag === 'string' && /^\d{1,9}$/.test(flag) ? Number(flag) : flag;
+
+/** flux-submit(1): a bare number is minutes. Flux's jobspec, and so the API, has seconds (RFC 14, RFC 23). */
+function secondsOf(limit: string): number {
+  const isBare = /^(\d+\.?\d*|\.\d+)$/.test(limit);
+  const seconds = parseDuration(isBare ? `${limit}m` : limit);
+  // Flux has no way to say `inf` but 0.
+  if (seconds !== undefined) return Number.isFinite(seconds) ? seconds : 0;
+  throw usage(`--time-limit: expected 90 (minutes), 90s, 10m or 1.5h, not "${limit}"`);
+}
+
+/** flux-submit(1), ENV RULES: NAME=VALUE, or the NAME of a variable to take along. */
+function variableOf(rule: string, environment: NodeJS.ProcessEnv): [name: string, value: string] {
+  const at = rule.indexOf('=');
+  if (at > 0) return [rule.slice(0, at), rule.slice(at + 1)];
+  const value = at < 0 ? environment[rule] : undefined;
+  if (value !== undefined) return [rule, value];
+  throw usage(
+    at === 0
+      ? `--env: expected NAME=VALUE, not "${rule}"`
+      : `--env: there is no variable ${rule} here to take along; expected NAME=VALUE`,
+  );
+}
 
 function check<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = z.safeParse(schema, value);
   if (result.success) return result.data;
-  throw usage(
-    result.error.issues.map(({ path, message }) => `${path.join('.') || 'the job'}: ${message}`).join('; '),
-  );
+  throw usage(sentenceOf({ detail: '', errors: faultsOf(result.error) }));
 }
 
 function readJobspec(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
   } catch (error) {
-    throw usage(`${file} cannot be read as a jobspec (${messageOf(error)})`);
+    throw usage(`--jobspec: ${file} cannot be read as a jobspec (${messageOf(error)})`);
   }
 }
