@@ -14,6 +14,10 @@ glibc=
 for loader in /lib*/ld-linux*.so.*; do [ ! -e "$loader" ] || glibc=$loader; done
 
 node=$here/node
+# In a checkout, where this file is in dist/, the Node.js that came with the packages: the one on PATH may be too old.
+case $here in
+  dist | */dist) [ -x "$node" ] || node=$here/../node_modules/.bin/node ;;
+esac
 [ -x "$node" ] && [ -n "$glibc" ] || node=$(command -v node) || {
   why="put it at $here/node or on PATH"
   [ ! -x "$here/node" ] || why="$here/node needs glibc, which this image has not: install a Node.js 24 of its own"

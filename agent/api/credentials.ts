@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { isLoopback } from '../config/requirements.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
+import { keysInstead } from '../mounted-keys.ts';
 import { isSession } from './sessions.ts';
 
 /** `read`: look at everything. `write`: also change everything, and run programs as the instance's owner. */
@@ -88,7 +89,7 @@ function readTokens(directory: string): Token[] {
   });
   if (tokens.length > 0) return tokens;
   throw refuse(
-    `there is no token in ${directory}`,
+    `there is no token in ${directory}${keysInstead(directory)}`,
     'It needs a file `write`, and may have a file `read`, with one token a line.',
   );
 }

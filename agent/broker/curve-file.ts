@@ -1,5 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
+import { keysInstead } from '../mounted-keys.ts';
 import { operatorPaths } from '../pod/operator-paths.ts';
 import { type CurveCertificate, parseCertificate } from './curve.ts';
 
@@ -14,7 +16,7 @@ export function readMountedCertificate(path: string): CurveCertificate {
     ({ mode } = statSync(path));
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const [why, hint] = explainUnreadable(error);
+    const [why, hint] = explainUnreadable(path, error);
     throw refusal(path, why, hint, error);
   }
   if (!isOperators(path) && ((mode & 0o007) !== 0 || (mode & 0o020) !== 0)) {
@@ -51,13 +53,13 @@ const makeSecret = '`flux-pod keygen --secret NAME | kubectl apply -f -`.';
 const safeMount =
   'Mount the Secret with defaultMode: 0440 (and securityContext.fsGroup for a user other than root), or 0400 for root.';
 
-function explainUnreadable(error: unknown): [why: string, hint: string] {
+function explainUnreadable(path: string, error: unknown): [why: string, hint: string] {
   switch (errnoOf(error)) {
     case 'ENOENT':
     case 'ENOTDIR':
       return [
-        'there is no such file',
-        `Make one with ${makeSecret} Mount it there, or set FLUX_POD_CURVE_CERT.`,
+        `there is no such file${keysInstead(dirname(path))}`,
+        `The key in the Secret is curve.cert, unless FLUX_POD_CURVE_CERT names another file. Make one with ${makeSecret}`,
       ];
     case 'EACCES':
       return [`user ${process.getuid?.()} may not read it`, safeMount];

@@ -61,7 +61,8 @@ function failedOutcome(error: unknown): Outcome {
 }
 
 function explain(code: number): string {
-  if (code === 127) return ': it was not found';
-  if (code === 126) return ': it is not executable';
+  // A shell, and `flux run`, pass on what became of a command of theirs: only their output tells which it was.
+  if (code === 127) return ': a command was not found, COMMAND itself or one that it ran';
+  if (code === 126) return ': a command is not executable, COMMAND itself or one that it ran';
   return code > 128 && code < 160 ? `: signal ${code - 128} ended it` : '';
 }

@@ -87,7 +87,7 @@ describe('the certificate as it is mounted', () => {
   });
 
   it.each([
-    ['missing', newPath(), 'there is no such file', /FLUX_POD_CURVE_CERT/],
+    ['missing', '/nowhere/curve.cert', 'there is no such file', /FLUX_POD_CURVE_CERT/],
     ['below a file', join(fileOf(''), 'curve.cert'), 'there is no such file', /FLUX_POD_CURVE_CERT/],
     ['a directory', directory, 'it is a directory', /FLUX_POD_CURVE_CERT/],
     ['empty', fileOf(''), 'it is damaged: it has no public-key', /keygen/],
@@ -110,6 +110,21 @@ describe('the certificate as it is mounted', () => {
       message: `Cannot use the CURVE certificate ${path}: ${why}`,
       hint: expect.stringMatching(hint),
     });
+  });
+
+  it('is refused when the Secret has another key, and names the keys that there are', () => {
+    const mount = mkdtempSync(join(directory, 'mount-'));
+    const path = join(mount, 'curve.cert');
+    const why = () =>
+      refusalOf(() => readMountedCertificate(path))
+        .message.split(': ')
+        .slice(1)
+        .join(': ');
+    expect(why()).toBe(`there is no such file: ${mount} is empty`);
+    for (const name of ['cert', '..data', 'key\n']) writeFileSync(join(mount, name), byFluxKeygen);
+    expect(why()).toBe(`there is no such file, but cert, key? in ${mount}`);
+    for (let n = 0; n < 20; n++) writeFileSync(join(mount, `other-${n}`), '');
+    expect(why()).toMatch(/other-15 and 12 more in /);
   });
 
   it('is refused when a link leads in a circle, with what the system says', () => {

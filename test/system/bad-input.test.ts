@@ -203,19 +203,25 @@ describe.skipIf(!flux)('bad input that only the broker meets, with real Flux', (
       'a program that exists nowhere',
       ['/nowhere/program', 'x'],
       127,
-      /The program has ended with 127: it was not found/,
+      /The program has ended with 127: a command was not found/,
     ],
     [
       'a lone word that is no program',
       ['no-such-program'],
       127,
-      /The program has ended with 127: it was not found/,
+      /The program has ended with 127: a command was not found/,
+    ],
+    [
+      'a task that is no program, where COMMAND is one',
+      [flux?.path ?? '', 'run', 'no-such-program'],
+      127,
+      /no-such-program[\s\S]*The program has ended with 127: a command was not found, COMMAND itself or one that it ran/,
     ],
     [
       'a program that is not executable',
       [place.file('plain', 'text'), 'x'],
       126,
-      /The program has ended with 126: it is not executable/,
+      /The program has ended with 126: a command is not executable/,
     ],
     ['a program that ends with 1', ['false'], 1, /The program has ended with 1/],
     [

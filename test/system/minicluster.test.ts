@@ -171,8 +171,8 @@ describe.skipIf(unavailable).each(everyFlux())(
       ['false', 1, /The program has ended with 1 \(exit 1\)/],
       ['sh -c "exit 42"', 42, /ended with 42/],
       ['sh -c "kill -9 $$"', 137, /ended with 137: signal 9 ended it/],
-      ['no-such-program', 127, /it was not found/],
-      ['/etc/hosts', 126, /it is not executable/],
+      ['no-such-program', 127, /a command was not found/],
+      ['/etc/hosts', 126, /a command is not executable/],
     ])('all pods of `%s` end with %i', async (program, code, said) => {
       const command = program.startsWith('sh -c') ? ['sh', '-c', program.slice(7, -1)] : [program];
       const { codes, leader, logs } = await run(bed, { size: 2, command });
