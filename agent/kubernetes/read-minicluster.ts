@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { contradictions } from './contradictions.ts';
 import { type MiniCluster, miniClusterSchema } from './minicluster-schema.ts';
 import { formatPath, miniClusterError, type Problem } from './problems.ts';
+import { whyUnknown } from './unknown-field.ts';
 
 /**
  * Checks that `object` is a MiniCluster that can be rendered. Throws a PodError (exit 78) that lists every problem with its
@@ -29,7 +30,7 @@ function explain(issue: z.core.$ZodIssue, written: unknown): Problem[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       path: formatPath([...issue.path, key]),
-      why: 'a MiniCluster has no such field',
+      why: whyUnknown([...issue.path, key]),
     }));
   }
   const value = issue.path.reduce<unknown>(

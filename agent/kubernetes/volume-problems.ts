@@ -60,7 +60,10 @@ function eachVolume(name: string, volume: MiniClusterVolume, path: string): Prob
   if (named.length !== 1) {
     problems.push({
       path,
-      why: `names ${named.length === 0 ? 'nothing to mount' : named.join(' and ')}: expected one of ${volumeKinds.join(', ')}`,
+      why:
+        named.length === 0
+          ? `names nothing to mount: write emptyDir: true for an empty volume, or one of ${volumeKinds.filter((kind) => kind !== 'emptyDir').join(', ')}`
+          : `names ${named.join(' and ')}: expected one of ${volumeKinds.join(', ')}`,
     });
   } else if (mountPathOf(volume) === undefined) {
     problems.push({ path: `${path}.path`, why: 'is missing: expected where to mount the volume' });

@@ -25,12 +25,16 @@ const refused: Readonly<Record<string, RegExp>> = {
   'elasticity__horizontal-autoscaler__v2-cpu__hpa-cpu.yaml': /no MiniCluster/,
   'elasticity__horizontal-autoscaler__v2-custom-metric__hpa-flux.yaml': /no MiniCluster/,
   'elasticity__horizontal-autoscaler__v2-custom-metric__minicluster.yaml':
-    /spec\.containers\[0\]\.existingVolumes: a MiniCluster has no such field/,
+    /spec\.containers\[0\]\.existingVolumes: a MiniCluster has no such field any more: write them into/,
   'experimental__bursting__broker-eks__minicluster.yaml': /Map keys must be unique at line 24/,
-  'machine-learning__fireworks__minicluster.yaml': /spec\.volumes: a MiniCluster has no such field/,
-  'machine-learning__pytorch__minicluster.yaml': /spec\.volumes: a MiniCluster has no such field/,
-  'machine-learning__ray__scikit-learn__minicluster.yaml': /spec\.volumes: a MiniCluster has no such field/,
-  'machine-learning__tensorflow__minicluster.yaml': /spec\.volumes: a MiniCluster has no such field/,
+  'machine-learning__fireworks__minicluster.yaml':
+    /spec\.volumes: a MiniCluster has no such field any more: each container/,
+  'machine-learning__pytorch__minicluster.yaml':
+    /spec\.volumes: a MiniCluster has no such field any more: each container/,
+  'machine-learning__ray__scikit-learn__minicluster.yaml':
+    /spec\.volumes: a MiniCluster has no such field any more: each container/,
+  'machine-learning__tensorflow__minicluster.yaml':
+    /spec\.volumes: a MiniCluster has no such field any more: each container/,
   'tests__batch__minicluster.yaml': /spec\.containers\[0\]\.volumes\.data: names nothing to mount/,
 };
 

@@ -19,7 +19,7 @@ const stranger = `curve\n    public-key = "${testKeys.publicKey}"\n    secret-ke
 
 describe('a MiniCluster is refused', () => {
   it.each<[string, GivenSpec, GivenSpec, string]>([
-    ['an unknown field', { sise: 4 }, {}, 'spec.sise: a MiniCluster has no such field'],
+    ['an unknown field', { sise: 4 }, {}, 'spec.sise: a MiniCluster has no such field; did you mean size?'],
     [
       'an unknown field further down',
       {},
@@ -100,7 +100,7 @@ describe('a MiniCluster is refused', () => {
       'a volume of nothing',
       {},
       { volumes: { v: { path: '/d' } } },
-      'spec.containers[0].volumes.v: names nothing to mount',
+      'spec.containers[0].volumes.v: names nothing to mount: write emptyDir: true for an empty volume, or one of',
     ],
     [
       'a volume of two things',
