@@ -58,6 +58,7 @@ CMD ["install", "/mnt/flux-pod"]
 
 FROM ${FLUX_IMAGE} AS flux-pod
 COPY --from=build /out/ /opt/flux-pod/
+COPY --from=build /src/dist/flux-pod.1 /usr/local/share/man/man1/
 ARG FLUX_IMAGE
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="flux-pod" \

@@ -37,9 +37,13 @@ export interface JobsClient extends Disposable {
 
 /** The flags that say which way, where it is not the usual one. */
 export const clientFlags = {
-  ...directoryFlags,
   url: { type: 'string', value: 'URL', meaning: `the API's address (${apiUrlVariable})` },
-  'token-file': { type: 'string', value: 'FILE', meaning: `holds the API's token (${apiTokenVariable})` },
+  'token-file': {
+    type: 'string',
+    value: 'FILE',
+    meaning: `the file with the API's token (${apiTokenVariable})`,
+  },
+  ...directoryFlags,
 } as const satisfies Record<string, Flag>;
 
 /** Opens the way to the jobs: `--url` or FLUX_POD_API_URL, else the broker of this pod. Throws a PodError. */

@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 import { printableLines } from '../agent/printable.ts';
+import { didYouMean } from '../agent/suggestion.ts';
 
 type Command = (args: readonly string[]) => Promise<number>;
 
@@ -36,7 +37,12 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 const runsOnAny: readonly string[] = ['help', 'version'];
-const aliases: Readonly<Record<string, string>> = { '--help': 'help', '-h': 'help', '--version': 'version' };
+const aliases: Readonly<Record<string, string>> = {
+  '--help': 'help',
+  '-h': 'help',
+  '--version': 'version',
+  '-V': 'version',
+};
 
 async function main([word = 'help', ...args]: readonly string[]): Promise<number> {
   const verb = aliases[word] ?? word;
@@ -45,14 +51,14 @@ async function main([word = 'help', ...args]: readonly string[]): Promise<number
     const verbs = Object.keys(commands).filter((known) => known !== 'stand-in-flux');
     throw new PodError(
       ExitCode.usage,
-      `Cannot understand "flux-pod ${word}": expected one of ${verbs.join(', ')}`,
+      `Cannot understand "flux-pod ${word}": expected one of ${verbs.join(', ')}${didYouMean(word, verbs)}`,
     );
   }
-  if (!runsOnAny.includes(verb)) checkNode();
   const asksForHelp =
     verb !== 'stand-in-flux' &&
     args.slice(0, endOfFlags(args)).some((arg) => arg === '--help' || arg === '-h');
   if (asksForHelp) return (await import('./commands/help.ts')).help([verb]);
+  if (!runsOnAny.includes(verb)) checkNode();
   if (verb !== 'run') outliveReaders();
   return (await load())(args);
 }

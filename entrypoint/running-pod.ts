@@ -10,7 +10,7 @@ import { type FoundDirectory, locateRunDirectory } from './find-run-directory.ts
 
 /** The flags that say where the agent's run-time directory is, where it is not the usual one. */
 export const directoryFlags = {
-  dir: { type: 'string', value: 'DIR', meaning: 'its run-time directory (FLUX_POD_DIR)' },
+  dir: { type: 'string', value: 'DIR', meaning: "the agent's run-time directory (FLUX_POD_DIR)" },
   config: { type: 'string', value: 'FILE', meaning: 'the TOML file of settings (FLUX_POD_CONFIG)' },
 } as const satisfies Record<string, Flag>;
 

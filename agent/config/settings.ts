@@ -29,6 +29,8 @@ interface Setting<Schema extends z.ZodMiniType> {
   readonly meaning: string;
   /** Names a secret: a value that is refused may be the secret itself, and is not shown. */
   readonly secret: boolean;
+  /** The values that there are, where they can be listed. */
+  readonly choices?: readonly string[];
 }
 
 const setting = <Schema extends z.ZodMiniType>(
@@ -57,7 +59,7 @@ const aSecret = (row: { what: string; default: string; meaning: string }) => ({
 const aChoice = <const Choices extends readonly [string, ...string[]]>(
   choices: Choices,
   row: { default: string; meaning: string },
-) => setting(z.enum(choices), { expected: `one of ${choices.join(', ')}`, ...row });
+) => setting(z.enum(choices), { expected: `one of ${choices.join(', ')}`, choices, ...row });
 
 export const settings = {
   size: aSize({

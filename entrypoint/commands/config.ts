@@ -6,7 +6,7 @@ import { type Flag, parseVerbArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';
 
 export const configFlags = {
-  check: { type: 'boolean', meaning: 'only says whether it can be used' },
+  check: { type: 'boolean', meaning: 'prints nothing but what is wrong' },
 } as const satisfies Record<string, Flag>;
 
 /**

@@ -1,12 +1,23 @@
 import { environmentName, flagName, settingNames, settings } from '../../agent/config/settings.ts';
+import { ExitCode, PodError } from '../../agent/errors.ts';
+import { didYouMean } from '../../agent/suggestion.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Flag } from '../arguments.ts';
 import { type Verb, verbs } from '../verbs.ts';
 
-/** `flux-pod help [VERB]`, and `--help` behind a verb. */
-export async function help([name = '']: readonly string[]): Promise<number> {
-  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
-  process.stdout.write(verb ? helpOf(name, verb) : overview());
+const helpless: readonly string[] = ['help', 'version'];
+
+/** `flux-pod help [VERB]`, and `--help` behind a verb. Throws a PodError (exit 64) for a word that is no verb. */
+export async function help([name]: readonly string[]): Promise<number> {
+  const verb = name !== undefined && Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+  if (name !== undefined && !verb && !helpless.includes(name)) {
+    const known = Object.keys(verbs);
+    throw new PodError(
+      ExitCode.usage,
+      `Cannot help with "${name}": expected one of ${known.join(', ')}${didYouMean(name, known)}`,
+    );
+  }
+  process.stdout.write(name !== undefined && verb ? helpOf(name, verb) : overview());
   return 0;
 }
 
@@ -22,7 +33,7 @@ ${Object.entries(verbs)
   .map(([name, verb]) => formsOf(name, verb))
   .join('')}
 In a pod of an Indexed Job only the size must be given: FLUX_POD_SIZE=4 flux-pod run -- COMMAND
-\`flux-pod VERB --help\` explains a verb's flags; those of \`run\` are the settings.
+\`flux-pod VERB --help\` has examples and explains the flags of VERB; those of \`run\` are the settings.
 `;
 
 const formsOf = (name: string, { forms }: Verb): string =>
@@ -34,16 +45,20 @@ function helpOf(name: string, verb: Verb): string {
   const flags = Object.entries(verb.flags).map(([flag, about]) => flagHelp(flag, about));
   return [
     formsOf(name, verb),
+    `Examples:\n${verb.examples.map((line) => `  ${line}\n`).join('')}`,
     ...(verb.more === undefined ? [] : [verb.more]),
     ...(flags.length === 0 ? [] : [flags.join('')]),
     ...(verb.settings ? [settingsHelp(verb.settings)] : []),
   ].join('\n');
 }
 
-function flagHelp(name: string, { short, value, meaning }: Flag): string {
-  const dashed = `${short ? `-${short}, ` : ''}--${name}${value ? ` ${value}` : ''}`;
-  return `  ${dashed}\n      ${meaning.replaceAll('\n', '\n      ')}\n`;
+function flagHelp(name: string, flag: Flag): string {
+  return `  ${flagForm(name, flag)}\n      ${flag.meaning.replaceAll('\n', '\n      ')}\n`;
 }
+
+/** `-N, --nodes N` */
+export const flagForm = (name: string, { short, value }: Flag): string =>
+  `${short ? `-${short}, ` : ''}--${name}${value ? ` ${value}` : ''}`;
 
 function settingsHelp(flags: readonly string[]): string {
   const rows = settingNames
@@ -53,7 +68,7 @@ function settingsHelp(flags: readonly string[]): string {
       return `  --${flagName(name)}  ${environmentName(name)}\n      ${meaning} (default: ${fallback})\n`;
     });
   return `Settings: a flag, else an environment variable, else /etc/flux-pod/config.toml (--config, FLUX_POD_CONFIG),
-else what the pod tells, else the default.
+else what is detected from the pod, else the default.
 
 ${rows.join('')}`.replaceAll('`', '');
 }

@@ -11,8 +11,8 @@ export const keygenFlags = {
     value: 'NAME',
     meaning: 'a Secret manifest of that name on stdout, for `kubectl apply -f -`',
   },
-  namespace: { type: 'string', value: 'NAMESPACE', meaning: 'where the Secret goes' },
-  force: { type: 'boolean', meaning: 'even if FILE exists' },
+  namespace: { type: 'string', value: 'NAMESPACE', meaning: 'the namespace of the Secret' },
+  force: { type: 'boolean', meaning: 'replaces FILE where it exists' },
 } as const satisfies Record<string, Flag>;
 
 /**

@@ -10,12 +10,18 @@ export const usualExtras = extras.filter((extra) => extra !== 'http-service');
 
 /** The flags of `flux-pod render`. */
 export const renderFlags = {
-  output: { type: 'string', short: 'o', value: 'yaml|json', meaning: 'as what to write (default: yaml)' },
+  output: {
+    type: 'string',
+    short: 'o',
+    value: 'yaml|json',
+    choices: ['yaml', 'json'],
+    meaning: 'the output format (default: yaml)',
+  },
   namespace: {
     type: 'string',
     short: 'n',
     value: 'NAMESPACE',
-    meaning: "where the objects go (default: the MiniCluster's metadata.namespace, else kubectl's)",
+    meaning: "the namespace of the objects (default: the MiniCluster's metadata.namespace, else kubectl's)",
   },
   'image-installer': {
     type: 'string',
@@ -45,12 +51,14 @@ to put it in the place of the old one`,
     type: 'string',
     multiple: true,
     value: 'WHAT',
-    meaning: `also ${extras.join(', ')}; may be repeated`,
+    choices: extras,
+    meaning: `adds ${extras.join(', ')}; may be repeated`,
   },
   without: {
     type: 'string',
     multiple: true,
     value: 'WHAT',
-    meaning: "not that (default: all but http-service, a Service for the leader's port 8051)",
+    choices: extras,
+    meaning: "leaves one out (default: all but http-service, a Service for the leader's port 8051)",
   },
 } as const satisfies Record<string, Flag>;

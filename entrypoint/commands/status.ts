@@ -12,9 +12,9 @@ import { askAgent, directoryFlags, findRunDirectory } from '../running-pod.ts';
 import { type FullStatus, statusTable } from '../status-table.ts';
 
 export const statusFlags = {
+  json: { type: 'boolean', meaning: 'prints JSON' },
+  watch: { type: 'boolean', meaning: 'repeats every second' },
   ...directoryFlags,
-  json: { type: 'boolean', meaning: 'as JSON' },
-  watch: { type: 'boolean', meaning: 'again every second' },
 } as const satisfies Record<string, Flag>;
 const watchEveryMs = 1000;
 

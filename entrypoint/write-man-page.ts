@@ -1,0 +1,7 @@
+/** Writes the manual page: `node write-man-page.ts FILE`. */
+import { writeFileSync } from 'node:fs';
+import packageJson from '../package.json' with { type: 'json' };
+import { manPage } from './man-page.ts';
+
+const [file = ''] = process.argv.slice(2);
+writeFileSync(file, manPage(packageJson.version));
