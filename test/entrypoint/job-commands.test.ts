@@ -9,6 +9,8 @@ import { cancel } from '../../entrypoint/commands/cancel.ts';
 import { jobs } from '../../entrypoint/commands/jobs.ts';
 import { logs } from '../../entrypoint/commands/logs.ts';
 import { submissionOf, submit, submitFlags } from '../../entrypoint/commands/submit.ts';
+import type { JobsClient } from '../../entrypoint/jobs-client.ts';
+import { watchJob } from '../../entrypoint/watch-job.ts';
 import { type FakeFlux, startApi, writeTls, writeToken } from '../support/fake-api.ts';
 import { selfSigned } from '../support/self-signed.ts';
 import { written } from '../support/written.ts';
@@ -189,6 +191,28 @@ describe('a job that an exception ends', () => {
     using api = await startApi(unsatisfiable);
     const args = ['--url', api.url, '--token-file', tokenFile, 'f3'];
     expect(await written(() => logs(args))).toEqual({ code: 1, stdout: '', stderr: line });
+  });
+});
+
+describe('Ctrl-C while a job is watched', () => {
+  it('ends the watch with 130, and says that the job goes on and how to cancel it', async () => {
+    const begun = Promise.withResolvers<void>();
+    const client = {
+      // A job that writes nothing and does not end.
+      async *output() {
+        begun.resolve();
+        await new Promise(() => undefined);
+      },
+    } as unknown as JobsClient;
+    const watched = written(() => watchJob(client, 'f3', { url: 'http://127.0.0.1:8052' }));
+    await begun.promise;
+    process.emit('SIGINT', 'SIGINT');
+    expect(await watched).toEqual({
+      code: 130,
+      stdout: '',
+      stderr:
+        '\nflux-pod: f3 goes on: `flux-pod cancel --url http://127.0.0.1:8052 f3` cancels it, `flux-pod logs --url http://127.0.0.1:8052 f3` shows its output\n',
+    });
   });
 });
 

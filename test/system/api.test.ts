@@ -178,6 +178,39 @@ describe.skipIf(unavailable)('the API of four pods', () => {
     expect(remote).toMatchObject({ code: 5, stdout: 'far\n' });
   });
 
+  it('says by the command line why a job failed that could not run, and exits as flux job attach does', async () => {
+    const line = /^flux-pod: job\.exception f\w+ type=alloc severity=0 unsatisfiable request: .*400/m;
+    const watched = await fluxPod(follower, 'submit', '--watch', '-N400', '--', 'hostname');
+    expect(watched).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(line) });
+    const id = watched.stderr.split('\n')[0] ?? '';
+    const attached = await fluxPod(follower, 'shell', '--', 'flux', 'job', 'attach', id);
+    expect(attached).toMatchObject({ code: 1, stderr: expect.stringContaining('job.exception') });
+    expect(await fluxPod(follower, 'logs', id)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(line),
+    });
+    const { stdout } = await fluxPod(follower, 'jobs', '--state', 'FAILED', '--search', id);
+    expect(stdout).toMatch(/ FAILED .* alloc: unsatisfiable request/);
+    const late = await fluxPod(follower, 'submit', '--watch', '-t', '0.5s', '--', 'sleep', '100');
+    expect(late).toMatchObject({ code: 142, stderr: expect.stringMatching(/type=timeout severity=0/) });
+    const missing = await fluxPod(follower, 'logs', 'f2qx7SvB');
+    expect(missing).toMatchObject({ code: 64, stderr: expect.stringContaining('There is no job f2qx7SvB') });
+    const held = await fluxPod(follower, 'submit', '--urgency', '0', '--', 'true');
+    expect((await fluxPod(follower, 'jobs')).stdout).toMatch(
+      new RegExp(`${held.stdout.trim()} .* held$`, 'm'),
+    );
+    expect((await fluxPod(follower, 'cancel', held.stdout.trim())).code).toBe(0);
+  });
+
+  it('names the ranks that exist where others are to be drained', async () => {
+    const { status, json } = await ask(leader, 'POST', '/v1/nodes/drain', { targets: '99' });
+    expect({ status, detail: json.detail }).toEqual({
+      status: 422,
+      detail: 'targets: idset is out of range: ranks 0-3 exist, hosts mc-[0-3]',
+    });
+  });
+
   it('refuses every client while its Secret cannot be used, and says so where the kubelet and people look', async () => {
     const mount = (text: string) => leader.exec(['sh', '-c', `echo '${text}' >${tokens}/write`]);
     const lets = (expected: number) =>

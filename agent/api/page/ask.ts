@@ -57,7 +57,7 @@ export const get = <Answer>(path: string): Promise<Answer> => ask<Answer>('GET',
 
 /** The sentence for anything thrown. */
 export const sentenceOf = (error: unknown): string => {
-  if (!(error instanceof Refusal)) return String(error);
+  if (!(error instanceof Refusal)) return error instanceof Error ? error.message : String(error);
   const faults = error.errors
     .filter(({ what }) => !error.message.includes(what))
     .map(({ where, what }) => `${where.replace(/^\//, '')}: ${what}`);

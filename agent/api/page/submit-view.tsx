@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { ask, type Submitted, sentenceOf } from './ask.ts';
+import { readEnvironment } from './environment.ts';
 
 const empty = {
   command: '',
@@ -18,18 +19,9 @@ type Form = typeof empty;
 
 const whole = (text: string) => (text.trim() === '' ? undefined : Number(text));
 const given = (text: string) => (text.trim() === '' ? undefined : text.trim());
-const lines = (text: string) =>
-  text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-
 /** What the form says, as the API takes it; what is empty is left to the API. */
 function jobOf(form: Form) {
-  const pairs = lines(form.environment).map((line) => {
-    const at = line.indexOf('=');
-    return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1)];
-  });
+  const environment = readEnvironment(form.environment);
   const job = {
     command: form.command,
     name: given(form.name),
@@ -39,7 +31,7 @@ function jobOf(form: Form) {
     gpusPerTask: whole(form.gpusPerTask),
     duration: given(form.duration),
     cwd: given(form.cwd),
-    environment: pairs.length > 0 ? Object.fromEntries(pairs) : undefined,
+    environment: Object.keys(environment).length > 0 ? environment : undefined,
     dependencies: form.dependencies.trim() === '' ? undefined : form.dependencies.trim().split(/[\s,]+/),
     urgency: whole(form.urgency),
   };
