@@ -136,7 +136,7 @@ export async function ofNodes(client: FluxClient, change: Promise<void>): Promis
     if (!(error instanceof FluxError) || error.errnum !== Errno.invalid) throw error;
     const { execution } = (await getResourceStatus(client, { timeoutMs: withinMs })).R;
     const ranks = formatIdset(execution.R_lite.flatMap(({ rank }) => rank));
-    const what = `${wordsOf(error)}: ranks ${ranks} exist, hosts ${execution.nodelist.join(',')}`;
+    const what = `${wordsOf(error)}; there are the ranks ${ranks}, hosts ${execution.nodelist.join(',')}`;
     throw new Problem('invalid', `targets: ${what}`, { errors: [{ where: '/targets', what }] });
   }
 }

@@ -323,7 +323,7 @@ describe('draining nodes that do not exist', () => {
     const { status, json } = await api.ask('POST', `/v1/nodes/${verb}`, { body: { targets: '99' } });
     expect({ status, errors: json.errors }).toEqual({
       status: 422,
-      errors: [{ where: '/targets', what: 'idset is out of range: ranks 0-3 exist, hosts mc-[0-3]' }],
+      errors: [{ where: '/targets', what: 'idset is out of range; there are the ranks 0-3, hosts mc-[0-3]' }],
     });
   });
 });

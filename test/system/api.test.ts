@@ -207,7 +207,7 @@ describe.skipIf(unavailable)('the API of four pods', () => {
     const { status, json } = await ask(leader, 'POST', '/v1/nodes/drain', { targets: '99' });
     expect({ status, detail: json.detail }).toEqual({
       status: 422,
-      detail: 'targets: idset is out of range: ranks 0-3 exist, hosts mc-[0-3]',
+      detail: 'targets: idset is out of range; there are the ranks 0-3, hosts mc-[0-3]',
     });
   });
 
