@@ -67,19 +67,19 @@ export function readToken(text: string, file: string): string {
   return token;
 }
 
-const untrusted: readonly string[] = [
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-];
 /** undici's and its parser's words for a peer that breaks off, or answers in another protocol than HTTP. */
 const noHttp = /^(UND_ERR_SOCKET|ECONNRESET|HPE_)/;
 
 /** Why no answer came from `url`: `error` is what fetch() has thrown. */
 export function connectionError(url: string, error: unknown): PodError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return new PodError(ExitCode.peersUnavailable, `No API answers at ${url}: ${reasonOf(url, cause)}`);
+  return new PodError(
+    ExitCode.peersUnavailable,
+    `No API answers at ${url}: ${reasonOf(url, cause)}`,
+    /^https:/i.test(url)
+      ? { hint: 'NODE_EXTRA_CA_CERTS names a PEM file of certificates that are trusted as well.' }
+      : {},
+  );
 }
 
 function reasonOf(url: string, cause: unknown): string {
@@ -88,8 +88,6 @@ function reasonOf(url: string, cause: unknown): string {
     return 'https:// to a port that speaks plain HTTP?';
   if (url.startsWith('http://') && noHttp.test(code))
     return 'the connection broke without an answer; http:// to a port that speaks TLS?';
-  if (untrusted.includes(code))
-    return 'this machine does not trust its certificate; NODE_EXTRA_CA_CERTS=FILE names the CA that signed it';
   // OpenSSL's words end with a line end.
   return messageOf(cause).trim().split('\n', 1)[0] || code;
 }
