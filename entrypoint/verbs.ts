@@ -161,6 +161,6 @@ honoured or named in a warning on stderr; unknown fields are errors.
   demo: {
     forms: { '[--size N] [-- COMMAND]': 'a MiniCluster on this machine, without Kubernetes or root' },
     flags: demoFlags,
-    examples: ['flux-pod demo', 'flux-pod demo --size 8 -- flux run -N8 hostname'],
+    examples: ['flux-pod demo', 'flux-pod demo --web', 'flux-pod demo --size 8 -- flux run -N8 hostname'],
   },
 };
