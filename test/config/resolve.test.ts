@@ -451,6 +451,23 @@ describe('what a pod does not tell', () => {
   });
 });
 
+describe('an API', () => {
+  it.each(['0.0.0.0:8052', '10.244.0.5:8052', '[::]:8052', undefined])(
+    'that others reach at %s is refused without tokens',
+    async (listen) => {
+      const api = { FLUX_POD_API: 'on', ...(listen && { FLUX_POD_API_LISTEN: listen }) };
+      const [problem, ...more] = await problemsOfSize4(api);
+      expect(problem).toContain('FLUX_POD_API_TOKENS: expected the mounted Secret');
+      expect(more).toEqual([]);
+    },
+  );
+
+  it.each(['127.0.0.1:8052', '127.9.9.9:1', '[::1]:8052'])('at %s needs none', async (listen) => {
+    const environment = { FLUX_POD_SIZE: '4', FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: listen };
+    expect((await resolve({ environment })).configuration.apiTokens).toBeUndefined();
+  });
+});
+
 describe('the address and its interface', () => {
   const facts = podFacts(
     {},

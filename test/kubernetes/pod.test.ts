@@ -241,6 +241,12 @@ describe('volumes', () => {
 });
 
 describe('security', () => {
+  it('mounts no service account’s token, unless the MiniCluster asks for one', () => {
+    expect(podOf(render()).automountServiceAccountToken).toBe(false);
+    const asked = render({ pod: { automountServiceAccountToken: true } });
+    expect(podOf(asked).automountServiceAccountToken).toBe(true);
+  });
+
   it('is the restricted standard’s, as a user who is not root', () => {
     expect(podOf(render()).securityContext).toMatchObject({
       runAsUser: 1000,
