@@ -29,6 +29,8 @@ export interface StreamOptions extends CallOptions {
 export interface Channel {
   /** One request, one response: its JSON payload. Throws a FluxError. */
   readonly rpc: (topic: string, payload?: JsonObject, options?: RpcOptions) => Promise<unknown>;
+  /** The same with bytes for JSON, both ways, as the content store has them (RFC 10). */
+  readonly rpcRaw: (topic: string, payload: Uint8Array, options?: RpcOptions) => Promise<Uint8Array>;
   /**
    * One request, many responses, until the service says ENODATA. Leaving the loop or aborting ends the stream at the
    * service too. The request goes out when the first response is asked for. Throws a FluxError.
@@ -82,7 +84,7 @@ export function createChannel(carrier: Carrier): Channel {
 
   const request = (
     topic: string,
-    payload: JsonObject | undefined,
+    payload: Uint8Array | undefined,
     flags: number,
     tag: number,
     nodeid: number,
@@ -96,12 +98,12 @@ export function createChannel(carrier: Carrier): Channel {
       matchtag: tag,
       routes: [],
       topic,
-      ...(payload && { payload: encodeJson(payload) }),
+      ...(payload && { payload }),
     });
 
   const begin = (
     topic: string,
-    payload: JsonObject | undefined,
+    payload: Uint8Array | undefined,
     flags: number,
     nodeid: number,
     take: (response: Response | FluxError) => void,
@@ -113,7 +115,12 @@ export function createChannel(carrier: Carrier): Channel {
     return tag;
   };
 
-  const rpc: Channel['rpc'] = (topic, payload, { nodeid = NodeId.any, signal, timeoutMs } = {}) => {
+  const ask = <Answer>(
+    topic: string,
+    payload: Uint8Array | undefined,
+    read: (response: Response | FluxError) => Answer,
+    { nodeid = NodeId.any, signal, timeoutMs }: RpcOptions = {},
+  ): Promise<Answer> => {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
@@ -133,7 +140,7 @@ export function createChannel(carrier: Carrier): Channel {
       begin(topic, payload, 0, nodeid, (response) =>
         settle(() => {
           try {
-            resolve(resultOf(response, topic));
+            resolve(read(response));
           } catch (error) {
             reject(error);
           }
@@ -150,6 +157,12 @@ export function createChannel(carrier: Carrier): Channel {
     });
   };
 
+  const rpc: Channel['rpc'] = (topic, payload, options) =>
+    ask(topic, payload && encodeJson(payload), (response) => resultOf(response, topic), options);
+
+  const rpcRaw: Channel['rpcRaw'] = (topic, payload, options) =>
+    ask(topic, payload, (response) => succeeded(response, topic).payload ?? Buffer.alloc(0), options);
+
   async function* stream(
     topic: string,
     payload?: JsonObject,
@@ -159,7 +172,7 @@ export function createChannel(carrier: Carrier): Channel {
     const queue: (Response | FluxError)[] = [];
     let wake = () => undefined as unknown;
     let ended = false;
-    const tag = begin(topic, payload, Flag.streaming, nodeid, (response) => {
+    const tag = begin(topic, payload && encodeJson(payload), Flag.streaming, nodeid, (response) => {
       ended ||= isLast(response);
       queue.push(response);
       if (queue.length > highWater) hold(queue);
@@ -194,7 +207,7 @@ export function createChannel(carrier: Carrier): Channel {
     // What still comes on this stream meets nobody.
     waiting.set(tag, { service: undefined, take: () => undefined });
     const silently = (cancellation: string, payload?: JsonObject) =>
-      request(cancellation, payload, Flag.noResponse, noMatchtag, nodeid);
+      request(cancellation, payload && encodeJson(payload), Flag.noResponse, noMatchtag, nodeid);
     if (cancelTopic !== undefined) silently(cancelTopic, { matchtag: tag });
     else if (![...waiting.values()].some((other) => other.service === service)) {
       silently(service === '' ? 'disconnect' : `${service}.disconnect`);
@@ -221,6 +234,7 @@ export function createChannel(carrier: Carrier): Channel {
 
   return {
     rpc,
+    rpcRaw,
     stream,
     subscribe: (prefix, listener) => {
       const entry = { prefix, listener };
@@ -274,11 +288,17 @@ const isLast = (response: Response | FluxError): boolean =>
 const isEnd = (response: Response | FluxError): boolean =>
   !(response instanceof FluxError) && response.errnum === Errno.endOfStream;
 
-/** The payload of a response, JSON unless it is text, or the error that it brings, with Flux's own words. */
-function resultOf(response: Response | FluxError, topic: string, text = false): unknown {
+/** A response, or the error that it brings, with Flux's own words. */
+function succeeded(response: Response | FluxError, topic: string): Response {
   if (response instanceof FluxError) throw response;
   const { errnum, payload } = response;
   if (errnum !== 0) throw new FluxError(errnum, { topic, ...(payload && { text: decodeString(payload) }) });
+  return response;
+}
+
+/** The payload of a response, JSON unless it is text. */
+function resultOf(response: Response | FluxError, topic: string, text = false): unknown {
+  const { payload } = succeeded(response, topic);
   if (text) return payload ? decodeString(payload) : '';
   try {
     return decodeJson(payload);

@@ -6,7 +6,7 @@ import { Errno, FluxError, FluxProtocolError } from './errors.ts';
 import { createDeframer, frame } from './framing.ts';
 import { decodeMessage, encodeMessage, type Message } from './message.ts';
 
-export interface FluxClient extends Pick<Channel, 'rpc' | 'stream' | 'subscribe'>, Disposable {
+export interface FluxClient extends Pick<Channel, 'rpc' | 'rpcRaw' | 'stream' | 'subscribe'>, Disposable {
   /** Fulfilled when the connection has gone, with why. */
   readonly closed: Promise<FluxError>;
   readonly close: () => void;
@@ -103,8 +103,8 @@ function serve(socket: Socket, rest: Buffer): FluxClient {
   socket.on('data', receive);
   if (rest.length > 0) receive(rest);
   socket.resume();
-  const { rpc, stream, subscribe } = channel;
-  return { rpc, stream, subscribe, closed, close, [Symbol.dispose]: close };
+  const { rpc, rpcRaw, stream, subscribe } = channel;
+  return { rpc, rpcRaw, stream, subscribe, closed, close, [Symbol.dispose]: close };
 }
 
 function socketError(error: NodeJS.ErrnoException): FluxError {

@@ -15,6 +15,10 @@ export const Errno = {
   connectionReset: constants.errno.ECONNRESET,
   timedOut: constants.errno.ETIMEDOUT,
   unreachable: constants.errno.EHOSTUNREACH,
+  /** What the KVS says of a namespace that there is not. */
+  notSupported: constants.errno.ENOTSUP,
+  /** An answer that is over the limit of this side. */
+  tooLong: constants.errno.EMSGSIZE,
   canceled: constants.errno.ECANCELED,
 } as const;
 

@@ -8,10 +8,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { connectFlux } from '../../agent/flux/client.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
-import { frame } from '../../agent/flux/framing.ts';
+import { frame, longestMessage } from '../../agent/flux/framing.ts';
 import { encodeMessage, type Request } from '../../agent/flux/message.ts';
 import { decodeJson } from '../../agent/flux/payload.ts';
+import { encodeRaw } from '../support/encode-message.ts';
 import { type FakeConnection, responseTo, startFakeBroker } from '../support/fake-broker.ts';
+
+const mebibyte = 1024 * 1024;
 
 /** Answers each request with its own payload. */
 const echo = (request: Request, { respond }: FakeConnection) =>
@@ -33,6 +36,41 @@ describe('a connection', () => {
       { n: 2 },
       { n: 3 },
     ]);
+  });
+
+  it('outlives an answer that is over the limit: only who has asked for it fails', async () => {
+    await using broker = await startFakeBroker({
+      onRequest: (request, connection) => {
+        if (request.topic !== 'a.long') return echo(request, connection);
+        const { type, matchtag, flags } = { ...responseTo(request, {}), matchtag: request.matchtag };
+        const end = encodeRaw({ type, flags, second: matchtag, parts: [] });
+        const header = frame(end).subarray(0, 8);
+        header.writeUInt32BE(longestMessage + mebibyte, 4);
+        connection.socket.write(header);
+        for (let left = longestMessage + mebibyte - end.length; left > 0; left -= mebibyte)
+          connection.socket.write(Buffer.alloc(Math.min(left, mebibyte)));
+        connection.socket.write(end);
+      },
+    });
+    using client = await connectFlux(broker.path);
+    const [long, short] = [failureOf(client.rpc('a.long', {})), client.rpc('a.echo', { n: 1 })];
+    expect(await long).toMatchObject({ name: 'FluxError', errno: 'EMSGSIZE' });
+    expect(await short).toEqual({ n: 1 });
+    expect(await client.rpc('a.echo', { n: 2 })).toEqual({ n: 2 });
+  });
+
+  it('carries bytes for JSON', async () => {
+    await using broker = await startFakeBroker({
+      onRequest: (request, { send, respond }) =>
+        request.payload?.length === 20
+          ? send(responseTo(request, { payload: Buffer.concat([request.payload, Buffer.of(0, 255)]) }))
+          : respond(request, undefined, Errno.noEntry),
+    });
+    using client = await connectFlux(broker.path);
+    expect(await client.rpcRaw('a.raw', Buffer.alloc(20, 7))).toEqual(
+      Buffer.of(...Array(20).fill(7), 0, 255),
+    );
+    expect(await failureOf(client.rpcRaw('a.raw', Buffer.alloc(3)))).toMatchObject({ errno: 'ENOENT' });
   });
 
   it('is refused by an errno', async () => {

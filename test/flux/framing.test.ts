@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FluxProtocolError } from '../../agent/flux/errors.ts';
 import { createDeframer, frame, longestMessage } from '../../agent/flux/framing.ts';
-import { frameRaw } from '../support/encode-message.ts';
+import { decodeMessage } from '../../agent/flux/message.ts';
+import { encodeRaw, frameRaw } from '../support/encode-message.ts';
 
 const messages = ['one', 'x'.repeat(300), 'z'].map((text) => Buffer.from(text));
 const stream = Buffer.concat(messages.map(frameRaw));
@@ -50,7 +51,6 @@ describe('a frame', () => {
     ['another magic word', '1200eefe00000001aa', /magic word/],
     ['the magic word in network order', 'ffee001200000001aa', /magic word/],
     ['a length of 0', '1200eeff00000000', /a frame is empty/],
-    ['a length over the limit', '1200eeffffffffff', /4294967295 bytes is over the limit of 268435456/],
     ['HTTP', Buffer.from('GET / HTTP/1.1').toString('hex'), /magic word/],
   ])('is refused with %s, also behind a good one and byte by byte', (_, hex, said) => {
     const bad = Buffer.from(hex, 'hex');
@@ -68,6 +68,49 @@ describe('a frame', () => {
     const deframers = Array.from({ length: 100 }, () => createDeframer());
     for (const deframe of deframers) expect(deframe(Buffer.from(header))).toEqual([]);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  it('over the limit is passed over, and leaves an error for who asked: whatever slices it comes in', () => {
+    const payload = 'x'.repeat(5000);
+    const matchtag = 0x1234;
+    const response = { type: 2, flags: 3, first: 0, second: matchtag };
+    const long = encodeRaw({ ...response, parts: ['some.topic', payload] });
+    const bytes = Buffer.concat([stream, frameRaw(long), stream]);
+    for (const size of [1, 7, 100, 4096, bytes.length]) {
+      const deframe = createDeframer(1000);
+      const found: Buffer[] = [];
+      for (let at = 0; at < bytes.length; at += size)
+        found.push(...deframe(Buffer.from(bytes.subarray(at, at + size))));
+      expect(found.toSpliced(3, 1)).toEqual([...messages, ...messages]);
+      expect(decodeMessage(found[3] as Buffer)).toMatchObject({ type: 2, errnum: 90, matchtag });
+    }
+  });
+
+  it('that is long is the same in slices of any size, with what stands before and behind it', () => {
+    const long = Buffer.from(Array.from({ length: 1_000_000 }, (_, place) => place % 251));
+    const bytes = Buffer.concat([stream, frameRaw(long), frameRaw(long), stream]);
+    for (const size of [1000, 65_536, 999_999, bytes.length]) {
+      const deframe = createDeframer();
+      const found: Buffer[] = [];
+      for (let at = 0; at < bytes.length; at += size)
+        found.push(...deframe(Buffer.from(bytes.subarray(at, at + size))));
+      expect(found.map(({ length }) => length)).toEqual(
+        [...messages, long, long, ...messages].map(({ length }) => length),
+      );
+      expect(
+        found.every((message, at) => message.equals([...messages, long, long, ...messages][at] as Buffer)),
+      ).toBe(true);
+    }
+  });
+
+  it('over the limit takes no memory while it passes', () => {
+    const deframe = createDeframer(1000);
+    const header = Buffer.from('1200eeffffffffff', 'hex');
+    const before = process.memoryUsage().arrayBuffers;
+    deframe(header);
+    const chunk = Buffer.alloc(64 * 1024);
+    for (let chunks = 0; chunks < 10_000; chunks++) deframe(chunk);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1024 * 1024);
   });
 
   it('that comes byte by byte takes little more memory than its length', () => {

@@ -19,18 +19,30 @@ type Payload = Readonly<Record<string, unknown>>;
 
 /** What a Flux of the test's own answers, by topic. */
 export interface FakeFlux {
+  /** Answers of bytes to bytes. */
+  readonly raw?: Readonly<Record<string, (payload: Uint8Array) => Uint8Array | Promise<Uint8Array>>>;
   readonly rpc?: Readonly<Record<string, (payload: Payload) => unknown>>;
   readonly stream?: Readonly<
     Record<string, (payload: Payload) => AsyncIterable<unknown> | Iterable<unknown>>
   >;
 }
 
-export function fakeBroker({ rpc = {}, stream = {} }: FakeFlux): Broker & { asked: [string, Payload][] } {
+export function fakeBroker({
+  rpc = {},
+  raw = {},
+  stream = {},
+}: FakeFlux): Broker & { asked: [string, Payload][] } {
   const asked: [string, Payload][] = [];
   const client: FluxClient = {
     rpc: async (topic, payload = {}) => {
       asked.push([topic, payload]);
       const answer = rpc[topic];
+      if (!answer) throw new FluxError(Errno.noService, { topic });
+      return answer(payload);
+    },
+    rpcRaw: async (topic, payload) => {
+      asked.push([topic, {}]);
+      const answer = raw[topic];
       if (!answer) throw new FluxError(Errno.noService, { topic });
       return answer(payload);
     },
@@ -60,7 +72,7 @@ export const idOfToken = (token: string): string =>
 /** The API of a test, on a port of loopback, with tokens unless `open`. */
 export async function startApi(
   flux: FakeFlux = {},
-  { open = false, rate = 2000, streams, connections, tls, now, secretKey }: ApiSpec = {},
+  { open = false, rate = 2000, streams, connections, tls, now, secretKey, broker: given }: ApiSpec = {},
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-api-'));
   mountSecret(directory, {
@@ -77,7 +89,8 @@ export async function startApi(
     ...(tls && { apiTlsCert, apiTlsKey }),
   };
   const configuration = { ...configurationOf(set), apiListen: { host: '127.0.0.1', port: 0 } };
-  const broker = fakeBroker(flux);
+  const fake = fakeBroker(flux);
+  const broker = given ?? fake;
   const log = recordedLog();
   const observations = createObservations(configuration, []);
   const api = await serveApi({
@@ -116,7 +129,7 @@ export async function startApi(
       status: response.status,
       headers: response.headers,
       text,
-      json: isJson ? JSON.parse(text) : undefined,
+      json: isJson && text !== '' ? JSON.parse(text) : undefined,
     };
   };
   const close = () => {
@@ -130,7 +143,7 @@ export async function startApi(
     directory,
     log,
     observations,
-    asked: broker.asked,
+    asked: fake.asked,
     close,
     [Symbol.dispose]: close,
   };
@@ -158,6 +171,8 @@ export interface ApiSpec {
   readonly secretKey?: string;
   /** The clock of the limits, in milliseconds. */
   readonly now?: () => number;
+  /** In place of the one whose answers are given. */
+  readonly broker?: Broker;
 }
 
 export interface Asked {
