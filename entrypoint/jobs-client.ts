@@ -8,6 +8,7 @@ import { type Submission, submit } from '../agent/api/submit.ts';
 import { submitCopies } from '../agent/api/submit-copies.ts';
 import { apiTokenVariable, apiUrlVariable } from '../agent/config/layers.ts';
 import { ExitCode, errnoOf, PodError } from '../agent/errors.ts';
+import { createBlobCache } from '../agent/flux/services/blob-cache.ts';
 import { cancelJob } from '../agent/flux/services/job-manager.ts';
 import {
   apiRefusal,
@@ -74,7 +75,8 @@ async function localJobs(directory: FoundDirectory, environment: NodeJS.ProcessE
     page: (request) => listPage(client, request).catch(refused),
     job: (id) => findJob(client, id).catch(refused),
     output: async function* (id) {
-      for await (const { piece } of followOutput(client, idOf(id))) yield piece;
+      for await (const pieces of followOutput(client, createBlobCache(), idOf(id)))
+        for (const { piece } of pieces) yield piece;
     },
     cancel: async (id) => {
       try {

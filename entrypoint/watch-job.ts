@@ -1,4 +1,5 @@
 /** Watches a job to its end for `submit --watch` and `logs`: its output, why it ended, and its exit code, as `flux job attach` does. */
+import { once } from 'node:events';
 import { taskFailure } from '../agent/api/job-reason.ts';
 import type { JobAnswer } from '../agent/api/schemas.ts';
 import { signalCode } from '../agent/broker/process.ts';
@@ -10,8 +11,11 @@ import type { JobsClient } from './jobs-client.ts';
 export async function watchJob(jobs: JobsClient, id: string, flags: Flags): Promise<number> {
   const interrupted = interruption();
   const ended = (async () => {
-    for await (const { stream, data } of jobs.output(id))
-      (stream === 'stdout' ? process.stdout : process.stderr).write(data);
+    for await (const { stream, data } of jobs.output(id)) {
+      const target = stream === 'stdout' ? process.stdout : process.stderr;
+      // What the reader of a socket has not taken would be held here.
+      if (!target.write(data)) await once(target, 'drain');
+    }
     const job = await ending(jobs, id);
     process.stderr.write(endLines(job));
     return exitCodeOf(job);

@@ -4,7 +4,7 @@ import { type ConnectOptions, connectFlux, type FluxClient } from '../flux/clien
 export interface Broker {
   /** The connection for questions; made when it is first needed, and again when it has gone. Throws a FluxError. */
   readonly client: () => Promise<FluxClient>;
-  /** A connection for one stream, to be closed by whoever asked for it: a slow reader holds up nobody else. */
+  /** A connection for one stream, closed by whoever asked for it or with the signal: a slow reader holds up nobody else. */
   readonly connect: (options?: ConnectOptions) => Promise<FluxClient>;
   readonly close: () => void;
 }
@@ -25,7 +25,11 @@ export function createBroker(socketPath: string, connect: typeof connectFlux = c
       );
       return opening;
     },
-    connect: (options) => connect(socketPath, options),
+    connect: async (options) => {
+      const client = await connect(socketPath, options);
+      options?.signal?.addEventListener('abort', client.close, { once: true });
+      return client;
+    },
     close: () => {
       current?.then((client) => client.close()).catch(() => undefined);
     },

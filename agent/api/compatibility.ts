@@ -7,6 +7,7 @@ import { listPage } from './jobs.ts';
 import { readJwt } from './jwt.ts';
 import { Problem } from './problem.ts';
 import { readPairs } from './read-pairs.ts';
+import { largeBody } from './request.ts';
 import { type Context, type Route, route } from './route.ts';
 import {
   compatibleSubmit,
@@ -57,6 +58,7 @@ export const compatibleRoutes: readonly Route[] = [
     change: 'submit a job',
     query: compatibleSubmit,
     body: compatibleSubmit,
+    mostBody: largeBody,
     bodyOptional: true,
     answer: messageAnswer,
     handle: async (call) => {
@@ -75,7 +77,8 @@ export const compatibleRoutes: readonly Route[] = [
     summary: 'Jobs for a data table',
     query: searchQuery,
     answer: searchAnswer,
-    handle: async ({ query, context }) => {
+    handle: async ({ query, context, principal }) => {
+      using _search = context.searches.take(principal?.token ?? '');
       const client = await context.broker.client();
       const { start = 0, length = mostRows, draw = 1 } = query;
       const words = [query.search, query.query, query['search[value]']].find((value) => value) as string;

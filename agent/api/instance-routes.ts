@@ -51,6 +51,7 @@ export const instanceRoutes: readonly Route[] = [
     summary: 'Take nodes out of scheduling; what runs there goes on',
     change: 'drain nodes',
     body: drainBody,
+    mostBody: 128 * 1024,
     answer: messageAnswer,
     handle: async ({ body, context, note }) => {
       note({ targets: body.targets, reason: body.reason });
@@ -67,6 +68,7 @@ export const instanceRoutes: readonly Route[] = [
     summary: 'Give nodes back to scheduling',
     change: 'undrain nodes',
     body: undrainBody,
+    mostBody: 128 * 1024,
     answer: messageAnswer,
     handle: async ({ body, context, note }) => {
       note({ targets: body.targets });
@@ -126,17 +128,14 @@ export const instanceRoutes: readonly Route[] = [
       'Server-sent events: first `history` (samples of before), then `jobs` (events of jobs, gathered over a quarter of a second; `more` ' +
       'counts those left out) and every two seconds a `sample` (jobs by state, cores and nodes in use).',
     answer: { type: 'text/event-stream', what: 'events `history`, `jobs`, `sample`' },
-    handle: async ({ context }) => {
-      context.streams.refuseTooMany();
-      return {
-        type: sseType,
-        stream: (response) =>
-          context.streams.write(response, (signal) => {
-            context.events.join(response);
-            return untilAborted(signal);
-          }),
-      };
-    },
+    handle: async ({ context }) => ({
+      type: sseType,
+      chunks: async function* (signal, response) {
+        yield '';
+        context.events.join(response);
+        await aborted(signal);
+      },
+    }),
   }),
   route({
     method: 'POST',
@@ -213,8 +212,8 @@ const sessionOf = ({ cluster, version, credentials }: Context, role: 'read' | 'w
   signedIn: credentials().tokens !== undefined,
 });
 
-/** Yields nothing, until the reader has gone: what it is sent comes from the hub. */
-async function* untilAborted(signal: AbortSignal): AsyncGenerator<string, void> {
+/** Until the reader has gone: what it is sent comes from the hub. */
+async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -2,7 +2,9 @@
 import type { FluxClient } from '../flux/client.ts';
 import { Errno, FluxError } from '../flux/errors.ts';
 import type { JobId } from '../flux/job-id.ts';
-import { type EventlogEntry, lookup, parseEventlog, watchEventlog } from '../flux/services/job-info.ts';
+import type { BlobCache } from '../flux/services/blob-cache.ts';
+import { type EventlogOptions, readEventlog } from '../flux/services/eventlog.ts';
+import { type EventlogEntry, watchEventlog } from '../flux/services/job-info.ts';
 
 /** A piece of output. */
 export interface Piece {
@@ -12,9 +14,6 @@ export interface Piece {
   readonly data: string;
   readonly timestamp: number;
 }
-
-/** What one answer holds at most, in characters. */
-export const mostOutput = 16 * 1024 * 1024;
 
 /** The piece in an entry, where it is one: a header, an end of file and a redirection are none. */
 export function pieceOf({ name, context, timestamp }: EventlogEntry): Piece | undefined {
@@ -32,40 +31,20 @@ export function pieceOf({ name, context, timestamp }: EventlogEntry): Piece | un
   };
 }
 
-/** Everything until now; undefined where the job has not begun to write. */
-export async function readOutput(
-  client: FluxClient,
-  id: JobId,
-): Promise<{ pieces: Piece[]; truncated: boolean } | undefined> {
-  try {
-    const record = await lookup(client, id, ['guest.output']);
-    const text = record['guest.output'];
-    const truncated = text.length > mostOutput;
-    const whole = truncated ? text.slice(0, text.lastIndexOf('\n', mostOutput)) : text;
-    const pieces = parseEventlog(whole).map(pieceOf);
-    return { pieces: pieces.filter((piece) => piece !== undefined), truncated };
-  } catch (error) {
-    if (error instanceof FluxError && error.errnum === Errno.noEntry) return undefined;
-    throw error;
-  }
-}
+/** Some pieces that follow each other, each with the number of its entry. */
+export type NumberedPieces = readonly { readonly number: number; readonly piece: Piece }[];
 
-/**
- * Pieces as they come, until the job has ended, numbered by their entries: `after` is the number of the last one that was seen. A job
- * that never started has none.
- */
-export async function* followOutput(
+/** Everything that there is now, a slice at a time; nothing where the job has not begun to write. */
+export async function* readOutput(
   client: FluxClient,
+  blobs: BlobCache,
   id: JobId,
-  { after = -1, signal }: { after?: number; signal?: AbortSignal } = {},
-): AsyncGenerator<{ number: number; piece: Piece }, void> {
-  let number = -1;
+  options: EventlogOptions = {},
+): AsyncGenerator<NumberedPieces, void> {
   try {
-    if (!(await waitForOutput(client, id, signal))) return;
-    for await (const entry of watchEventlog(client, id, 'guest.output', { signal })) {
-      number++;
-      const piece = number > after ? pieceOf(entry) : undefined;
-      if (piece) yield { number, piece };
+    for await (const { first, entries } of readEventlog(client, blobs, id, 'guest.output', options)) {
+      const pieces = entries.map((entry, at) => ({ number: first + at, piece: pieceOf(entry) }));
+      yield pieces.flatMap(({ number, piece }) => (piece ? [{ number, piece }] : []));
     }
   } catch (error) {
     if (error instanceof FluxError && error.errnum === Errno.noEntry) return;
@@ -74,22 +53,22 @@ export async function* followOutput(
 }
 
 /**
- * Waits until there is a log of output; false where the job has ended without having begun. Flux could be asked to wait for the log
- * itself (FLUX_JOB_EVENT_WATCH_WAITCREATE), but one in fifty such watches, begun as the job started, never said anything (0.88).
- * This is the way of flux-core src/cmd/job/attach.c: when the shell has begun, its output log exists.
+ * What there is and what comes, until the job has ended; `after` is the number of the last piece that was seen. A job that never
+ * started has none.
  */
-async function waitForOutput(
+export async function* followOutput(
   client: FluxClient,
+  blobs: BlobCache,
   id: JobId,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  const comes = async (path: string, name: string): Promise<boolean> => {
-    for await (const entry of watchEventlog(client, id, path, { signal }))
-      if (entry.name === name) return true;
-    return false;
-  };
-  if (!(await comes('eventlog', 'start'))) return false;
-  // A shell that failed before may all the same have said why.
-  await comes('guest.exec.eventlog', 'shell.init');
-  return true;
+  { after, signal }: { after?: number; signal?: AbortSignal } = {},
+): AsyncGenerator<NumberedPieces, void> {
+  if (await hasStarted(client, id, signal))
+    yield* readOutput(client, blobs, id, { after, signal, follow: true });
+}
+
+/** Waits until the job's shell is started, and with it there is a namespace to follow; false where the job has ended without. */
+async function hasStarted(client: FluxClient, id: JobId, signal: AbortSignal | undefined): Promise<boolean> {
+  for await (const { name } of watchEventlog(client, id, 'eventlog', { signal }))
+    if (name === 'start') return true;
+  return false;
 }

@@ -2,12 +2,15 @@
 import { constants } from 'node:os';
 import { FluxError } from '../flux/errors.ts';
 import { formatJobId } from '../flux/job-id.ts';
-import { lookup, parseEventlog, watchEventlog } from '../flux/services/job-info.ts';
+import { lookup } from '../flux/services/job-info.ts';
 import { getJobStats } from '../flux/services/job-list.ts';
 import { cancelJob, getQueueStatus, killJob, listQueues, setUrgency } from '../flux/services/job-manager.ts';
-import { followOutput, mostOutput, type Piece, readOutput } from './job-output.ts';
+import { followEvents, readEvents } from './job-events.ts';
+import { followOutput, type Piece, readOutput } from './job-output.ts';
 import { findJob, idOf, listPage, noSuchJob, ofJob } from './jobs.ts';
+import { jsonList, mapped } from './json-list.ts';
 import { isOutage, Problem, wordsOf } from './problem.ts';
+import { largeBody } from './request.ts';
 import { type Call, type Reply, type Route, route } from './route.ts';
 import {
   cancelBody,
@@ -18,6 +21,7 @@ import {
   jobsAnswer,
   jobsQuery,
   messageAnswer,
+  mostNumbers,
   outputAnswer,
   outputQuery,
   queueAnswer,
@@ -71,6 +75,10 @@ function signalNumber(signal: string | number): number {
   return number;
 }
 
+/** What holds for every answer that is sent as it is read. */
+const brokenOff =
+  'Where it cannot be read to its end the connection is broken off: an answer that ends is whole.';
+
 const wantsEvents = ({ headers }: Pick<Call<never, never>, 'headers'>): boolean =>
   headers.accept?.includes('text/event-stream') ?? false;
 
@@ -97,6 +105,7 @@ export const jobRoutes: readonly Route[] = [
       'is answered as before and submits nothing.',
     change: 'submit a job',
     body: submission,
+    mostBody: largeBody,
     answer: submitAnswer,
     status: 201,
     handle: async (call) => {
@@ -116,6 +125,7 @@ export const jobRoutes: readonly Route[] = [
       'Up to 10,000, several times as fast as one by one. Where only some could be submitted, their `ids` are in the problem.',
     change: 'submit jobs',
     body: copiesSubmission,
+    mostBody: largeBody + mostNumbers,
     answer: copiesAnswer,
     status: 201,
     handle: async ({ body, context, note }) => {
@@ -137,7 +147,8 @@ export const jobRoutes: readonly Route[] = [
     summary: 'List and search jobs, in pages',
     query: jobsQuery,
     answer: jobsAnswer,
-    handle: async ({ query, context }) => {
+    handle: async ({ query, context, principal }) => {
+      using _search = query.search === undefined ? undefined : context.searches.take(principal?.token ?? '');
       const page = await listPage(await context.broker.client(), query);
       if (!query.details) return { json: page };
       // flux-restful-api: by id, unless a listing is asked for.
@@ -175,28 +186,35 @@ export const jobRoutes: readonly Route[] = [
     tag: 'Jobs',
     summary: 'The event log of a job (RFC 21)',
     description:
-      'As a whole; with `Accept: text/event-stream` each entry as it comes, until the job is inactive. `Last-Event-ID` goes on after that entry.',
+      'As a whole; with `Accept: text/event-stream` each entry as it comes, until the job is inactive. `Last-Event-ID` goes on after that ' +
+      `entry. ${brokenOff}`,
     answer: eventlogAnswer,
     handle: async (call) => {
       const { params, context, headers } = call;
       const id = idOf(params.id ?? '');
       if (!wantsEvents(call)) {
-        const { eventlog } = await ofJob(id, lookup(await context.broker.client(), id, ['eventlog']));
-        return { json: { events: parseEventlog(eventlog) } };
+        return {
+          type: 'application/json',
+          chunks: async function* (signal) {
+            using client = await context.broker.connect({ signal });
+            const events = readEvents(client, context.blobs, id, { signal });
+            yield* jsonList(
+              'events',
+              mapped(events, ({ entries }) => entries),
+            );
+          },
+        };
       }
-      context.streams.refuseTooMany();
-      const client = await context.broker.connect();
       const after = lastSeen(headers);
-      async function* events(signal: AbortSignal) {
-        let number = -1;
-        for await (const entry of watchEventlog(client, id, 'eventlog', { signal })) {
-          if (++number > after) yield sse('entry', entry, number);
-        }
-        yield sse('end', {});
-      }
       return {
         type: sseType,
-        stream: (response) => context.streams.write(response, events, sseBeat).finally(client.close),
+        beat: sseBeat,
+        chunks: async function* (signal) {
+          using client = await context.broker.connect({ signal });
+          for await (const { first, entries } of followEvents(client, context.blobs, id, { after, signal }))
+            yield entries.map((entry, at) => sse('entry', entry, first + at)).join('');
+          yield sse('end', {});
+        },
       };
     },
   }),
@@ -206,25 +224,29 @@ export const jobRoutes: readonly Route[] = [
     may: 'read',
     tag: 'Jobs',
     summary: 'What a job has written until now',
+    description: `All of it, however much: it is sent as it is read, and counts as a stream. ${brokenOff}`,
     query: outputQuery,
     answer: outputAnswer,
     handle: async ({ params, query, headers, context }) => {
-      const client = await context.broker.client();
       const id = idOf(params.id ?? '');
-      const [output, job] = await Promise.all([readOutput(client, id), findJob(client, params.id ?? '')]);
-      const pieces = (output?.pieces ?? []).filter(chosen(query.stream));
+      const { state } = await findJob(await context.broker.client(), params.id ?? '');
+      const complete = state === 'INACTIVE';
       const textual = query.format === 'text' || (!query.format && headers.accept?.startsWith('text/plain'));
-      if (textual) return { type: plain, body: pieces.map(({ data }) => data).join('') };
+      const wanted = chosen(query.stream);
+      async function* texts(signal: AbortSignal) {
+        using client = await context.broker.connect({ signal });
+        for await (const pieces of readOutput(client, context.blobs, id, { signal }))
+          yield pieces.flatMap(({ piece }) => (wanted(piece) ? [piece.data] : []));
+      }
+      if (textual) return { type: plain, chunks: (signal) => mapped(texts(signal), (some) => some.join('')) };
       return {
-        json: {
-          // flux-restful-api's client takes the one or the other.
-          ...(pieces.length === 0 && {
+        type: 'application/json',
+        // flux-restful-api's client takes the one or the other.
+        chunks: (signal) =>
+          jsonList('Output', texts(signal), { complete }, () => ({
             Message: 'The output does not exist yet, or the jobid is incorrect.',
-          }),
-          ...((pieces.length > 0 || job.state === 'INACTIVE') && { Output: pieces.map(({ data }) => data) }),
-          complete: job.state === 'INACTIVE',
-          ...(output?.truncated && { truncated: true }),
-        },
+            ...(complete && { Output: [] }),
+          })),
       };
     },
   }),
@@ -236,30 +258,30 @@ export const jobRoutes: readonly Route[] = [
     summary: 'What a job writes, as it comes',
     description:
       'Plain text until the job ends; with `Accept: text/event-stream` events `output` with the pieces and, last, `end`. `Last-Event-ID` ' +
-      `goes on after that piece. A reader that takes nothing for 10 s is cut off. A whole answer holds ${mostOutput / 2 ** 20} MiB, a stream everything.`,
+      `goes on after that piece. A reader that takes nothing for 10 s is cut off. ${brokenOff}`,
     query: outputQuery,
     answer: { type: 'text/event-stream', what: 'events, or plain text' },
     handle: async (call) => {
       const { params, context, headers, query } = call;
       const id = idOf(params.id ?? '');
-      context.streams.refuseTooMany();
       await findJob(await context.broker.client(), params.id ?? '');
-      const client = await context.broker.connect();
       const events = wantsEvents(call);
       const wanted = chosen(query.stream);
-      async function* pieces(signal: AbortSignal) {
-        for await (const { number, piece } of followOutput(client, id, {
-          after: lastSeen(headers),
-          signal,
-        })) {
-          if (wanted(piece)) yield events ? sse('output', piece, number) : piece.data;
-        }
-        if (events) yield sse('end', {});
-      }
+      const after = lastSeen(headers);
       return {
         type: events ? sseType : plain,
-        stream: (response) =>
-          context.streams.write(response, pieces, events ? sseBeat : undefined).finally(client.close),
+        ...(events && { beat: sseBeat }),
+        chunks: async function* (signal) {
+          using client = await context.broker.connect({ signal });
+          yield '';
+          for await (const pieces of followOutput(client, context.blobs, id, { after, signal })) {
+            const some = pieces.filter(({ piece }) => wanted(piece));
+            yield some
+              .map(({ number, piece }) => (events ? sse('output', piece, number) : piece.data))
+              .join('');
+          }
+          if (events) yield sse('end', {});
+        },
       };
     },
   }),

@@ -1,6 +1,7 @@
 /** OpenAPI 3.1 of the routes, from the same schemas that check requests, and a page to read it. Data in, data out. */
 import * as z from 'zod/mini';
 import { problemKinds } from './problem.ts';
+import { mostBodyOf } from './request.ts';
 import type { Route } from './route.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -95,6 +96,7 @@ function operationOf(route: Route) {
     ],
     ...(body && {
       requestBody: {
+        description: `at most ${mostBodyOf(route)} bytes`,
         required: !bodyOptional,
         content: { 'application/json': { schema: schemaOf(body, 'input') } },
       },

@@ -40,19 +40,28 @@ function splitOnce(text: string, separator: string): [string, string] {
 }
 
 /** A jobspec with a large environment has room; nothing else needs as much. */
-export const mostBody = 1024 * 1024;
+export const largeBody = 1024 * 1024;
+/** A token, a signal, a note: what most bodies hold has room here. */
+const usualBody = 8 * 1024;
 
-const tooLarge = () =>
-  new Problem('too-large', `A body has at most ${mostBody} bytes.`, { headers: { connection: 'close' } });
+/** Bytes that a body of this route may have: none where the route takes none. */
+export const mostBodyOf = ({ body, mostBody }: Pick<Route, 'body' | 'mostBody'>): number =>
+  body ? (mostBody ?? usualBody) : 0;
+
+const tooLarge = (most: number) =>
+  new Problem('too-large', most === 0 ? 'There is no body here.' : `A body here has at most ${most} bytes.`, {
+    headers: { connection: 'close' },
+  });
 
 /** The body as text. What is too long is not waited for. */
-export async function readBody(request: IncomingMessage): Promise<string> {
-  if (Number(request.headers['content-length'] ?? 0) > mostBody) throw tooLarge();
+export async function readBody(route: Route, request: IncomingMessage): Promise<string> {
+  const most = mostBodyOf(route);
+  if (Number(request.headers['content-length'] ?? 0) > most) throw tooLarge(most);
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > mostBody) throw tooLarge();
+    if (length > most) throw tooLarge(most);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

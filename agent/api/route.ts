@@ -1,16 +1,18 @@
 /** What a route is: one row from which the requests are read, the answers are written, and OpenAPI is generated. */
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod/mini';
+import type { BlobCache } from '../flux/services/blob-cache.ts';
 import type { AuditLine } from './audit.ts';
 import type { Principal } from './authenticate.ts';
 import type { Broker } from './broker.ts';
+import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Credentials, Role, Token } from './credentials.ts';
 import type { EventHub } from './event-hub.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { BrokerTree } from './nodes.ts';
 import type { SubmitAnswer } from './schemas.ts';
 import type { Sessions } from './sessions.ts';
-import type { Streams } from './streams.ts';
+import type { Source, Streams } from './streams.ts';
 
 /** What routes work with. */
 export interface Context {
@@ -26,6 +28,10 @@ export interface Context {
   readonly sessions: Sessions;
   readonly submissions: Idempotency<SubmitAnswer>;
   readonly streams: Streams;
+  /** Searches under way: each makes Flux look at thousands of jobs. */
+  readonly searches: ConcurrencyLimit;
+  /** What readers of output and event logs share. */
+  readonly blobs: BlobCache;
   readonly events: EventHub;
 }
 
@@ -46,7 +52,7 @@ export interface Call<Query, Body> {
 
 type Headers = Readonly<Record<string, string | string[]>>;
 
-/** An answer: a JSON value, something else that is whole, or whatever `stream` writes after the head. */
+/** An answer: a JSON value, something else that is whole, or what a source writes, of any length. */
 export type Reply =
   | { readonly status?: number; readonly headers?: Headers; readonly json: unknown }
   | {
@@ -55,7 +61,7 @@ export type Reply =
       readonly type: string;
       readonly body: string | Buffer;
     }
-  | { readonly type: string; readonly stream: (response: ServerResponse) => Promise<void> };
+  | (Source & { readonly type: string });
 
 type Schema = z.ZodMiniType;
 type OutputOf<S> = S extends Schema ? z.output<S> : undefined;
@@ -75,6 +81,8 @@ interface Description<Query extends Schema | undefined, Body extends Schema | un
   readonly body?: Body;
   /** The body may be left out. */
   readonly bodyOptional?: boolean;
+  /** Bytes that the body has at most: see `mostBodyOf` for what holds where it is not given. */
+  readonly mostBody?: number;
   /** What comes back: a schema for JSON, else what it is. */
   readonly answer: Schema | { readonly type: string; readonly what: string };
   readonly status?: number;

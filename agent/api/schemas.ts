@@ -103,9 +103,12 @@ export const submission = z.union([simpleJob, jobspecSubmission]);
 export const submitAnswer = z.object({ id: jobIdText, idDecimal: z.string() });
 export type SubmitAnswer = z.output<typeof submitAnswer>;
 
+/** Characters that 10,000 numbers have at most: ten digits and a comma each. */
+export const mostNumbers = 110_000;
+
 export const copiesSubmission = z.strictObject({
   cc: said(
-    text(1_000_000),
+    text(mostNumbers),
     'an RFC 22 idset such as 1-1000: one job for each number, which it has in FLUX_JOB_CC and, in its command, in the place of {cc}',
   ),
   job: simpleJob,
@@ -213,7 +216,6 @@ export const outputQuery = z.strictObject({
 export const outputAnswer = z.object({
   Output: said(z.array(z.string()), 'pieces of output in their order; what is no UTF-8 is replaced'),
   complete: said(z.boolean(), 'nothing more will come'),
-  truncated: optional(z.boolean(), 'there is more than one answer can hold: take the stream'),
   Message: z.optional(z.string()),
 });
 

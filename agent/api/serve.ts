@@ -3,12 +3,14 @@ import { once } from 'node:events';
 import type { Server as TlsServer } from 'node:https';
 import type { Configuration } from '../config/resolve.ts';
 import { errnoOf } from '../errors.ts';
+import { createBlobCache } from '../flux/services/blob-cache.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
 import { type Instant, instant } from '../instant.ts';
 import type { Log } from '../log.ts';
 import { createAudit } from './audit.ts';
 import { type Broker, createBroker } from './broker.ts';
 import { compatibleRoutes } from './compatibility.ts';
+import { createConcurrencyLimit } from './concurrency-limit.ts';
 import type { Credentials } from './credentials.ts';
 import { createEventHub } from './event-hub.ts';
 import { type FollowedCredentials, type FollowOptions, followCredentials } from './follow-credentials.ts';
@@ -54,6 +56,9 @@ export interface Api {
 /** Wrong tokens that are compared from one address at once, and each second. */
 const guesses = { atOnce: 20, perSecond: 0.5 };
 
+/** A search looks at up to 20,000 jobs. */
+const searches = { most: 8, each: 2 };
+
 export const apiRoutes = [...jobRoutes, ...instanceRoutes, ...compatibleRoutes];
 
 /** Serves; a port that is taken costs the API, not the pod's work. */
@@ -75,6 +80,8 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
     sessions: createSessions(now),
     submissions: createIdempotency(),
     streams: createStreams(options.streamLimits),
+    searches: createConcurrencyLimit('searches', searches),
+    blobs: createBlobCache(),
     events,
   };
   const server = createApiServer({

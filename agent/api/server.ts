@@ -25,6 +25,7 @@ import { Problem, problemBody, problemKinds, toProblem } from './problem.ts';
 import { type Asked, parseBody, parseQuery, readBody, readHead } from './request.ts';
 import type { Call, Context, Reply, Route } from './route.ts';
 import type { Match, Router } from './router.ts';
+import type { Source } from './streams.ts';
 import type { TokenCheck } from './token-check.ts';
 
 /** A client has this long for a request and for a pause between two, and this much room. */
@@ -132,7 +133,14 @@ async function answer(
     const call = await readCall(request, asked, match, principal, line, desk);
     return match.route.handle(call as never);
   });
-  await send(request, response, hold, reply);
+  await send(request, response, reply, (source) => {
+    // With a place among the streams it needs none among the connections, and not before.
+    const chunks: Source['chunks'] = (...given) => {
+      hold();
+      return source.chunks(...given);
+    };
+    return desk.context.streams.write(response, principal?.token ?? asked.address, { ...source, chunks });
+  });
 }
 
 const isChange = ({ method }: Route): boolean => method !== 'GET';
@@ -169,7 +177,11 @@ async function readCall(
   { context, check }: Desk,
 ): Promise<Call<unknown, unknown>> {
   const query = parseQuery(route, search);
-  const body = parseBody(route, isChange(route) ? await readBody(request) : '', headers['content-type']);
+  const body = parseBody(
+    route,
+    isChange(route) ? await readBody(route, request) : '',
+    headers['content-type'],
+  );
   const findToken = (secret: string) => check.find(address, secret, context.credentials());
   return { params, query, body, headers, principal, findToken, note, secure, context };
 }
@@ -178,7 +190,7 @@ async function readCall(
 async function audited(line: AuditLine, act: () => Promise<Reply>): Promise<Reply> {
   try {
     const reply = await act();
-    line.end('stream' in reply ? 200 : (reply.status ?? 200));
+    line.end('chunks' in reply ? 200 : (reply.status ?? 200));
     return reply;
   } catch (error) {
     const { kind, message } = toProblem(error, () => undefined);
@@ -205,15 +217,14 @@ const tooMany = (seconds: number): Problem =>
 async function send(
   request: IncomingMessage,
   response: ServerResponse,
-  hold: Hold,
   reply: Reply,
+  write: (source: Source) => Promise<void>,
 ): Promise<void> {
   for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value);
-  if ('stream' in reply) {
+  if ('chunks' in reply) {
     response.setHeader('content-type', reply.type);
-    if (request.method === 'HEAD') return void response.end();
-    hold();
-    return reply.stream(response);
+    // What a stream needs it opens itself: for a head there is nothing to close.
+    return request.method === 'HEAD' ? void response.end() : write(reply);
   }
   const body = 'json' in reply ? `${JSON.stringify(reply.json)}\n` : reply.body;
   const type = 'json' in reply ? 'application/json' : reply.type;

@@ -1,61 +1,55 @@
 /**
- * Answers that go on: server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) or plain text. A reader that
- * is slow makes the source slow; one that takes nothing for a while is cut off, and frees all that was held for it.
+ * Answers that go on or that are long: server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), text or
+ * JSON. A reader that is slow makes the source slow; one that takes nothing for a while is cut off, and frees all that was held for it.
  */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { Problem } from './problem.ts';
+import { type ConcurrencyLimits, createConcurrencyLimit } from './concurrency-limit.ts';
+
+/** What is written after the head. */
+export interface Source {
+  /**
+   * Yields what is to be written, and opens what it needs for that itself, so that it is closed with it. The head goes out with the
+   * first chunk, which may be empty; what is thrown before is an answer of its own. What is thrown later breaks the connection off.
+   */
+  readonly chunks: (signal: AbortSignal, response: ServerResponse) => AsyncIterable<string | Buffer>;
+  /** Sent while there is nothing else to send. */
+  readonly beat?: string;
+}
 
 export interface Streams {
-  /** Writes what `source` yields until it ends or the reader has gone. Throws a Problem (429) where too many streams are open. */
-  readonly write: (
-    response: ServerResponse,
-    source: (signal: AbortSignal) => AsyncIterable<string | Buffer>,
-    beat?: string,
-  ) => Promise<void>;
-  /** Refuses before anything is written. */
-  readonly refuseTooMany: () => void;
+  /** Writes until the source ends or the reader has gone. Throws a Problem (429) where too many streams are open. */
+  readonly write: (response: ServerResponse, client: string, source: Source) => Promise<void>;
   readonly open: () => number;
 }
 
-export interface StreamLimits {
-  readonly most: number;
+export interface StreamLimits extends ConcurrencyLimits {
   /** A reader that takes nothing for as long is cut off. */
   readonly stallMs: number;
   /** Something is sent at least as often, so that proxies keep the connection. */
   readonly beatMs: number;
 }
 
-export const usualStreamLimits: StreamLimits = { most: 600, stallMs: 10_000, beatMs: 15_000 };
+export const usualStreamLimits: StreamLimits = { most: 600, each: 100, stallMs: 10_000, beatMs: 15_000 };
 
-export function createStreams({ most, stallMs, beatMs }: StreamLimits = usualStreamLimits): Streams {
-  let open = 0;
-  const refuseTooMany = () => {
-    if (open >= most)
-      throw new Problem(
-        'too-many-requests',
-        `${most} streams are open, and that is as many as there can be.`,
-        {
-          headers: { 'retry-after': '5' },
-        },
-      );
-  };
+export function createStreams(limits: StreamLimits = usualStreamLimits): Streams {
+  const { stallMs, beatMs } = limits;
+  const limit = createConcurrencyLimit('streams', limits);
   return {
-    refuseTooMany,
-    open: () => open,
-    write: async (response, source, beat) => {
-      refuseTooMany();
-      open++;
+    open: limit.taken,
+    write: async (response, client, { chunks, beat }) => {
+      using _taken = limit.take(client);
       const gone = new AbortController();
       const end = () => gone.abort();
       response.once('close', end);
       if (response.destroyed) end();
-      response.flushHeaders();
-      const heart = beat === undefined ? undefined : setInterval(() => sendBeat(response, beat), beatMs);
+      let heart: NodeJS.Timeout | undefined;
       try {
-        for await (const chunk of source(gone.signal)) {
+        for await (const chunk of chunks(gone.signal, response)) {
           if (gone.signal.aborted) break;
-          if (!response.write(chunk)) await drained(response, stallMs, gone.signal);
+          if (!response.headersSent) response.flushHeaders();
+          if (beat !== undefined) heart ??= setInterval(() => sendBeat(response, beat), beatMs);
+          if (chunk.length > 0 && !response.write(chunk)) await drained(response, stallMs, gone.signal);
         }
         response.end();
       } catch (error) {
@@ -64,7 +58,6 @@ export function createStreams({ most, stallMs, beatMs }: StreamLimits = usualStr
         clearInterval(heart);
         response.off('close', end);
         gone.abort();
-        open--;
       }
     },
   };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readToken, startApi, writeToken } from '../support/fake-api.ts';
+import { begunJob } from '../support/fake-kvs.ts';
 
 const submitted = { 'job-ingest.submit': () => ({ id: 42 }) };
 let api: Awaited<ReturnType<typeof startApi>>;
@@ -254,8 +255,8 @@ describe('a stream that is never read', () => {
       }
     }
     using mine = await startApi(
-      { stream: { 'job-info.eventlog-watch': endless } },
-      { streams: { most: 2, stallMs: 300, beatMs: 1000 } },
+      { ...begunJob(), stream: { 'job-info.eventlog-watch': endless } },
+      { streams: { most: 2, each: 2, stallMs: 300, beatMs: 1000 } },
     );
     const socket = createConnection({ port: mine.port, host: '127.0.0.1' });
     socket.pause().on('error', () => undefined);
@@ -277,8 +278,8 @@ describe('a stream that is never read', () => {
       yield {};
     };
     using mine = await startApi(
-      { stream: { 'job-info.eventlog-watch': silent } },
-      { streams: { most: 2, stallMs: 300, beatMs: 1000 } },
+      { ...begunJob(), stream: { 'job-info.eventlog-watch': silent } },
+      { streams: { most: 2, each: 2, stallMs: 300, beatMs: 1000 } },
     );
     const gone = new AbortController();
     const open = () =>

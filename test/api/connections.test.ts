@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { startApi, writeToken } from '../support/fake-api.ts';
+import { begunJob } from '../support/fake-kvs.ts';
 import { connectRaw, get, patience, type RawClient } from '../support/raw-client.ts';
 import { selfSigned } from '../support/self-signed.ts';
 
@@ -33,7 +34,10 @@ describe('connections of the API', () => {
       await delay(60_000, undefined, { ref: false });
       yield {};
     };
-    using api = await startApi({ stream: { 'job-info.eventlog-watch': silent } }, { connections: few });
+    using api = await startApi(
+      { ...begunJob(), stream: { 'job-info.eventlog-watch': silent } },
+      { connections: few },
+    );
     const stream = await connectRaw(api.port);
     stream.send('/v1/jobs/f1/events', `${authorization}Accept: text/event-stream\r\n`);
     await expect.poll(stream.statuses, patience).toEqual([200]);

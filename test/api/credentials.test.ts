@@ -7,6 +7,7 @@ import { followCredentials, type WatchHandlers } from '../../agent/api/follow-cr
 import { createObservations } from '../../agent/health/observations.ts';
 import { configurationOf } from '../support/configuration.ts';
 import { idOfToken, readToken, startApi, usualSecret, writeTls, writeToken } from '../support/fake-api.ts';
+import { begunJob } from '../support/fake-kvs.ts';
 import { mountSecret } from '../support/mounted-secret.ts';
 import { recordedLog } from '../support/recorded-log.ts';
 import { selfSigned } from '../support/self-signed.ts';
@@ -21,7 +22,7 @@ const silent = async function* () {
   yield {};
 };
 beforeEach(async () => {
-  api = await startApi({ stream: { 'job-info.eventlog-watch': silent } });
+  api = await startApi({ ...begunJob(), stream: { 'job-info.eventlog-watch': silent } });
 });
 afterEach(() => api.close());
 

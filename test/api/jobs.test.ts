@@ -296,6 +296,7 @@ describe('what is asked of a job that does not exist', () => {
       rpc: {
         'job-list.list-id': unknown(''),
         'job-info.lookup': unknown(''),
+        'kvs.lookup': unknown(''),
         'job-manager.raise': unknown('unknown job id'),
         'job-manager.kill': unknown('unknown job id'),
         'job-manager.urgency': unknown('unknown job'),

@@ -22,6 +22,7 @@ describe('the description', () => {
     const text = JSON.stringify(document.paths['/v1/jobs']);
     expect(text).toMatch(/"coresPerTask":\{[^}]*"type":"integer","minimum":1,/);
     expect(text).toContain('"name":"Idempotency-Key"');
+    expect(text).toContain('"description":"at most 1048576 bytes"');
   });
 
   it('is served with a page to read it, kept by browsers while it is the same', async () => {

@@ -44,8 +44,12 @@ export async function* watchEventlog(
 /** An event log's text, one JSON object a line (RFC 18). */
 export function parseEventlog(text: string, topic = 'eventlog'): EventlogEntry[] {
   const lines = text.split('\n').filter((line) => line !== '');
-  return lines.map((line) => readAnswer(eventlogEntry, topic, parseLine(line, topic)));
+  return lines.map((line) => parseEntry(line, topic));
 }
+
+/** Throws a FluxError (EPROTO) where a line is no entry. */
+export const parseEntry = (line: string, topic: string): EventlogEntry =>
+  readAnswer(eventlogEntry, topic, parseLine(line, topic));
 
 function parseLine(line: string, topic: string): unknown {
   try {

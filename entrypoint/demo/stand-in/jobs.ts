@@ -6,6 +6,7 @@ import type { BrokerConfig } from './config.ts';
 import { type Job, record } from './job.ts';
 import { serveJobRecords } from './job-records.ts';
 import { readJobspec, unwrap } from './jobspec.ts';
+import { serveKvs } from './kvs.ts';
 import { place } from './resources.ts';
 import type { Asked, Router } from './router.ts';
 import type { Task, Told } from './tasks.ts';
@@ -30,6 +31,7 @@ export function serveJobs(config: BrokerConfig, router: Router, online: Readonly
   const note = (job: Job, path: string, name: string, context?: JsonObject) => {
     const event = record(job, path, name, context);
     for (const watcher of watchersOf(job)) if (watcher.payload.path === path) watcher.respond({ event });
+    if (path.startsWith('guest.')) kvs.changed(job);
   };
   const watchersOf = ({ id }: Job) =>
     router.kept('job-info.eventlog-watch').filter(({ payload }) => BigInt(payload.id as number) === id);
@@ -150,6 +152,7 @@ export function serveJobs(config: BrokerConfig, router: Router, online: Readonly
   const finish = (job: Job) => {
     note(job, 'eventlog', 'clean');
     for (const { fail } of watchersOf(job)) fail(constants.errno.ENODATA);
+    kvs.changed(job);
     onEnd();
   };
 
@@ -190,6 +193,7 @@ export function serveJobs(config: BrokerConfig, router: Router, online: Readonly
   );
   router.serve('job-manager.queue-status', ({ respond }) => respond({ enable: true, start: true }));
   serveJobRecords(router, jobs);
+  const kvs = serveKvs(router, jobs);
   return {
     schedule,
     allocated: () => [...new Set(running().flatMap(({ placement }) => placement?.ranks ?? []))],

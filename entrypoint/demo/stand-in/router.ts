@@ -15,9 +15,10 @@ const { ENOSYS, EHOSTUNREACH, EPROTO, ENODATA, EAGAIN } = constants.errno;
 
 /** A request, and the ways to answer it. */
 export interface Asked {
+  /** Throws where it is not JSON. */
   readonly payload: Readonly<Record<string, unknown>>;
   readonly request: Request;
-  readonly respond: (payload?: JsonObject) => void;
+  readonly respond: (payload?: JsonObject | Uint8Array) => void;
   readonly fail: (errnum: number, text?: string) => void;
   /** Keeps a request for a stream; false where none was asked for. It is forgotten when it ends, is cancelled or its sender goes. */
   readonly keep: () => boolean;
@@ -77,7 +78,7 @@ export function createRouter({ rank, size, tree, isOnline }: RouterOptions): Rou
   const keyOf = ({ routes = [], matchtag }: Request | Response) => `${routes.join('|')} ${matchtag}`;
   const senderOf = ({ routes = [] }: Request) => routes.at(-1);
 
-  const answer = (request: Request, errnum: number, payload?: Buffer) => {
+  const answer = (request: Request, errnum: number, payload?: Uint8Array) => {
     if (errnum !== 0) kept.delete(keyOf(request));
     if (request.flags & Flag.noResponse) return;
     const { routes, topic, matchtag, flags } = request;
@@ -151,18 +152,23 @@ export function createRouter({ rank, size, tree, isOnline }: RouterOptions): Rou
         serves(topic) ? `Unknown service method '${topic}'` : `No service matching ${topic} is registered`,
       );
     try {
-      service(askedBy(request, decodeJson(request.payload) as Asked['payload']));
+      service(askedBy(request));
     } catch {
       // Not what the service takes; Flux says no more either.
       fail(request, EPROTO);
     }
   };
 
-  const askedBy = (request: Request, payload: Asked['payload']): Asked => {
+  const askedBy = (request: Request): Asked => {
+    let payload: Asked['payload'] | undefined;
     const asked: Asked = {
-      payload,
+      get payload() {
+        payload ??= decodeJson(request.payload) as Asked['payload'];
+        return payload;
+      },
       request,
-      respond: (result) => answer(request, 0, result && encodeJson(result)),
+      respond: (result) =>
+        answer(request, 0, result instanceof Uint8Array ? result : result && encodeJson(result)),
       fail: (errnum, text) => fail(request, errnum, text),
       keep: () => {
         const streaming = (request.flags & Flag.streaming) !== 0;
