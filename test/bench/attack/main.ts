@@ -10,12 +10,13 @@ import type { Pod } from '../../support/pod.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 import { row } from '../table.ts';
 import { apiConnections } from './api.ts';
+import { apiOutput } from './api-output.ts';
 import { health } from './health.ts';
 import { measure } from './measure.ts';
 import type { Attack, Target } from './target.ts';
 
 /** Another attack is one more row. */
-const attacks: readonly Attack[] = [...health, ...apiConnections];
+const attacks: readonly Attack[] = [...health, ...apiConnections, ...apiOutput];
 
 /** Addresses of this machine in the network of the pods, beside the one of their name server. */
 const ownAddresses = 64;

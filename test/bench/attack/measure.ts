@@ -39,7 +39,7 @@ export async function measure(target: Target, { prepare, run }: Attack) {
 }
 
 /** `/proc/PID` of the broker: its first process, which is the agent's child or below it. */
-function brokerProc(pod: Pod): string {
+export function brokerProc(pod: Pod): string {
   const broker = pod.processes().find(({ command }) => /flux-broker|stand-in/.test(command));
   if (broker) return `${pod.proc()}/${broker.pid}`;
   // The stand-in is a Node.js: the second one after the agent.
