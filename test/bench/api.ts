@@ -16,6 +16,8 @@ const token = 'write-0123456789abcdef';
 /** As many as keep the broker busy: `flux submit --cc` waits for none before it sends the next. */
 const atOnce = 512;
 const streams = 500;
+/** One token may have 100 of them. */
+const readers = Array.from({ length: 5 }, (_, place) => `reader-${place}-0123456789abcdef`);
 
 export async function api(): Promise<void> {
   const unavailable = bedUnavailable();
@@ -27,7 +29,12 @@ export async function api(): Promise<void> {
     flux,
     command: ['sh', '-c', 'flux queue stop --quiet; echo up; exec sleep 1000000'],
     env: { FLUX_POD_API: 'on', FLUX_POD_API_TOKENS: '/etc/flux-pod/api', FLUX_POD_API_RATE: '100000' },
-    pod: () => ({ mounts: { '/etc/flux-pod/api/write': { content: `${token}\n`, mode: 0o400 } } }),
+    pod: () => ({
+      mounts: {
+        '/etc/flux-pod/api/write': { content: `${token}\n`, mode: 0o400 },
+        '/etc/flux-pod/api/read': { content: readers.map((each) => `${each}\n`).join(''), mode: 0o400 },
+      },
+    }),
   }) as [Pod];
   await pod.waitForOutput(/^up$/m, 30_000);
   await delay(2000);
@@ -57,7 +64,9 @@ export async function api(): Promise<void> {
   const page = await timed(() => ask(pod, '/v1/jobs?limit=100'));
   console.log(row('a page of 100 jobs, ms', [page.toFixed(1)]));
 
-  const open = await Promise.all(Array.from({ length: streams }, () => openEvents(pod)));
+  const open = await Promise.all(
+    Array.from({ length: streams }, (_, place) => openEvents(pod, readers[place % readers.length] ?? '')),
+  );
   const never = createConnection({ host: pod.address, port: 8052 }).pause();
   never.on('error', () => undefined);
   never.write(`GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`);
@@ -140,10 +149,10 @@ async function byProcesses(pod: Pod): Promise<number> {
 }
 
 /** Opens `/v1/events` and counts what comes. */
-function openEvents(pod: Pod): Promise<{ events: () => number; close: () => void }> {
+function openEvents(pod: Pod, reader: string): Promise<{ events: () => number; close: () => void }> {
   return new Promise((resolve, reject) => {
     let events = 0;
-    const headers = { authorization: `Bearer ${token}` };
+    const headers = { authorization: `Bearer ${reader}` };
     const ask = get(
       { host: pod.address, port: 8052, path: '/v1/events', headers, agent: false },
       (response) => {
