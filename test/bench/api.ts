@@ -7,7 +7,7 @@ import { createConnection } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { agentProc, heldKb } from '../support/agent-process.ts';
 import { bedUnavailable, createBed } from '../support/bed.ts';
-import { realFlux, startMiniCluster } from '../support/flux-pod.ts';
+import { installFluxPod, realFlux, startMiniCluster } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
 import { medianOf, row } from './table.ts';
 
@@ -120,7 +120,7 @@ function post(pod: Pod, agent: Agent): Promise<void> {
 }
 
 const inside = (pod: Pod, script: string) =>
-  pod.exec(['sh', '-c', `eval "$(${process.cwd()}/dist/image/flux-pod env)"; ${script}`]);
+  pod.exec(['sh', '-c', `eval "$(${installFluxPod()}/flux-pod env)"; ${script}`]);
 
 async function byCopies(pod: Pod, count: number): Promise<number> {
   const startedAt = performance.now();

@@ -13,7 +13,7 @@ import { connectFlux } from '../../agent/flux/client.ts';
 import { getState } from '../../agent/flux/services/state-machine.ts';
 import { agentProc, heldKb } from '../support/agent-process.ts';
 import { bedUnavailable, createBed } from '../support/bed.ts';
-import { realFlux, startMiniCluster } from '../support/flux-pod.ts';
+import { installFluxPod, realFlux, startMiniCluster } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
 import { row } from './table.ts';
 
@@ -143,11 +143,7 @@ function ask(at: { host: string; port: number }, path: string, agent?: Agent): P
 /** Milliseconds of CPU for one `flux getattr`, by the shell's `times`. */
 async function getattrCost(pod: Pod): Promise<string> {
   const loop = `i=0; while [ $i -lt ${processes} ]; do flux getattr rank >/dev/null; i=$((i+1)); done; times`;
-  const { stdout } = await pod.exec([
-    'sh',
-    '-c',
-    `eval "$(${process.cwd()}/dist/image/flux-pod env)"; ${loop}`,
-  ]);
+  const { stdout } = await pod.exec(['sh', '-c', `eval "$(${installFluxPod()}/flux-pod env)"; ${loop}`]);
   const children = stdout.trim().split('\n').at(-1) ?? '';
   const seconds = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
     (sum, [, m, s]) => sum + Number(m) * 60 + Number(s),

@@ -7,7 +7,7 @@ import type { JobAnswer } from '../../agent/api/schemas.ts';
 import { fluxPod, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
 import { chromiumPath } from '../support/chromium.ts';
-import { exitCodes, logsOf, realFlux, startMiniCluster } from '../support/flux-pod.ts';
+import { exitCodes, installFluxPod, logsOf, realFlux, startMiniCluster } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
 
 const flux = realFlux();
@@ -173,7 +173,7 @@ describe.skipIf(unavailable)('the API of four pods', () => {
       'sh',
       '-c',
       `echo ${token} >/tmp/token; FLUX_POD_API_TOKEN_FILE=/tmp/token FLUX_POD_API_URL=${urlOf(leader)} \
-       ${process.cwd()}/dist/image/flux-pod submit -w -- sh -c 'echo far; exit 5'`,
+       ${installFluxPod()}/flux-pod submit -w -- sh -c 'echo far; exit 5'`,
     ]);
     expect(remote).toMatchObject({ code: 5, stdout: 'far\n' });
   });

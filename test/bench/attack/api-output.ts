@@ -1,8 +1,10 @@
 /** Attacks on port 8052 by somebody who has a `read` token, or none: output of any length, HEAD, bodies that are held back. */
+
 import { readdirSync } from 'node:fs';
 import { get, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { agentProc } from '../../support/agent-process.ts';
+import { installFluxPod } from '../../support/flux-pod.ts';
 import { brokerProc } from './measure.ts';
 import { close, openSockets, stillOpen } from './sockets.ts';
 import type { Attack, Target } from './target.ts';
@@ -113,7 +115,7 @@ async function inside({ pod }: Target, script: string): Promise<void> {
   const { code, stderr } = await pod.exec([
     'sh',
     '-ec',
-    `eval "$(${process.cwd()}/dist/image/flux-pod env)"; ${script}`,
+    `eval "$(${installFluxPod()}/flux-pod env)"; ${script}`,
   ]);
   if (code !== 0) throw new Error(stderr);
 }
