@@ -13,7 +13,8 @@ import { type JobAnswer, resultNames } from './schemas.ts';
 type Upper<Name> = Name extends string ? Uppercase<Name> : never;
 const upper = <Name extends string>(name: Name) => name.toUpperCase() as Upper<Name>;
 
-export function jobAnswerOf(job: Job, now: number = Date.now()): JobAnswer {
+/** The time has a name: what calls with further arguments, such as `map`, cannot mean it. */
+export function jobAnswerOf(job: Job, { now }: { readonly now: number } = { now: Date.now() }): JobAnswer {
   const {
     id,
     state,
@@ -139,7 +140,7 @@ export async function listPage(
     if (places.length === most && last < jobs.length - 1)
       place = placeAfter(jobs.slice(0, last + 1), here, next);
     const picked = places.flatMap((at) => jobs[at] ?? []);
-    found.push(...(whole ? picked : await readAgain(client, picked)).map(jobAnswerOf));
+    found.push(...(whole ? picked : await readAgain(client, picked)).map((job) => jobAnswerOf(job)));
   }
   return { jobs: found, ...(place && { next: formatCursor(place) }) };
 }
@@ -153,7 +154,10 @@ async function findById(client: FluxClient, text: string): Promise<JobAnswer | u
   if (!/^([fƒ]\w{4,}|\d{8,}|0x[\da-f]{6,})$/i.test(text)) return undefined;
   const id = parseJobId(text);
   if (id === undefined) return undefined;
-  return getJob(client, id).then(jobAnswerOf, () => undefined);
+  return getJob(client, id).then(
+    (job) => jobAnswerOf(job),
+    () => undefined,
+  );
 }
 
 /** Reads on in one section; `next` is where to go on, if anywhere. Jobs that are not `whole` are to be read again. */

@@ -120,6 +120,14 @@ function jobList(pending: number, running: number, inactive: number) {
 }
 
 describe('pages', () => {
+  it('say of each running job how long it has run until now', async () => {
+    const t_run = Date.now() / 1000 - 100;
+    const list = () => ({ jobs: [1, 2, 3].map((id) => ({ id, state: 16, t_run })) });
+    const client = await fakeBroker({ rpc: { 'job-list.list': list } }).client();
+    const { jobs } = await listPage(client, { limit: 3, state: ['RUNNING'] });
+    expect(jobs.map(({ runtime = 0 }) => Math.round(runtime / 100))).toEqual([1, 1, 1]);
+  });
+
   it.each([1, 2, 7, 50])('of %i show every job once, in the order of the list', async (limit) => {
     const { broker, jobs } = jobList(11, 9, 23);
     const client = await broker.client();

@@ -9,6 +9,7 @@ import type {
   sessionAnswer,
   submitAnswer,
 } from '../schemas.ts';
+import { sawLeaderTime } from './leader-clock.ts';
 
 export type Job = z.output<typeof jobAnswer>;
 export type Jobs = z.output<typeof jobsAnswer>;
@@ -47,6 +48,7 @@ export async function ask<Answer>(method: Method, path: string, body?: unknown):
   }).catch(() => {
     throw new Refusal(0, 'The API does not answer. Is the MiniCluster still there?');
   });
+  sawLeaderTime(Date.parse(response.headers.get('date') ?? ''));
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer as Answer;
   if (response.status === 401 && path !== '/v1/session') signedOut();

@@ -18,3 +18,16 @@ export const clock = (seconds: number): string => new Date(seconds * 1000).toLoc
 export const moment = (seconds: number): string => new Date(seconds * 1000).toLocaleString();
 
 export const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+
+/** A time that moves, in whole units: `7 s`, `2 min 5 s`, `1 h 2 min`. */
+export function elapsed(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const parts = [...units, ['s', 1] as const].reduce<{ left: number; words: string[] }>(
+    ({ left, words }, [unit, size]) => {
+      const count = Math.floor(left / size);
+      return { left: left % size, words: count > 0 ? [...words, `${count} ${unit}`] : words };
+    },
+    { left: whole, words: [] },
+  ).words;
+  return parts.slice(0, 2).join(' ') || '0 s';
+}

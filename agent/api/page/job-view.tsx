@@ -1,10 +1,12 @@
 /** One job: what it is, what has happened to it, what it writes. */
+import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { ask, type Eventlog, get, type Job, sentenceOf } from './ask.ts';
-import { duration, moment, plural } from './format.ts';
-import { Badge, CancelDialog, isActive } from './jobs-view.tsx';
+import { duration, elapsed, moment, plural } from './format.ts';
+import { Badge, CancelDialog, isActive, RunTime } from './jobs-view.tsx';
 import { type Live, useRefresh } from './live.ts';
 import { Output } from './output.tsx';
+import { useLeaderNow } from './ticks.ts';
 
 export function JobView(props: { readonly id: string; readonly live: Live; readonly mayWrite: boolean }) {
   const { id, live, mayWrite } = props;
@@ -56,7 +58,7 @@ export function JobView(props: { readonly id: string; readonly live: Live; reado
         <Fact name="Cores" value={job.ncores} />
         <Fact name="Hosts" value={job.nodelist} />
         <Fact name="Submitted" value={job.t_submit && moment(job.t_submit)} />
-        <Fact name="Run time" value={job.runtime !== undefined && duration(job.runtime)} />
+        <Fact name="Run time" value={job.runtime !== undefined && <RunTime job={job} />} />
         <Fact name="Time limit" value={job.duration ? duration(job.duration) : 'none'} />
         <Fact name="Urgency" value={job.urgency} />
         <Fact name="Exit code" value={job.returncode} />
@@ -70,13 +72,7 @@ export function JobView(props: { readonly id: string; readonly live: Live; reado
   );
 }
 
-function Fact({
-  name,
-  value,
-}: {
-  readonly name: string;
-  readonly value: string | number | false | undefined;
-}) {
+function Fact({ name, value }: { readonly name: string; readonly value: ComponentChildren }) {
   if (value === undefined || value === false || value === '') return null;
   return (
     <div>
@@ -158,11 +154,14 @@ const phases = [
 
 function Timeline({ job, events }: { readonly job: Job; readonly events: Eventlog['events'] }) {
   const began = job.t_submit ?? events[0]?.timestamp;
+  const now = useLeaderNow(isActive(job));
   if (began === undefined) return null;
   const times = phases.flatMap(([name, key]) => (job[key] === undefined ? [] : [{ name, at: job[key] }]));
-  const now = job.t_inactive ?? Date.now() / 1000;
   const bars = times
-    .map(({ name, at }, place) => ({ name, seconds: (times[place + 1]?.at ?? now) - at }))
+    .map(({ name, at }, place) => {
+      const next = times[place + 1]?.at;
+      return { name, seconds: (next ?? now) - at, moves: next === undefined };
+    })
     .filter(({ name }) => name !== 'inactive');
   const total = Math.max(
     bars.reduce((sum, { seconds }) => sum + seconds, 0),
@@ -183,7 +182,9 @@ function Timeline({ job, events }: { readonly job: Job; readonly events: Eventlo
         ))}
       </div>
       <p class="quiet">
-        {bars.map(({ name, seconds }) => `${name} ${duration(Math.max(0, seconds))}`).join(' · ')}
+        {bars
+          .map(({ name, seconds, moves }) => `${name} ${(moves ? elapsed : duration)(Math.max(0, seconds))}`)
+          .join(' · ')}
       </p>
       <details>
         <summary>{plural(events.length, 'event')}</summary>

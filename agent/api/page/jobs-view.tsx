@@ -2,8 +2,10 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ask, get, type Job, type Jobs, sentenceOf } from './ask.ts';
 import { Confirm } from './dialog.tsx';
-import { duration, moment } from './format.ts';
+import { moment } from './format.ts';
 import { type Live, useRefresh } from './live.ts';
+import { isRunning, runTimeText } from './run-time.ts';
+import { useLeaderNow } from './ticks.ts';
 
 const filters = {
   all: {},
@@ -20,6 +22,10 @@ const pageSize = 50;
 export function Badge({ job }: { readonly job: Job }) {
   const word = job.result ?? job.state ?? 'NEW';
   return <span class={`badge ${word.toLowerCase()}`}>{word.toLowerCase()}</span>;
+}
+
+export function RunTime({ job }: { readonly job: Job }) {
+  return <>{runTimeText(job, useLeaderNow(isRunning(job)))}</>;
 }
 
 export const isActive = ({ state }: Job): boolean => state !== 'INACTIVE';
@@ -47,7 +53,6 @@ export function JobsView({ live, mayWrite }: { readonly live: Live; readonly may
   useEffect(() => {
     void load();
   }, [filter, cursor]);
-  // Running times change even when nothing happens.
   useRefresh(load, [search, live.jobsChanged], 300);
 
   const restart = (change: () => void) => {
@@ -156,7 +161,9 @@ function Row({ job, onCancel }: { readonly job: Job; readonly onCancel: (() => v
       </td>
       <td class="number wide">{job.ntasks}</td>
       <td class="number wide">{job.nnodes}</td>
-      <td class="number roomy">{job.runtime === undefined ? '' : duration(job.runtime)}</td>
+      <td class="number roomy">
+        <RunTime job={job} />
+      </td>
       <td class="wide name">{job.nodelist}</td>
       <td class="wide">{job.t_submit === undefined ? '' : moment(job.t_submit)}</td>
       {onCancel && (

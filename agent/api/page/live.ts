@@ -1,6 +1,7 @@
 /** What the instance says of itself while the page is open: one event stream for all views. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Sample } from '../event-hub.ts';
+import { sawLeaderTime } from './leader-clock.ts';
 
 export interface Live {
   readonly connected: boolean;
@@ -23,7 +24,10 @@ export function useLive(enabled: boolean): Live {
         setLive((before) => ({ ...before, connected: true, ...change(before, data) }));
       });
     on('history', (_, samples: readonly Sample[]) => ({ samples }));
-    on('sample', ({ samples }, sample: Sample) => ({ samples: [...samples, sample].slice(-mostSamples) }));
+    on('sample', ({ samples }, sample: Sample) => {
+      sawLeaderTime(sample.time * 1000);
+      return { samples: [...samples, sample].slice(-mostSamples) };
+    });
     on('jobs', ({ jobsChanged }) => ({ jobsChanged: jobsChanged + 1 }));
     source.onerror = () => setLive((before) => ({ ...before, connected: false }));
     return () => source.close();
