@@ -96,7 +96,8 @@ export function createEventHub(broker: Broker, log: Log, times: HubTimes = usual
     },
     close: () => {
       working?.abort();
-      for (const reader of readers) reader.destroy();
+      // An end that is said is told apart from a connection that is lost.
+      for (const reader of readers) reader.end(sse('end', {}));
     },
   };
 }

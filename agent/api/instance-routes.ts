@@ -126,8 +126,8 @@ export const instanceRoutes: readonly Route[] = [
     summary: 'What happens, as it happens',
     description:
       'Server-sent events: first `history` (samples of before), then `jobs` (events of jobs, gathered over a quarter of a second; `more` ' +
-      'counts those left out) and every two seconds a `sample` (jobs by state, cores and nodes in use).',
-    answer: { type: 'text/event-stream', what: 'events `history`, `jobs`, `sample`' },
+      'counts those left out) and every two seconds a `sample` (jobs by state, cores and nodes in use); last, `end`, with the API.',
+    answer: { type: 'text/event-stream', what: 'events `history`, `jobs`, `sample`, `end`' },
     handle: async ({ context }) => ({
       type: sseType,
       chunks: async function* (signal, response) {

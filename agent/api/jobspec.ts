@@ -1,6 +1,7 @@
 /** Jobspecs (RFC 14, in the form of RFC 25) of jobs in simple terms, as `flux submit` makes them. Data in, data out. */
 import { parseDuration } from '../config/kinds.ts';
 import type { JsonObject } from '../flux/payload.ts';
+import { nameOfLine } from './job-name.ts';
 import { Problem } from './problem.ts';
 import type { SimpleJob } from './schemas.ts';
 
@@ -16,6 +17,7 @@ export function jobspecOf(job: SimpleJob, { environment, directory }: JobDefault
     throw refuse('tasks', `there are ${nodes} nodes for ${tasks} tasks`);
   if (job.exclusive && nodes === undefined) throw refuse('exclusive', 'it needs the number of nodes');
   const argv = typeof command === 'string' ? ['sh', '-c', command] : command;
+  const name = job.name ?? (typeof command === 'string' ? nameOfLine(command) : undefined);
   const slots = nodes === undefined ? tasks : Math.ceil(tasks / nodes);
   const slot = {
     type: 'slot',
@@ -39,7 +41,7 @@ export function jobspecOf(job: SimpleJob, { environment, directory }: JobDefault
         duration: secondsOf(job.duration ?? 0),
         cwd: job.cwd ?? directory,
         environment: { ...environment, ...job.environment },
-        ...(job.name !== undefined && { job: { name: job.name } }),
+        ...(name !== undefined && { job: { name } }),
         ...(job.queue !== undefined && { queue: job.queue }),
         ...(dependencies.length > 0 && { dependencies }),
         ...(job.options && { shell: { options: job.options as JsonObject } }),

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import * as z from 'zod/mini';
 import { messageOf } from '../errors.ts';
 import { faultsOf } from './faults.ts';
+import { jsonFaultAt, lineAndColumn } from './json-fault.ts';
 import { Problem } from './problem.ts';
 import type { Route } from './route.ts';
 
@@ -84,7 +85,10 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text, (key, value) => (key === '__proto__' ? undefined : value));
   } catch (error) {
-    throw new Problem('bad-request', `The body is not JSON: ${messageOf(error)}.`);
+    const { line, column } = lineAndColumn(text, jsonFaultAt(text));
+    // V8 names the place of some faults itself.
+    const what = messageOf(error).replace(/ in JSON at position \d+.*$/s, '');
+    throw new Problem('bad-request', `The body is not JSON, at line ${line}, column ${column}: ${what}.`);
   }
 }
 

@@ -58,6 +58,20 @@ describe('a jobspec', () => {
     });
   });
 
+  it.each([
+    ['make && ./a.out', 'make'],
+    ['  /usr/bin/python3 run.py', 'python3'],
+    ['OMP_NUM_THREADS=4 A="b c" ./lmp -in x', 'lmp'],
+    ['# a comment\n\n(cd /tmp; ls)', 'cd'],
+    ['"/opt/my tool/bin/go on" x', 'go on'],
+    ['hostname|sort', 'hostname'],
+    ['A=b', undefined],
+    ['', undefined],
+  ])('of a line for sh has the name of the program that it begins with: %j', (command, name) => {
+    const { attributes } = jobspecOf({ command }, defaults) as { attributes: { system: { job?: object } } };
+    expect(attributes.system.job).toEqual(name === undefined ? undefined : { name });
+  });
+
   it('counts tasks as a whole where the nodes do not divide them', () => {
     expect(jobspecOf({ command: 'x', nodes: 2, tasks: 3 }, defaults)).toMatchObject({
       resources: [{ count: 2, with: [{ count: 2 }] }],
@@ -265,7 +279,9 @@ describe('submission', () => {
     using api = await startApi();
     const { status, json } = await api.ask('POST', '/v1/jobs', { body: '{"command": "x",}' });
     expect(status).toBe(400);
-    expect(json.detail).toMatch(/^The body is not JSON: .* position 16/);
+    expect(json.detail).toMatch(
+      /^The body is not JSON, at line 1, column 17: Expected double-quoted property name\.$/,
+    );
   });
 
   it('is 503 while Flux does not answer', async () => {

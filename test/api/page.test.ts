@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { jobspecOf } from '../../agent/api/jobspec.ts';
+import { Refusal, sentenceOf } from '../../agent/api/page/ask.ts';
 import { readEnvironment } from '../../agent/api/page/environment.ts';
 import { elapsed } from '../../agent/api/page/format.ts';
+import { gapsOf } from '../../agent/api/page/gaps.ts';
 import { closerOffset } from '../../agent/api/page/leader-clock.ts';
 import { isRunning, runTimeText } from '../../agent/api/page/run-time.ts';
+import { shellLine } from '../../agent/api/page/shell-line.ts';
+import { emptyForm, faultsByField, formOf, type Jobspec, jobOf } from '../../agent/api/page/submit-form.ts';
+import type { SimpleJob } from '../../agent/api/schemas.ts';
 
 describe('the environment field of the page', () => {
   it('is a variable a line', () => {
@@ -47,5 +53,105 @@ describe('times on the page', () => {
     expect(offsets).toBe(-300_000);
     expect(closerOffset(-300_000, 20)).toBe(20);
     expect(closerOffset(20, -300_000)).toBe(-300_000);
+  });
+});
+
+describe('a job that is submitted again', () => {
+  const defaults = { environment: { PATH: '/bin', LINES: 'a\nb' }, directory: '/work' };
+  const specOf = (job: SimpleJob) => jobspecOf(job, defaults) as unknown as Jobspec;
+
+  it.each<SimpleJob>([
+    { command: 'make && ./a.out "x y"' },
+    { command: ['./a.out', "it's", '$HOME', ''] },
+    {
+      command: 'x',
+      name: 'mine',
+      nodes: 2,
+      tasks: 4,
+      coresPerTask: 3,
+      gpusPerTask: 1,
+      duration: '1.5h',
+      cwd: '/tmp',
+    },
+    { command: 'x', nodes: 2, tasks: 3, exclusive: true, queue: 'batch', options: { verbose: 1 } },
+    {
+      command: 'x',
+      environment: { A: 'b=c' },
+      dependencies: ['afterok:f12', { scheme: 'begin-time', value: '5' }],
+    },
+  ])('is the same job: %j', (job) => {
+    const before = specOf(job);
+    const again = formOf(before);
+    if (!again) throw new Error('there is no form');
+    const body = jobOf(again.form, again.kept) as unknown as SimpleJob;
+    const after = specOf(body);
+    const line = shellLine(before.tasks[0]?.command ?? []);
+    expect(after).toEqual({
+      ...before,
+      tasks: [{ ...before.tasks[0], command: ['sh', '-c', line] }],
+      attributes: {
+        system: { ...before.attributes?.system, job: expect.objectContaining({ name: expect.any(String) }) },
+      },
+    });
+  });
+
+  it('has another name when its command is changed, unless it was given one', () => {
+    const name = (job: SimpleJob) => formOf(specOf(job))?.form.name;
+    expect([name({ command: 'make all' }), name({ command: 'make all', name: 'mine' })]).toEqual([
+      '',
+      'mine',
+    ]);
+  });
+
+  it('is refused where the form cannot say it', () => {
+    const spec = specOf({ command: 'x' });
+    const slot = { ...spec.resources[0], type: 'slot', count: { min: 1, max: 4 } };
+    expect(formOf({ ...spec, resources: [slot] })).toBeUndefined();
+    expect(formOf({ ...spec, resources: [...spec.resources, ...spec.resources] })).toBeUndefined();
+    expect(formOf({ ...spec, tasks: [...spec.tasks, ...spec.tasks] })).toBeUndefined();
+  });
+});
+
+describe('what the API finds wrong with a job', () => {
+  it('stands at the field that it is about', () => {
+    const faults = [
+      { where: '/duration', what: 'expected seconds' },
+      { where: '/dependencies/1', what: 'expected SCHEME:VALUE' },
+      { where: '/environment/A', what: 'expected text' },
+      { where: '/environment/B', what: 'expected text' },
+      { where: '/queue', what: 'there is none' },
+    ];
+    expect(faultsByField(faults)).toEqual({
+      fields: {
+        duration: 'expected seconds',
+        dependencies: 'no. 2: expected SCHEME:VALUE',
+        environment: 'A: expected text; B: expected text',
+      },
+      other: [{ where: '/queue', what: 'there is none' }],
+    });
+  });
+
+  it('is a line of the environment before the API is asked', () => {
+    expect(() => jobOf({ ...emptyForm, command: 'x', environment: 'FOO' })).toThrow(
+      expect.objectContaining({
+        errors: [{ where: '/environment', what: 'expected NAME=VALUE, not "FOO"' }],
+      }),
+    );
+  });
+
+  it('is told without the sentence that says only that something is wrong', () => {
+    const errors = [{ where: '/targets', what: 'expected text' }];
+    expect(sentenceOf(new Refusal(422, 'The body is not what was expected.', errors))).toBe(
+      'targets: expected text',
+    );
+    const confirm = new Refusal(422, 'Nothing was done.', [{ where: '/confirm', what: 'expected mc' }]);
+    expect(sentenceOf(confirm)).toBe('Nothing was done. confirm: expected mc');
+  });
+});
+
+describe('gaps between samples', () => {
+  it('are the times when no page was open', () => {
+    expect(gapsOf([2, 4, 6, 60, 62].map((time) => ({ time })))).toEqual([{ from: 6, to: 60 }]);
+    expect(gapsOf([])).toEqual([]);
   });
 });

@@ -49,10 +49,11 @@ export async function ask<Answer>(method: Method, path: string, body?: unknown):
     throw new Refusal(0, 'The API does not answer. Is the MiniCluster still there?');
   });
   sawLeaderTime(Date.parse(response.headers.get('date') ?? ''));
-  const answer = await response.json().catch(() => ({}));
+  const answer: unknown = await response.json().catch(() => ({}));
   if (response.ok) return answer as Answer;
+  const { detail, errors } = answer as { readonly detail?: string; readonly errors?: Refusal['errors'] };
   if (response.status === 401 && path !== '/v1/session') signedOut();
-  throw new Refusal(response.status, answer.detail ?? response.statusText, answer.errors);
+  throw new Refusal(response.status, detail ?? response.statusText, errors);
 }
 
 export const get = <Answer>(path: string): Promise<Answer> => ask<Answer>('GET', path);
@@ -63,5 +64,7 @@ export const sentenceOf = (error: unknown): string => {
   const faults = error.errors
     .filter(({ what }) => !error.message.includes(what))
     .map(({ where, what }) => `${where.replace(/^\//, '')}: ${what}`);
-  return [error.message, ...faults].join(' ');
+  // The faults say the same, and where.
+  const isGeneral = faults.length > 0 && / is not what was expected\.$/.test(error.message);
+  return (isGeneral ? faults : [error.message, ...faults]).join(' ');
 };

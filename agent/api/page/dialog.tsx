@@ -8,18 +8,25 @@ export interface ConfirmProps {
   readonly verb: string;
   /** To be typed before the button works. */
   readonly typed?: string;
+  /** What the button says that does nothing. */
+  readonly otherwise?: string;
   readonly children: ComponentChildren;
   readonly act: () => Promise<unknown>;
   readonly onClose: () => void;
 }
 
 /** Asks before something is done that cannot be undone. Escape and the first button do nothing. */
-export function Confirm({ title, verb, typed, children, act, onClose }: ConfirmProps) {
+export function Confirm({ title, verb, typed, otherwise = 'Keep it', children, act, onClose }: ConfirmProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [text, setText] = useState('');
   const [error, setError] = useState('');
   const [busy, setBusy] = useState(false);
-  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    const shown = dialog.current;
+    shown?.showModal();
+    // A dialog that is closed, and not only removed, gives back the focus.
+    return () => shown?.close();
+  }, []);
   const confirm = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
@@ -50,7 +57,7 @@ export function Confirm({ title, verb, typed, children, act, onClose }: ConfirmP
         </p>
         <div class="actions">
           <button type="button" onClick={onClose}>
-            Keep it
+            {otherwise}
           </button>
           <button type="submit" class="danger" disabled={busy || (typed !== undefined && text !== typed)}>
             {verb}

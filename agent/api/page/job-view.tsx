@@ -6,11 +6,15 @@ import { duration, elapsed, moment, plural } from './format.ts';
 import { Badge, CancelDialog, isActive, RunTime } from './jobs-view.tsx';
 import { type Live, useRefresh } from './live.ts';
 import { Output } from './output.tsx';
+import { shellLine } from './shell-line.ts';
+import type { Jobspec } from './submit-form.ts';
 import { useLeaderNow } from './ticks.ts';
+import { Title } from './title.tsx';
 
 export function JobView(props: { readonly id: string; readonly live: Live; readonly mayWrite: boolean }) {
   const { id, live, mayWrite } = props;
   const [job, setJob] = useState<Job>();
+  const [jobspec, setJobspec] = useState<Jobspec>();
   const [events, setEvents] = useState<Eventlog['events']>([]);
   const [error, setError] = useState('');
   const [cancelling, setCancelling] = useState(false);
@@ -27,6 +31,7 @@ export function JobView(props: { readonly id: string; readonly live: Live; reado
   };
   useEffect(() => {
     void load();
+    get<Jobspec>(`/v1/jobs/${encodeURIComponent(id)}/jobspec`).then(setJobspec, () => undefined);
   }, [id]);
   useRefresh(load, [live.jobsChanged], 200);
   if (!job)
@@ -40,9 +45,10 @@ export function JobView(props: { readonly id: string; readonly live: Live; reado
       <p>
         <a href="#/jobs">← Jobs</a>
       </p>
-      <h2 id="job-title">
+      <Title id="job-title">
         {job.name} <small>{job.id}</small> <Badge job={job} />
-      </h2>
+      </Title>
+      {jobspec && <pre class="command">{shellLine(jobspec.tasks[0]?.command ?? [])}</pre>}
       <p class="error" role="alert">
         {error}
       </p>
@@ -51,7 +57,14 @@ export function JobView(props: { readonly id: string; readonly live: Live; reado
           <b>{job.exception.type}</b> {job.exception.note}
         </p>
       )}
-      {mayWrite && isActive(job) && <Actions job={job} onCancel={() => setCancelling(true)} />}
+      {mayWrite && (
+        <div class="toolbar">
+          {isActive(job) && <Actions job={job} onCancel={() => setCancelling(true)} />}
+          <a class="button" href={`#/submit/${job.id}`}>
+            Submit again
+          </a>
+        </div>
+      )}
       <dl class="facts">
         <Fact name="Tasks" value={job.ntasks} />
         <Fact name="Nodes" value={job.nnodes} />
@@ -97,7 +110,7 @@ function Actions({ job, onCancel }: { readonly job: Job; readonly onCancel: () =
   };
   const path = `/v1/jobs/${job.id}`;
   return (
-    <div class="toolbar">
+    <>
       <button type="button" class="danger" onClick={onCancel}>
         Cancel
       </button>
@@ -138,7 +151,7 @@ function Actions({ job, onCancel }: { readonly job: Job; readonly onCancel: () =
         </form>
       )}
       <span role="status">{said}</span>
-    </div>
+    </>
   );
 }
 

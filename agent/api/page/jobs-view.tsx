@@ -6,6 +6,7 @@ import { moment } from './format.ts';
 import { type Live, useRefresh } from './live.ts';
 import { isRunning, runTimeText } from './run-time.ts';
 import { useLeaderNow } from './ticks.ts';
+import { Title } from './title.tsx';
 
 const filters = {
   all: {},
@@ -61,7 +62,7 @@ export function JobsView({ live, mayWrite }: { readonly live: Live; readonly may
   };
   return (
     <section aria-labelledby="jobs-title">
-      <h2 id="jobs-title">Jobs</h2>
+      <Title id="jobs-title">Jobs</Title>
       <div class="toolbar">
         <fieldset class="filters">
           <legend class="hidden">Which jobs</legend>

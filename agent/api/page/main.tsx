@@ -9,6 +9,7 @@ import { useLive } from './live.ts';
 import { NodesView } from './nodes-view.tsx';
 import { SignIn } from './sign-in.tsx';
 import { SubmitView } from './submit-view.tsx';
+import { Title, useKeptFocus } from './title.tsx';
 import { Utilisation } from './utilisation.tsx';
 
 const views = { jobs: 'Jobs', submit: 'Submit', nodes: 'Nodes', load: 'Load' } as const;
@@ -39,9 +40,10 @@ function App() {
 
 function Frame({ session, onSignOut }: { readonly session: Session; readonly onSignOut: () => void }) {
   const [view = 'jobs', id] = usePlace();
-  const live = useLive(true);
   const [asking, setAsking] = useState(false);
   const [down, setDown] = useState(false);
+  const live = useLive(down);
+  useKeptFocus();
   const mayWrite = session.role === 'write';
   useEffect(() => {
     document.title = `${session.cluster}: ${views[view as keyof typeof views] ?? 'Jobs'} (flux-pod)`;
@@ -50,6 +52,7 @@ function Frame({ session, onSignOut }: { readonly session: Session; readonly onS
     await ask('DELETE', '/v1/session').catch(() => undefined);
     onSignOut();
   };
+  if (live.ended) return <Ended cluster={session.cluster} />;
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
@@ -87,7 +90,7 @@ function Frame({ session, onSignOut }: { readonly session: Session; readonly onS
           </p>
         )}
         {view === 'submit' && mayWrite ? (
-          <SubmitView />
+          <SubmitView from={id} key={id} />
         ) : view === 'nodes' ? (
           <NodesView live={live} mayWrite={mayWrite} />
         ) : view === 'load' ? (
@@ -115,6 +118,24 @@ function Frame({ session, onSignOut }: { readonly session: Session; readonly onS
           <p>Jobs that run are cancelled, jobs that wait are lost, and all pods of the MiniCluster end.</p>
         </Confirm>
       )}
+    </>
+  );
+}
+
+/** Nothing is asked from here on: the views and their streams are gone. */
+function Ended({ cluster }: { readonly cluster: string }) {
+  return (
+    <>
+      <header>
+        <h1>{cluster}</h1>
+      </header>
+      <main>
+        <Title id="ended-title">The MiniCluster has ended</Title>
+        <p>Its leader answers no more, and this page has stopped asking.</p>
+        <button type="button" onClick={() => location.reload()}>
+          Ask again
+        </button>
+      </main>
     </>
   );
 }

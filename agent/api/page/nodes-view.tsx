@@ -1,8 +1,10 @@
 /** Nodes: a grid coloured by state, the tree of brokers, and what can be done with the one that is chosen. */
 import { useEffect, useState } from 'preact/hooks';
 import { ask, get, type Node, type Nodes, sentenceOf } from './ask.ts';
+import { Confirm } from './dialog.tsx';
 import { moment, plural } from './format.ts';
 import { type Live, useRefresh } from './live.ts';
+import { Title } from './title.tsx';
 
 /** What a node's square says: busy is the colour of those that are online and work. */
 const lookOf = (node: Node): string => (node.state === 'online' && node.busy ? 'busy' : node.state);
@@ -27,7 +29,7 @@ export function NodesView({ live, mayWrite }: { readonly live: Live; readonly ma
   const counts = Map.groupBy(nodes, lookOf);
   return (
     <section aria-labelledby="nodes-title">
-      <h2 id="nodes-title">Nodes</h2>
+      <Title id="nodes-title">Nodes</Title>
       <p class="error" role="alert">
         {error}
       </p>
@@ -67,15 +69,12 @@ interface NodePanelProps {
 }
 
 function NodePanel({ node, mayWrite, onChange }: NodePanelProps) {
-  const [reason, setReason] = useState('');
+  const [asking, setAsking] = useState(false);
   const [error, setError] = useState('');
   const drained = node.state === 'drained' || node.state === 'draining' || node.since !== undefined;
-  const change = async (event: Event) => {
-    event.preventDefault();
-    const targets = String(node.rank);
+  const undrain = async () => {
     try {
-      if (drained) await ask('POST', '/v1/nodes/undrain', { targets });
-      else await ask('POST', '/v1/nodes/drain', { targets, ...(reason !== '' && { reason }) });
+      await ask('POST', '/v1/nodes/undrain', { targets: String(node.rank) });
       setError('');
       await onChange();
     } catch (problem) {
@@ -99,22 +98,47 @@ function NodePanel({ node, mayWrite, onChange }: NodePanelProps) {
         </p>
       )}
       {mayWrite && (
-        <form onSubmit={change} class="toolbar">
-          {!drained && (
-            <input
-              aria-label="Why it is drained"
-              placeholder="why"
-              value={reason}
-              onInput={(event) => setReason(event.currentTarget.value)}
-            />
-          )}
-          <button type="submit">{drained ? 'Undrain' : 'Drain'}</button>
-        </form>
+        <button type="button" onClick={drained ? undrain : () => setAsking(true)}>
+          {drained ? 'Undrain' : 'Drain'}
+        </button>
       )}
       <p class="error" role="alert">
         {error}
       </p>
+      {asking && <DrainDialog node={node} onChange={onChange} onClose={() => setAsking(false)} />}
     </section>
+  );
+}
+
+interface DrainDialogProps {
+  readonly node: Node;
+  readonly onChange: () => Promise<void>;
+  readonly onClose: () => void;
+}
+
+/** Whoever finds the node drained later reads the reason in `flux resource drain`. */
+function DrainDialog({ node, onChange, onClose }: DrainDialogProps) {
+  const [reason, setReason] = useState('');
+  const drain = async () => {
+    await ask('POST', '/v1/nodes/drain', { targets: String(node.rank), reason: reason.trim() });
+    await onChange();
+  };
+  return (
+    <Confirm title={`Drain ${node.host}?`} verb="Drain it" otherwise="Leave it" act={drain} onClose={onClose}>
+      <p>No further job starts there; jobs that run go on.</p>
+      <label class="field">
+        <span>Reason</span>
+        <input
+          required
+          pattern=".*\S.*"
+          maxLength={1024}
+          title="a few words for those who find the node drained"
+          value={reason}
+          onInput={(event) => setReason(event.currentTarget.value)}
+          autocomplete="off"
+        />
+      </label>
+    </Confirm>
   );
 }
 

@@ -1,10 +1,12 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask, type Session, sentenceOf } from './ask.ts';
 
 /** The token goes to the API once, and comes back as a cookie that no script can read. */
 export function SignIn({ onSession }: { readonly onSession: (session: Session) => void }) {
   const [token, setToken] = useState('');
   const [error, setError] = useState('');
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []);
   const signIn = async (event: Event) => {
     event.preventDefault();
     try {
@@ -20,6 +22,7 @@ export function SignIn({ onSession }: { readonly onSession: (session: Session) =
         <label class="field">
           <span>Token</span>
           <input
+            ref={field}
             type="password"
             name="token"
             autocomplete="current-password"
@@ -29,10 +32,13 @@ export function SignIn({ onSession }: { readonly onSession: (session: Session) =
             aria-describedby="token-help"
           />
         </label>
-        <p id="token-help" class="quiet">
-          A line of the Secret that is mounted at FLUX_POD_API_TOKENS: <code>write</code> to change things,{' '}
-          <code>read</code> to look.
-        </p>
+        <div id="token-help" class="quiet">
+          <p>
+            A line of the file <code>write</code> (to change things) or <code>read</code> (to look) of the
+            Secret that is mounted at FLUX_POD_API_TOKENS. Where it is called <code>flux-api</code>:
+          </p>
+          <pre class="command">{"kubectl get secret flux-api -o jsonpath='{.data.write}' | base64 -d"}</pre>
+        </div>
         <p class="error" role="alert">
           {error}
         </p>

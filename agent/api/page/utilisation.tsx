@@ -1,6 +1,8 @@
 /** How much is in use, and how many jobs wait and run, over time. */
 import type { Sample } from '../event-hub.ts';
 import { clock } from './format.ts';
+import { gapSeconds, gapsOf } from './gaps.ts';
+import { Title } from './title.tsx';
 
 interface Line {
   readonly name: string;
@@ -25,7 +27,7 @@ export function Utilisation({ samples }: { readonly samples: readonly Sample[] }
   const last = samples.at(-1);
   return (
     <section aria-labelledby="load-title">
-      <h2 id="load-title">Load</h2>
+      <Title id="load-title">Load</Title>
       {last && (
         <dl class="facts big">
           <div>
@@ -63,8 +65,6 @@ export function Utilisation({ samples }: { readonly samples: readonly Sample[] }
 /** Drawn for the width it is shown at, so that its text stays readable on a phone. */
 const narrow = matchMedia('(max-width: 46rem)');
 const size = { width: 720, height: 180, left: 44, bottom: 24, top: 10, right: 10 };
-/** The page was closed, or nobody looked: no line leads over such a time. */
-const gapSeconds = 15;
 
 function Plot(props: {
   readonly title: string;
@@ -89,6 +89,7 @@ function Plot(props: {
       })
       .join('');
   const now = samples.at(-1);
+  const gaps = gapsOf(samples);
   const summary = lines.map((line) => `${line.name}: ${now ? line.of(now) : 'unknown'}`).join(', ');
   return (
     <section class="panel">
@@ -99,6 +100,11 @@ function Plot(props: {
             <span class={`swatch ${look}`} aria-hidden="true" /> {name}
           </li>
         ))}
+        {gaps.length > 0 && (
+          <li>
+            <span class="swatch gap" aria-hidden="true" /> no samples: no page was open
+          </li>
+        )}
       </ul>
       <svg
         viewBox={`0 0 ${width} ${size.height}`}
@@ -106,6 +112,16 @@ function Plot(props: {
         role="img"
         aria-label={`${title} over time. Now ${summary}`}
       >
+        {gaps.map(({ from, to }) => (
+          <rect
+            key={from}
+            class="gap"
+            x={x(from)}
+            y={size.top}
+            width={x(to) - x(from)}
+            height={size.height - size.bottom - size.top}
+          />
+        ))}
         {[0, most / 2, most].map((value) => (
           <g key={value}>
             <line class="rule" x1={size.left} x2={width - size.right} y1={y(value)} y2={y(value)} />

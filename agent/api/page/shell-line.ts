@@ -1,0 +1,10 @@
+/** A program and its arguments as a line for sh. Data in, data out. */
+export function shellLine(argv: readonly string[]): string {
+  const [program, flag, line, ...rest] = argv;
+  if (program === 'sh' && flag === '-c' && line !== undefined && rest.length === 0) return line;
+  return argv.map(quoted).join(' ');
+}
+
+/** What sh takes for one word and nothing else (POSIX, 2.2.2). */
+const quoted = (word: string): string =>
+  /^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
