@@ -57,7 +57,7 @@ describe('times on the page', () => {
 });
 
 describe('a job that is submitted again', () => {
-  const defaults = { environment: { PATH: '/bin', LINES: 'a\nb' }, directory: '/work' };
+  const defaults = { environment: { PATH: '/bin' }, directory: '/work' };
   const specOf = (job: SimpleJob) => jobspecOf(job, defaults) as unknown as Jobspec;
 
   it.each<SimpleJob>([
@@ -76,7 +76,6 @@ describe('a job that is submitted again', () => {
     { command: 'x', nodes: 2, tasks: 3, exclusive: true, queue: 'batch', options: { verbose: 1 } },
     {
       command: 'x',
-      environment: { A: 'b=c' },
       dependencies: ['afterok:f12', { scheme: 'begin-time', value: '5' }],
     },
   ])('is the same job: %j', (job) => {

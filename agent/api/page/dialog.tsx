@@ -21,18 +21,15 @@ export function Confirm({ title, verb, typed, otherwise = 'Keep it', children, a
   const [text, setText] = useState('');
   const [error, setError] = useState('');
   const [busy, setBusy] = useState(false);
-  useEffect(() => {
-    const shown = dialog.current;
-    shown?.showModal();
-    // A dialog that is closed, and not only removed, gives back the focus.
-    return () => shown?.close();
-  }, []);
+  useEffect(() => dialog.current?.showModal(), []);
+  // A dialog that is closed, and not only removed, gives back the focus. Its event then removes it.
+  const close = () => dialog.current?.close();
   const confirm = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
     try {
       await act();
-      onClose();
+      close();
     } catch (reason) {
       setError(sentenceOf(reason));
     } finally {
@@ -56,7 +53,7 @@ export function Confirm({ title, verb, typed, otherwise = 'Keep it', children, a
           {error}
         </p>
         <div class="actions">
-          <button type="button" onClick={onClose}>
+          <button type="button" onClick={close}>
             {otherwise}
           </button>
           <button type="submit" class="danger" disabled={busy || (typed !== undefined && text !== typed)}>

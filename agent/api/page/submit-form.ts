@@ -20,7 +20,6 @@ export type Form = typeof emptyForm;
 
 /** What an earlier job has and the form has no field for. */
 export interface Kept {
-  readonly environment?: Readonly<Record<string, string>>;
   readonly queue?: string;
   readonly options?: object;
   readonly exclusive?: boolean;
@@ -31,7 +30,7 @@ const given = (text: string) => (text.trim() === '' ? undefined : text.trim());
 
 /** What the form says, as the API takes it; what is empty is left to the API. Throws an Error that names a line which is no variable. */
 export function jobOf(form: Form, { exclusive, ...kept }: Kept = {}) {
-  const environment = { ...kept.environment, ...readEnvironment(form.environment) };
+  const environment = readEnvironment(form.environment);
   const job = {
     ...kept,
     command: form.command,
@@ -57,7 +56,7 @@ interface Resource {
   readonly with?: readonly Resource[];
 }
 
-/** The parts of a jobspec (RFC 14, RFC 25) that the form knows. */
+/** The parts of a jobspec (RFC 14, RFC 25) that the form knows. Flux keeps no environment in it (job-ingest.c). */
 export interface Jobspec {
   readonly resources: readonly Resource[];
   readonly tasks: readonly {
@@ -68,7 +67,6 @@ export interface Jobspec {
     readonly system?: {
       readonly duration?: number;
       readonly cwd?: string;
-      readonly environment?: Readonly<Record<string, string>>;
       readonly job?: { readonly name?: string };
       readonly queue?: string;
       readonly dependencies?: readonly Readonly<Record<string, string>>[];
@@ -94,7 +92,7 @@ export function formOf(
   if (slot?.type !== 'slot' || counts.some((count) => typeof count !== 'number')) return undefined;
   if (total === undefined && per_slot !== 1) return undefined;
   const of = (type: string) => slot.with?.find((each) => each.type === type)?.count;
-  const { duration, cwd, environment, job, queue, dependencies, shell } = jobspec.attributes?.system ?? {};
+  const { duration, cwd, job, queue, dependencies, shell } = jobspec.attributes?.system ?? {};
   const command = shellLine(task.command);
   const form = {
     ...emptyForm,
@@ -115,7 +113,6 @@ export function formOf(
   return {
     form,
     kept: {
-      ...(environment && { environment }),
       ...(queue !== undefined && { queue }),
       ...(options && { options }),
       ...(exclusive && { exclusive }),

@@ -1,7 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask, get, type Job, Refusal, type Submitted, sentenceOf } from './ask.ts';
-import { plural } from './format.ts';
 import {
   emptyForm,
   type Form,
@@ -139,18 +138,17 @@ function Field({ label, all = false, fault, children }: FieldProps) {
 
 /** What the job takes from the one before without a field that shows it. */
 function KeptNote({ from, kept }: { readonly from: string; readonly kept: Kept }) {
-  const { environment = {}, queue, options, exclusive } = kept;
-  const variables = Object.keys(environment).length;
+  const { queue, options, exclusive } = kept;
   const parts = [
-    variables > 0 && `its environment (${plural(variables, 'variable')})`,
     queue !== undefined && `the queue ${queue}`,
     options && `shell options (${Object.keys(options).join(', ')})`,
     exclusive && 'whole nodes',
   ].filter(Boolean);
   return (
-    <p class="quiet all">
+    <p class="quiet all kept">
       As job <a href={`#/jobs/${from}`}>{from}</a>
-      {parts.length > 0 && `, with ${parts.join(', ')}`}.
+      {parts.length > 0 && `, with ${parts.join(', ')}`}. Flux keeps no environment of a job: variables that
+      it was given are to be given again.
     </p>
   );
 }
