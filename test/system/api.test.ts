@@ -263,7 +263,7 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
     page = await browser.newPage({ viewport: { width: 1200, height: 800 } });
     page.on('pageerror', ({ message }) => complaints.push(message));
     page.on('console', (message) => {
-      if (message.type() === 'error' && !/status of 401/.test(message.text()))
+      if (message.type() === 'error' && !/status of (401|422)/.test(message.text()))
         complaints.push(message.text());
     });
     page.on('dialog', (dialog) => {
@@ -276,6 +276,9 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
     await bed?.close();
   });
   const picture = (name: string) => page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  /** The id or the name of the element that has the focus, else its text. */
+  const focused = () =>
+    page.evaluate<string>('(({ activeElement: it }) => it.id || it.name || it.textContent)(document)');
   const submit = async (command: string, fields: Record<string, string>) => {
     await page.getByRole('link', { name: 'Submit' }).click();
     await page.getByLabel('Command').fill(command);
@@ -287,6 +290,9 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
 
   it('lets nobody in with a wrong token, and somebody with the right one', async () => {
     await page.goto(urlOf(pods[0] as Pod));
+    await page.getByText('kubectl get secret').waitFor();
+    expect(await focused()).toBe('token');
+    await picture('sign-in');
     await page.getByLabel('Token').fill('wrong-0123456789abcdef');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByText('This is no token of this API.').waitFor();
@@ -294,6 +300,7 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Jobs' }).waitFor();
     await page.getByText('live', { exact: true }).waitFor();
+    expect(await focused()).toBe('jobs-title');
     expect(await page.evaluate('document.cookie')).toBe('');
   });
 
@@ -313,6 +320,70 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
     await picture('job');
   });
 
+  it('shows what a job runs and how long it has run, second by second', async () => {
+    await submit('sleep 1000 && true', {});
+    await page.getByRole('heading', { level: 2, name: /^sleep f/ }).waitFor();
+    expect(await focused()).toBe('job-title');
+    await page.getByText('sleep 1000 && true', { exact: true }).waitFor();
+    const seconds = async (least: number) => {
+      const text = page.getByRole('definition').filter({ hasText: /^\d+ s$/ });
+      const read = async () => Number.parseInt((await text.textContent()) ?? '', 10);
+      return (await until(read, (now) => now >= least)).answer;
+    };
+    const first = await seconds(1);
+    expect(await seconds(first + 2)).toBeLessThan(60);
+    await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+    const cell = page.getByRole('row', { name: /sleep run/ }).getByRole('cell', { name: /^\d+ s$/ });
+    const before = await cell.textContent();
+    await until(
+      () => cell.textContent(),
+      (now) => now !== before,
+    );
+  });
+
+  it('submits a job again, with what is wrong at the field that it is about', async () => {
+    await page
+      .getByRole('row', { name: /sleep run/ })
+      .getByRole('link')
+      .click();
+    await page.getByRole('link', { name: 'Submit again' }).click();
+    const command = page.getByLabel('Command');
+    await until(
+      () => command.inputValue(),
+      (line) => line === 'sleep 1000 && true',
+    );
+    await page.getByLabel('Time limit').fill('soon');
+    await page.getByLabel('Environment').fill('FOO');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByText('expected NAME=VALUE, not "FOO"').waitFor();
+    expect(await focused()).toBe('environment');
+    await page.getByLabel('Environment').fill('FOO=bar');
+    await page.getByRole('button', { name: 'Submit' }).click();
+    await page.getByText('expected seconds, or a time such as 90s, 10m or 1.5h').waitFor();
+    expect(await focused()).toBe('duration');
+    await picture('faults');
+    await page.getByLabel('Time limit').fill('10m');
+    await page.getByLabel('Urgency').fill('0');
+    await page.getByRole('button', { name: 'Submit' }).click();
+    await page.getByRole('heading', { level: 2, name: /^sleep f/ }).waitFor();
+    await page.getByRole('button', { name: 'Cancel', exact: true }).press('Enter');
+    await page.keyboard.press('Escape');
+    await until(focused, (name) => name === 'Cancel');
+    await page.getByRole('button', { name: 'Cancel', exact: true }).press('Enter');
+    await page.getByRole('button', { name: 'Cancel the job' }).press('Enter');
+    await page.getByText('canceled', { exact: true }).waitFor();
+    // The button that had the focus is gone.
+    await until(focused, (name) => name === 'job-title');
+    await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+    await page
+      .getByRole('row', { name: /sleep run/ })
+      .getByRole('button')
+      .click();
+    await page.getByRole('button', { name: 'Cancel the job' }).click();
+    await page.getByRole('row', { name: /sleep run/ }).waitFor({ state: 'detached' });
+  });
+
   it('cancels another after asking', async () => {
     await submit('sleep 1000', { Name: 'long' });
     await page.getByText('run', { exact: true }).waitFor();
@@ -320,7 +391,7 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
     await page.getByRole('button', { name: /^Cancel job/ }).click();
     await picture('cancel');
     await page.getByRole('button', { name: 'Cancel the job' }).click();
-    await page.getByRole('cell', { name: 'canceled' }).waitFor();
+    await page.getByRole('row', { name: /long canceled/ }).waitFor();
     await page.getByLabel('Search jobs').fill('long');
     await page.getByRole('row', { name: /onerror/ }).waitFor({ state: 'detached' });
     await picture('jobs');
@@ -331,10 +402,16 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
     const square = page.getByRole('button', { name: /^web-2, rank 2/ });
     await square.focus();
     await page.keyboard.press('Enter');
-    await page.getByLabel('Why it is drained').fill('to be looked into');
+    await page.getByRole('button', { name: 'Drain' }).press('Enter');
+    const reason = page.getByLabel('Reason');
+    await reason.waitFor();
+    // Without a reason nothing happens.
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('to be looked into');
     await page.keyboard.press('Enter');
     await page.getByText(/Drained since .*to be looked into/).waitFor();
     await page.getByRole('button', { name: /^web-2, rank 2: drained/ }).waitFor();
+    await until(focused, (name) => name === 'Undrain');
     await picture('nodes');
   });
 
@@ -356,7 +433,7 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
     await page.setViewportSize({ width: 1200, height: 800 });
   });
 
-  it('brings the cluster down after its name was typed, and all pods end with 0', async () => {
+  it('brings the cluster down after its name was typed, all pods end with 0, and it says so and asks no more', async () => {
     await page.getByRole('button', { name: 'Bring down' }).click();
     const button = page.getByRole('button', { name: 'Bring it down' });
     expect(await button.isDisabled()).toBe(true);
@@ -364,6 +441,13 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
     await picture('down');
     await button.click();
     expect(await exitCodes(pods), logsOf(pods)).toEqual([0, 0, 0, 0]);
+    await page.getByRole('heading', { name: 'The MiniCluster has ended' }).waitFor();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    await picture('ended');
+    // Longer than the pause after which a browser opens an event stream again.
+    await page.waitForTimeout(5000);
+    expect(asked).toEqual([]);
     // The connection to what has gone is all there may be to complain about.
     expect(complaints.filter((text) => !/ERR_|Failed to load/.test(text))).toEqual([]);
   });
