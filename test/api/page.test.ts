@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { jobspecOf } from '../../agent/api/jobspec.ts';
+import { commandText } from '../../agent/api/page/command-text.ts';
 import { Refusal, sentenceOf } from '../../agent/api/page/ask.ts';
 import { readEnvironment } from '../../agent/api/page/environment.ts';
 import { elapsed } from '../../agent/api/page/format.ts';
 import { gapsOf } from '../../agent/api/page/gaps.ts';
 import { closerOffset } from '../../agent/api/page/leader-clock.ts';
 import { isRunning, runTimeText } from '../../agent/api/page/run-time.ts';
-import { shellLine } from '../../agent/api/page/shell-line.ts';
 import { emptyForm, faultsByField, formOf, type Jobspec, jobOf } from '../../agent/api/page/submit-form.ts';
 import type { SimpleJob } from '../../agent/api/schemas.ts';
 
@@ -84,7 +84,7 @@ describe('a job that is submitted again', () => {
     if (!again) throw new Error('there is no form');
     const body = jobOf(again.form, again.kept) as unknown as SimpleJob;
     const after = specOf(body);
-    const line = shellLine(before.tasks[0]?.command ?? []);
+    const line = commandText(before.tasks[0]?.command ?? []);
     expect(after).toEqual({
       ...before,
       tasks: [{ ...before.tasks[0], command: ['sh', '-c', line] }],

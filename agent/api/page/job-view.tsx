@@ -2,11 +2,11 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { ask, type Eventlog, get, type Job, sentenceOf } from './ask.ts';
+import { commandText } from './command-text.ts';
 import { duration, elapsed, moment, plural } from './format.ts';
 import { Badge, CancelDialog, isActive, RunTime } from './jobs-view.tsx';
 import { type Live, useRefresh } from './live.ts';
 import { Output } from './output.tsx';
-import { shellLine } from './shell-line.ts';
 import type { Jobspec } from './submit-form.ts';
 import { useLeaderNow } from './ticks.ts';
 import { Title } from './title.tsx';
@@ -48,7 +48,7 @@ export function JobView(props: { readonly id: string; readonly live: Live; reado
       <Title id="job-title">
         {job.name} <small>{job.id}</small> <Badge job={job} />
       </Title>
-      {jobspec && <pre class="command">{shellLine(jobspec.tasks[0]?.command ?? [])}</pre>}
+      {jobspec && <pre class="command">{commandText(jobspec.tasks[0]?.command ?? [])}</pre>}
       <p class="error" role="alert">
         {error}
       </p>

@@ -1,7 +1,7 @@
 /** The form of a job: as the API takes it, from the jobspec of an earlier one, and with what the API finds wrong. Data in, data out. */
 import { nameOfLine } from '../job-name.ts';
+import { commandText } from './command-text.ts';
 import { readEnvironment } from './environment.ts';
-import { shellLine } from './shell-line.ts';
 
 export const emptyForm = {
   command: '',
@@ -93,7 +93,7 @@ export function formOf(
   if (total === undefined && per_slot !== 1) return undefined;
   const of = (type: string) => slot.with?.find((each) => each.type === type)?.count;
   const { duration, cwd, job, queue, dependencies, shell } = jobspec.attributes?.system ?? {};
-  const command = shellLine(task.command);
+  const command = commandText(task.command);
   const form = {
     ...emptyForm,
     command,

@@ -1,5 +1,5 @@
 /** A program and its arguments as a line for sh. Data in, data out. */
-export function shellLine(argv: readonly string[]): string {
+export function commandText(argv: readonly string[]): string {
   const [program, flag, line, ...rest] = argv;
   if (program === 'sh' && flag === '-c' && line !== undefined && rest.length === 0) return line;
   return argv.map(quoted).join(' ');
