@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { jobspecOf } from '../../agent/api/jobspec.ts';
-import { commandText } from '../../agent/api/page/command-text.ts';
 import { Refusal, sentenceOf } from '../../agent/api/page/ask.ts';
+import { commandText } from '../../agent/api/page/command-text.ts';
 import { readEnvironment } from '../../agent/api/page/environment.ts';
 import { elapsed } from '../../agent/api/page/format.ts';
 import { gapsOf } from '../../agent/api/page/gaps.ts';
