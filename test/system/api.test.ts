@@ -280,7 +280,7 @@ describe.skipIf(unavailable ?? !browserPath)('the web page in Chromium', () => {
   const focused = () =>
     page.evaluate<string>('(({ activeElement: it }) => it.id || it.name || it.textContent)(document)');
   const submit = async (command: string, fields: Record<string, string>) => {
-    await page.getByRole('link', { name: 'Submit' }).click();
+    await page.getByRole('link', { name: 'Submit', exact: true }).click();
     await page.getByLabel('Command').fill(command);
     for (const [label, value] of Object.entries(fields))
       await page.getByLabel(label, { exact: true }).fill(value);
