@@ -17,6 +17,8 @@ export interface BrokerObservation {
   connected: boolean;
   /** Every state it has been in, the present one last; empty until it has said the first. */
   readonly states: { readonly state: BrokerState; readonly since: number }[];
+  /** Whether its last state came over the present connection: what came before that broke may have changed. */
+  confirmed: boolean;
   /** The moment since which it owes an answer; undefined while it owes none. */
   silentSince: number | undefined;
   /** The subtree below it. */
@@ -108,6 +110,7 @@ export const createBrokerObservation = (pid: number, now: number = instant()): B
   startedAt: now,
   connected: false,
   states: [],
+  confirmed: false,
   silentSince: undefined,
   overlay: undefined,
   heartbeat: undefined,

@@ -43,7 +43,8 @@ export async function answer(
     return json(200, statusOf(observations));
   }
   if (path === '/metrics') {
-    const body = metricsText(observations, await jobStates());
+    const [states] = await Promise.all([jobStates(), pulse()]);
+    const body = metricsText(observations, states);
     return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body };
   }
   return undefined;

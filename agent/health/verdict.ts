@@ -1,5 +1,6 @@
 /** What the probes answer: pure judgements of what is known. Each says why. */
 
+import { formatIdset } from '../cluster/idset.ts';
 import { type BrokerState, isAfter } from '../flux/services/state-machine.ts';
 import { instant } from '../instant.ts';
 import {
@@ -92,6 +93,7 @@ function judgeReady(observations: Observations, now: number): Verdict {
     return no(`the broker has not answered for ${seconds(now - broker.silentSince)}`);
   const state = stateOf(broker);
   if (!state) return no('the broker has not said its state yet');
+  if (!broker.confirmed) return no(`the broker does not confirm its state, which was ${state}`);
   const leads = membership?.rank === 0;
   const silent = parentSilentSince(broker, now);
   if (silent !== undefined) return no(`the parent is lost: no heartbeat for ${seconds(now - silent)}`);
@@ -111,10 +113,12 @@ function judgeReady(observations: Observations, now: number): Verdict {
 function subtrees({ overlay }: BrokerObservation): string {
   const away = overlay?.children.filter(({ status }) => status !== 'full') ?? [];
   if (away.length === 0) return '';
-  return `; below it ${away
-    .map(({ rank, status }) => `rank ${rank} is ${status}`)
-    .slice(0, 5)
-    .join(', ')}`;
+  const byStatus = Map.groupBy(away, ({ status }) => status);
+  const clauses = [...byStatus].map(([status, children]) => {
+    const ranks = formatIdset(children.map(({ rank }) => rank));
+    return children.length === 1 ? `rank ${ranks} is ${status}` : `ranks ${ranks} are ${status}`;
+  });
+  return `; below it ${clauses.join(', ')}`;
 }
 
 /** Past `join`, and not on its way out. */

@@ -1,6 +1,7 @@
 /**
  * Keeps one connection to the broker's local socket while the broker lives, and notes what it says: every state as it is
- * entered, the subtree below, the heartbeat that comes down from rank 0. Nothing is polled.
+ * entered, the subtree below, the heartbeat that comes down from rank 0. Nothing is polled. A probe asks for the state all the same: a
+ * stream that has ended, or that the broker has refused, must not leave a state behind that is no longer true.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,6 +13,7 @@ import {
   type BrokerState,
   brokerStates,
   getState,
+  isAfter,
   isOnline,
   watchState,
 } from '../flux/services/state-machine.ts';
@@ -24,8 +26,9 @@ export interface BrokerWatch {
   /** The connection, while there is one. */
   readonly client: () => FluxClient | undefined;
   /**
-   * Asks the broker for a sign of life and waits for it, 200 ms at most. What comes of it is noted as `silentSince`. Any number of
-   * callers share one question, and a broker that has answered is asked again 100 ms later at the earliest.
+   * Asks the broker for its state and waits for it, 200 ms at most. The state is noted; where none comes, that is noted as
+   * `silentSince` or `confirmed`. Any number of callers share one question, and a broker that has answered is asked again 100 ms later
+   * at the earliest.
    */
   readonly pulse: () => Promise<void>;
   /** Fulfilled when the watch has ended, which it does with `signal`. */
@@ -49,54 +52,59 @@ export interface WatchOptions {
 export function watchBroker(broker: BrokerObservation, options: WatchOptions): BrokerWatch {
   const { signal, connect, state: before, now = instant } = options;
   if (before) noteState(broker, before.state, before.since);
-  let client: FluxClient | undefined;
+  let connection: Connection | undefined;
   let question: Promise<void> | undefined;
   let staleAt = 0;
 
   const keep = async () => {
     while (!signal.aborted) {
-      client = await connect(signal);
+      const client = await connect(signal);
       if (!client) return;
       staleAt = 0;
       broker.connected = true;
       broker.silentSince = undefined;
-      const close = client.close;
+      const { close } = client;
       signal.addEventListener('abort', close, { once: true });
-      await Promise.all([observe(client, broker, options), client.closed]);
+      connection = { client, enter: enterOver(client, broker, options) };
+      await Promise.all([observe(connection, options), client.closed]);
       signal.removeEventListener('abort', close);
-      client = undefined;
+      connection = undefined;
+      broker.confirmed = false;
     }
   };
 
   /** Settles with the answer, or when the patience ends; the answer is awaited all the same. */
-  const ask = (of: FluxClient): Promise<void> => {
+  const ask = (of: Connection): Promise<void> => {
     const asked = now();
     const { promise, resolve } = Promise.withResolvers<void>();
     const owed = setTimeout(() => {
       broker.silentSince ??= asked;
       resolve();
     }, patienceMs);
-    getState(of)
-      .then(() => {
+    getState(of.client)
+      .then(({ state, duration }) => {
         broker.silentSince = undefined;
+        of.enter(state, now() - duration * 1000);
       })
-      // The connection went: the watch connects again, or the broker has ended.
-      .catch(() => undefined)
+      // Most often the connection has ended: the watch connects again, or the broker has ended.
+      .catch(() => {
+        if (of === connection) broker.confirmed = false;
+      })
       .finally(() => {
         clearTimeout(owed);
-        if (of === client) staleAt = now() + reuseMs;
+        if (of === connection) staleAt = now() + reuseMs;
         resolve();
       });
     return promise;
   };
 
   return {
-    client: () => client,
+    client: () => connection?.client,
     pulse: async () => {
-      if (!client) return;
+      if (!connection) return;
       if (now() >= staleAt) {
         staleAt = Number.POSITIVE_INFINITY;
-        question = ask(client);
+        question = ask(connection);
       }
       await question;
     },
@@ -110,8 +118,19 @@ const patienceMs = 200;
 /** For as long an answer counts: whoever asks without end makes the broker answer ten times a second, and a broker that has stopped is noticed as soon. */
 const reuseMs = 100;
 
-async function observe(client: FluxClient, broker: BrokerObservation, options: WatchOptions): Promise<void> {
+interface Connection {
+  readonly client: FluxClient;
+  /** Notes a state that the broker has said over this connection: of its own accord, or when it was asked. */
+  readonly enter: (state: BrokerState, at: number) => void;
+}
+
+function enterOver(
+  client: FluxClient,
+  broker: BrokerObservation,
+  options: WatchOptions,
+): Connection['enter'] {
   const { now = instant, log, leads, onState = () => undefined } = options;
+  let last: BrokerState | undefined;
   let following = false;
   const follow = () => {
     if (following) return;
@@ -123,17 +142,25 @@ async function observe(client: FluxClient, broker: BrokerObservation, options: W
     if (leads) void noteOnline(client, broker).catch(quietly);
     else void noteHeartbeat(client, broker, now).catch(quietly);
   };
+  return (state, at) => {
+    broker.confirmed = true;
+    // The stream and an answer may overtake each other: a broker never goes back to an earlier state.
+    if (last !== undefined && !isAfter(state, last)) return;
+    last = state;
+    noteState(broker, state, at);
+    onState(state, client);
+    if (isOnline(state)) follow();
+  };
+}
+
+async function observe({ client, enter }: Connection, { now = instant, log }: WatchOptions): Promise<void> {
   let gone = false;
   void client.closed.then(() => {
     gone = true;
   });
   for (let pauseMs = retryMs.least; !gone; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
     try {
-      for await (const state of watchState(client)) {
-        noteState(broker, state, now());
-        onState(state, client);
-        if (isOnline(state)) follow();
-      }
+      for await (const state of watchState(client)) enter(state, now());
     } catch (error) {
       // The socket is there before the services are, and after them.
       log('debug', 'The broker does not tell its state', { why: String(error) });
@@ -152,7 +179,7 @@ export function noteEnd(broker: BrokerObservation, at: number): void {
 /** A broker goes through the states up to `run` in their order: one that was left before it was seen is noted with the next. */
 function noteState(broker: BrokerObservation, state: BrokerState, at: number): void {
   const last = stateOf(broker);
-  if (last === state) return;
+  if (last !== undefined && !isAfter(state, last)) return;
   const place = brokerStates.indexOf(state);
   const seen = last === undefined ? -1 : brokerStates.indexOf(last);
   const passed = place <= brokerStates.indexOf('run') ? brokerStates.slice(seen + 1, place) : [];
@@ -162,11 +189,19 @@ function noteState(broker: BrokerObservation, state: BrokerState, at: number): v
 }
 
 async function noteOverlay(client: FluxClient, broker: BrokerObservation): Promise<void> {
-  for await (const health of watchHealth(client)) broker.overlay = health;
+  try {
+    for await (const health of watchHealth(client)) broker.overlay = health;
+  } finally {
+    broker.overlay = undefined;
+  }
 }
 
 async function noteOnline(client: FluxClient, broker: BrokerObservation): Promise<void> {
-  for await (const online of watchGroup(client, 'broker.online')) broker.online = online;
+  try {
+    for await (const online of watchGroup(client, 'broker.online')) broker.online = online;
+  } finally {
+    broker.online = undefined;
+  }
 }
 
 const heartbeatStats = z.object({ period: z.number() });

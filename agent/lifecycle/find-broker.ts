@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { errnoOf, messageOf } from '../errors.ts';
 import { connectFlux, type FluxClient } from '../flux/client.ts';
 import { Errno, FluxError } from '../flux/errors.ts';
-import { watchState } from '../flux/services/state-machine.ts';
 import type { Attachment } from '../health/observations.ts';
 import { whenThere } from '../health/when-there.ts';
 import { longestTimerMs } from '../instant.ts';
@@ -92,12 +91,18 @@ async function meet(socket: string, signal: AbortSignal): Promise<FoundBroker> {
   }
 }
 
-/** Others than the owner may be let in, and ask for the state, but are not told of its changes (flux-core src/broker/state_machine.c). */
+/**
+ * With `allow-guest-user` others than the owner are admitted, and may ask for the state, but not watch it (flux-core
+ * src/broker/state_machine.c, state-machine.monitor). Before its state is `init` a broker answers a request to watch it with EAGAIN,
+ * whoever asks. The log is for the owner as well, and answers in every state (src/broker/modhash.c, allow_early_request).
+ */
 async function assertMayWatch(client: FluxClient, { owner }: Instance, signal: AbortSignal): Promise<void> {
+  const log = client.stream('log.dmesg', { follow: false, nobacklog: true }, { text: true, signal });
   try {
-    for await (const _ of watchState(client, { signal })) return;
+    for await (const _ of log) return;
   } catch (error) {
-    if (!(error instanceof FluxError && error.errnum === Errno.permission)) throw error;
+    // Any other answer says nothing of this user.
+    if (!(error instanceof FluxError && error.errnum === Errno.permission)) return signal.throwIfAborted();
     throw new Error(`only user ${owner}, its owner, may watch the broker, not user ${process.getuid?.()}`);
   }
 }

@@ -97,6 +97,41 @@ const rows: readonly Row[] = [
     /the instance runs; below it rank 2 is lost$/,
   ],
   [
+    'a leader six of whose children have not come',
+    {
+      state: 'run',
+      change: ({ broker }) => {
+        const below = (rank: number, status: 'full' | 'lost' | 'offline') => ({ rank, status, duration: 1 });
+        const offline = [2, 3, 4, 5, 6, 7].map((rank) => below(rank, 'offline'));
+        if (broker)
+          broker.overlay = {
+            rank: 0,
+            status: 'partial',
+            duration: 1,
+            children: [below(1, 'full'), ...offline, below(9, 'lost')],
+          };
+      },
+    },
+    true,
+    true,
+    true,
+    /the instance runs; below it ranks 2-7 are offline, rank 9 is lost$/,
+  ],
+  [
+    'a broker whose connection has ended since it said that it runs',
+    {
+      set: follower,
+      state: 'run',
+      change: ({ broker }) => {
+        if (broker) broker.confirmed = false;
+      },
+    },
+    true,
+    true,
+    false,
+    /^the broker does not confirm its state, which was run$/,
+  ],
+  [
     'a follower that has joined but waits for the quorum',
     { set: follower, state: 'quorum' },
     true,

@@ -89,6 +89,52 @@ describe('the watch over a broker', () => {
     await watch.ended;
   });
 
+  it('notes what a broker answers that has refused to tell its changes', async () => {
+    const [EPERM, EAGAIN] = [1, 11];
+    let state = 'join';
+    await using fake = await startFakeBroker({
+      onRequest: (request, connection) => {
+        if (request.topic === 'state-machine.get') return connection.respond(request, { state, duration: 1 });
+        if (request.topic === 'state-machine.monitor')
+          return connection.respond(request, undefined, state === 'join' ? EAGAIN : EPERM);
+        if ((request.flags & Flag.noResponse) === 0) connection.respond(request, undefined, EPERM);
+      },
+    });
+    const { broker, watch, end } = watched(fake);
+    await expect.poll(() => broker.states.at(-1)?.state).toBe('join');
+    state = 'init';
+    await expect.poll(() => broker.states.at(-1)?.state).toBe('init');
+    for (state of ['quorum', 'run', 'cleanup']) {
+      const asked = async () => {
+        await watch.pulse();
+        return broker.states.at(-1)?.state;
+      };
+      await expect.poll(asked).toBe(state);
+    }
+    end();
+    await watch.ended;
+  });
+
+  it('takes no state for confirmed once the connection that told it has ended', async () => {
+    await using fake = await brokerThatRuns();
+    const broker = createBrokerObservation(27);
+    const life = new AbortController();
+    const client = await connectFlux(fake.path);
+    const connections = [client];
+    const { ended, pulse } = watchBroker(broker, {
+      connect: async () => connections.pop(),
+      leads: true,
+      signal: life.signal,
+      log: recordedLog(),
+    });
+    await expect.poll(() => broker.states.at(-1)?.state).toBe('run');
+    await pulse();
+    expect(broker.confirmed).toBe(true);
+    client.close();
+    await ended;
+    expect(broker.confirmed).toBe(false);
+  });
+
   it('connects a thousand times anew, and holds no more files than before', async () => {
     let connected = 0;
     await using fake = await brokerThatRuns(({ socket }) => {

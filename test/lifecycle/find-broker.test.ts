@@ -7,16 +7,21 @@ import { type BrokerSearch, findBroker } from '../../agent/lifecycle/find-broker
 import { type FakeBrokerOptions, startFakeBroker } from '../support/fake-broker.ts';
 import { recordedLog } from '../support/recorded-log.ts';
 
-const [EPERM, ENOENT] = [1, 2];
+const [EPERM, ENOENT, EAGAIN, ENODATA] = [1, 2, 11, 61];
 const runs = 5;
 const user = process.getuid?.() ?? 0;
 
-/** A broker in state `run` that answers what it is asked for, with these attributes, and lets who asks watch it or not. */
-function brokerWith(attributes: Readonly<Record<string, string>>, errnum = 0): FakeBrokerOptions {
+/** A broker that answers what it is asked for, with these attributes; its log tells the owner from others: ENODATA ends it. */
+function brokerWith(
+  attributes: Readonly<Record<string, string>>,
+  { state = 'run', log = ENODATA } = {},
+): FakeBrokerOptions {
   return {
     onRequest: (request, { respond }) => {
-      if (request.topic === 'state-machine.get') return respond(request, { state: 'run', duration: 100 });
-      if (request.topic === 'state-machine.monitor') return respond(request, { state: runs }, errnum);
+      if (request.topic === 'state-machine.get') return respond(request, { state, duration: 100 });
+      if (request.topic === 'state-machine.monitor')
+        return respond(request, { state: runs }, state === 'run' ? 0 : EAGAIN);
+      if (request.topic === 'log.dmesg') return respond(request, undefined, log);
       if (request.topic !== 'attr.get') return;
       const { name } = JSON.parse(
         Buffer.from(request.payload ?? [])
@@ -124,14 +129,18 @@ describe('the search for a broker that somebody else starts', () => {
     stop.abort();
   });
 
-  it('says who may watch a broker that lets others in', async () => {
-    const theirs = { ...follower, 'security.owner': '4711' };
-    await using broker = await startFakeBroker(brokerWith(theirs, EPERM));
-    const { attachment, stop } = search([broker.path]);
-    const why = `only user 4711, its owner, may watch the broker, not user ${user}`;
-    await expect.poll(() => attachment.obstacle).toBe(`${broker.path}: ${why}`);
-    stop.abort();
-  });
+  // Before `init` a broker tells its state to all who ask, and its changes to nobody.
+  it.each(['load-builtins', 'join', 'run'])(
+    'says who may watch a broker that lets others in, in state %s',
+    async (state) => {
+      const theirs = { ...follower, 'security.owner': '4711' };
+      await using broker = await startFakeBroker(brokerWith(theirs, { state, log: EPERM }));
+      const { attachment, stop } = search([broker.path]);
+      const why = `only user 4711, its owner, may watch the broker, not user ${user}`;
+      await expect.poll(() => attachment.obstacle).toBe(`${broker.path}: ${why}`);
+      stop.abort();
+    },
+  );
 
   it('says that a broker does not answer, and finds it when it does', async () => {
     await using broker = await startFakeBroker({ ...brokerWith(follower), admission: undefined });

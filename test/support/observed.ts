@@ -33,6 +33,7 @@ export function observed({
   if (state !== 'none') {
     const broker = createBrokerObservation(27, now - 10_000);
     broker.connected = state !== undefined;
+    broker.confirmed = broker.connected;
     if (state) broker.states.push({ state, since: now - 5000 });
     observations.broker = broker;
     observations.brokersStarted = 1;
