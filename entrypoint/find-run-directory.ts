@@ -3,6 +3,7 @@ import { constants, fstatSync, lstatSync, openSync, type Stats, statSync } from 
 import { basename, dirname, join } from 'node:path';
 import { directoryFault, isOpen, socketFault } from '../agent/broker/ownership.ts';
 import {
+  expectedRunDirectory,
   type RunDirectory,
   runDirectoryAt,
   type UsualPlaces,
@@ -42,6 +43,7 @@ export function locateRunDirectory(
       ? [
           [places.shared, 'shared'],
           [places.private, 'private'],
+          [places.observer, 'private'],
         ]
       : [[configured, 'configured']];
   for (const [path, kind] of candidates) {
@@ -58,8 +60,8 @@ export function locateRunDirectory(
       skipped(`${sentence}. It is skipped.`);
     }
   }
-  // There is no agent yet: the error says where it was looked for.
-  const nowhere = runDirectoryAt(candidates[0]?.[0] ?? places.shared);
+  // There is no agent yet: this is where it will be.
+  const nowhere = expectedRunDirectory(configured, places);
   return { ...nowhere, owner: ownIdentity(), brokerSocket: nowhere.socket };
 }
 

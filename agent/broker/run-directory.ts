@@ -1,4 +1,6 @@
 import {
+  accessSync,
+  constants,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -27,19 +29,31 @@ export interface RunDirectory extends BrokerPaths {
   readonly agentSocket: string;
 }
 
+const ownUid = process.getuid?.() ?? 0;
+
 /** Where it is unless configured: the first choice, and what serves where that cannot be written. */
 export interface UsualPlaces {
   readonly shared: string;
   readonly private: string;
+  /**
+   * For an agent that only observes. Every container can write in /dev/shm, whatever its root file system, but the containers of a pod
+   * have it in common (containerd internal/cri/server, the sandbox's shm): it is no place for a secret.
+   */
+  readonly observer: string;
 }
 export const usualPlaces: UsualPlaces = {
   shared: '/run/flux-pod',
-  private: `/tmp/flux-pod-${process.getuid?.() ?? 0}`,
+  private: `/tmp/flux-pod-${ownUid}`,
+  observer: `/dev/shm/flux-pod-${ownUid}`,
 };
+type PlacesOfAll = Pick<UsualPlaces, 'shared' | 'private'>;
 /** Flux leaves room for a socket's name in sockaddr_un (flux-core src/broker/rundir.c). */
 const longestRunDirectory = 96;
 const writableHint =
   'Set FLUX_POD_DIR to a directory that this user can write, such as the mount of an emptyDir.';
+const takenHint = 'Set FLUX_POD_DIR to another directory in each container.';
+const servedHint =
+  '`flux-pod status` asks it. A second agent needs another FLUX_POD_DIR and another FLUX_POD_HTTP.';
 
 /**
  * Makes the run-time directory ready: `configured` (FLUX_POD_DIR), else /run/flux-pod, else, where that cannot be written or is not
@@ -50,10 +64,66 @@ const writableHint =
 export async function openRunDirectory(
   configured: string | undefined,
   skipped: (sentence: string) => void,
-  places = usualPlaces,
+  places: PlacesOfAll = usualPlaces,
 ): Promise<RunDirectory> {
   if (configured !== undefined) return prepare(configured);
   return prepare(tryToMake(places.shared, skipped) ?? makePrivate(places.private));
+}
+
+/**
+ * The same for an agent that only observes (`flux-pod attach`): it does without a directory where none can be used, and `skipped` is
+ * called with each reason. Throws a PodError (exit 78) where another agent serves already.
+ */
+export async function openObserverDirectory(
+  configured: string | undefined,
+  skipped: (sentence: string) => void,
+  places: UsualPlaces = usualPlaces,
+): Promise<RunDirectory | undefined> {
+  try {
+    return await openRunDirectory(configured, skipped, places);
+  } catch (error) {
+    const tried = configured === undefined ? [places.shared, places.private] : [configured];
+    if ((await Promise.all(tried.map(isServed))).includes(true)) throw error;
+    skipped(messageOf(error));
+  }
+  // Whoever looks for the agent at FLUX_POD_DIR looks nowhere else.
+  if (configured !== undefined) return undefined;
+  return prepareOrSkip(places.observer, skipped);
+}
+
+async function prepareOrSkip(path: string, skipped: (sentence: string) => void) {
+  try {
+    return await prepare(makePrivate(path));
+  } catch (error) {
+    skipped(messageOf(error));
+    return undefined;
+  }
+}
+
+/** Where openRunDirectory would make it, and nothing is written to find out: for a command that only reads. */
+export function expectedRunDirectory(
+  configured: string | undefined,
+  places: PlacesOfAll = usualPlaces,
+): RunDirectory {
+  return runDirectoryAt(configured ?? (isUsable(places.shared) ? places.shared : places.private));
+}
+
+function isUsable(path: string): boolean {
+  const directory = lstatSync(path, { throwIfNoEntry: false });
+  if (directory && directoryFault(directory, ownUid) !== undefined) return false;
+  return writeFault(path) === undefined;
+}
+
+/** Why this user cannot write in a directory, or make it; undefined where it can. Nothing is written to find out. */
+export function writeFault(path: string): string | undefined {
+  const place = existsSync(path) ? path : dirname(path);
+  if (place !== path && !existsSync(place)) return writeFault(place);
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return `user ${ownUid} cannot write in ${place} (${errnoOf(error)})`;
+  }
 }
 
 /** Where things are in the run-time directory. */
@@ -72,15 +142,24 @@ export function runDirectoryAt(path: string): RunDirectory {
 }
 
 /**
- * In a pod of the Flux Operator the socket is also found where its users, and its flux-connect.sh, look for it. Where somebody
- * else's broker has its own socket, or this user may not write, nothing is done.
+ * In a pod of the Flux Operator the socket is also found where its users, and its flux-connect.sh, look for it. `missed` is called with
+ * a sentence where it is not: another broker has its own socket there, or this user may not write (the Operator's init container makes
+ * the directory as root).
  */
-export function linkFromOperatorSocket({ socket }: RunDirectory, at: string = operatorPaths.socket): void {
+export function linkFromOperatorSocket(
+  { socket }: RunDirectory,
+  missed: (sentence: string) => void,
+  at: string = operatorPaths.socket,
+): void {
   if (!existsSync(dirname(at))) return;
+  const miss = (why: string) =>
+    missed(`The broker's socket is not found at ${at}: ${why}. FLUX_URI=local://${socket} leads to it.`);
   try {
-    if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() ?? true) putLink(at, socket);
-  } catch {
-    // Not for this user to write: whoever looks there finds no broker.
+    const isOurs = lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() ?? true;
+    if (isOurs) putLink(at, socket);
+    else miss('something else is there');
+  } catch (error) {
+    miss(writeFault(dirname(at)) ?? messageOf(error));
   }
 }
 
@@ -97,9 +176,9 @@ function putLink(at: string, target: string): void {
 }
 
 /** Writes a file that only this user can read, whole or not at all. Throws a PodError (exit 78) where it cannot. */
-export function writePrivate(path: string, content: string, mode = 0o600): void {
+export function writePrivate(path: string, content: string, hint: string = writableHint): void {
   const unfinished = `${path}.new`;
-  const write = () => writeFileSync(unfinished, content, { mode, flag: 'wx' });
+  const write = () => writeFileSync(unfinished, content, { mode: 0o600, flag: 'wx' });
   try {
     try {
       write();
@@ -111,26 +190,23 @@ export function writePrivate(path: string, content: string, mode = 0o600): void 
     renameSync(unfinished, path);
   } catch (error) {
     throw new PodError(ExitCode.configuration, `Cannot write ${path}: ${messageOf(error)}`, {
-      hint: writableHint,
+      hint,
       cause: error,
     });
   }
 }
 
 async function prepare(path: string): Promise<RunDirectory> {
-  const refuse = (why: string) =>
-    new PodError(ExitCode.configuration, `Cannot use the run-time directory ${path}: ${why}`, {
-      hint: writableHint,
-    });
+  const refuse = (why: string, hint = writableHint) =>
+    new PodError(ExitCode.configuration, `Cannot use the run-time directory ${path}: ${why}`, { hint });
   const directory = runDirectoryAt(path);
   if (Buffer.byteLength(directory.runDirectory) > longestRunDirectory) {
     throw refuse(`sockets in it need a path of at most ${longestRunDirectory - '/broker'.length} bytes`);
   }
-  if (existsSync(directory.agentSocket) && (await isListening(directory.agentSocket)))
-    throw refuse('an agent already serves in it');
+  if (await isServed(path)) throw refuse('an agent already serves in it', servedHint);
   // A link leads to somebody else's broker: an agent that was attached to that has left it.
   if (isSocket(directory.socket) && (await isListening(directory.socket)))
-    throw refuse('a broker is already running in it');
+    throw refuse('a broker is already running in it', takenHint);
   try {
     rmSync(directory.runDirectory, { recursive: true, force: true });
     makeDirectories(directory.runDirectory);
@@ -158,8 +234,6 @@ function makeDirectories(path: string): void {
     if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
   }
 }
-
-const ownUid = process.getuid?.() ?? 0;
 
 function tryToMake(path: string, skipped: (sentence: string) => void): string | undefined {
   try {
@@ -192,6 +266,11 @@ function makePrivate(path: string): string {
   if (entry.uid === ownUid && (entry.mode & 0o077) === 0 && entry.isDirectory()) return path;
   throw refuse('it is not a private directory of this user', 'Remove it, or set FLUX_POD_DIR.');
 }
+
+const isServed = async (path: string): Promise<boolean> => {
+  const { agentSocket } = runDirectoryAt(path);
+  return existsSync(agentSocket) && (await isListening(agentSocket));
+};
 
 const isSocket = (path: string): boolean => existsSync(path) && lstatSync(path).isSocket();
 

@@ -43,7 +43,8 @@ export interface HealthServer {
 
 export interface ServeOptions extends Sources {
   readonly http: HostPort | 'off';
-  readonly socketPath: string;
+  /** Undefined where there is no place for one. */
+  readonly socketPath: string | undefined;
   /** Called for `POST /release` on the local socket. */
   readonly onRelease: () => void;
   readonly log: Log;
@@ -57,8 +58,10 @@ export async function serveHealth(options: ServeOptions): Promise<HealthServer> 
   const get = getAnswer(options);
   const local = httpServer(localLimits, localAnswer(get, options));
   const remote = httpServer(connectionLimits, rateLimited(get), extensions);
-  rmSync(socketPath, { force: true });
-  await listen(local, { path: socketPath }, log);
+  if (socketPath !== undefined) {
+    rmSync(socketPath, { force: true });
+    await listen(local, { path: socketPath }, log);
+  }
   if (http !== 'off') await listen(remote, http, log);
   return {
     extend: (extension) => extensions.push(extension),

@@ -1,7 +1,9 @@
 /** The life of an agent that watches over a broker which somebody else has started. */
-import { linkSocket, openRunDirectory } from '../broker/run-directory.ts';
+import { existsSync } from 'node:fs';
+import { linkSocket, openObserverDirectory, type RunDirectory } from '../broker/run-directory.ts';
 import type { Configuration } from '../config/resolve.ts';
-import { isOnline } from '../flux/services/state-machine.ts';
+import { messageOf } from '../errors.ts';
+import { type BrokerState, isAfter, isOnline } from '../flux/services/state-machine.ts';
 import { type Attachment, createObservations, type Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import { operatorPaths } from '../pod/operator-paths.ts';
@@ -15,6 +17,12 @@ import { handleSignals } from './signals.ts';
 /** Where brokers are that were not started by flux-pod: the Flux Operator's, and a system instance (flux-core etc/flux.service.in). */
 const usualSockets = [operatorPaths.socket, '/run/flux/local'];
 
+/**
+ * The Flux Operator's wait script has ended. The pod of a Job completes only when all of its containers have ended with 0, so nothing
+ * that is wrong with an observer may count from then on.
+ */
+export const isScriptOver = (): boolean => existsSync(operatorPaths.complete);
+
 /** Serves probes, status and metrics of the broker until it is stopped, or the broker has gone for good. */
 export async function attach(configuration: Configuration, log: Log): Promise<Outcome> {
   const lifecycle = createLifecycle(log);
@@ -25,9 +33,11 @@ export async function attach(configuration: Configuration, log: Log): Promise<Ou
   const signals = handleSignals(false, observations);
 
   const live = async (): Promise<Outcome> => {
-    const directory = await openRunDirectory(configuration.dir, (sentence) => log('warn', sentence));
+    const warn = (sentence: string) => log('warn', sentence);
+    const directory = await openObserverDirectory(configuration.dir, warn);
+    if (!directory) log('warn', 'There is no run-time directory: probes and status are served over HTTP only');
     await log.open();
-    await reporting.serve(directory.agentSocket);
+    await reporting.serve(directory?.agentSocket);
     for (;;) {
       lifecycle.enter('await-broker');
       const found = await findBroker({
@@ -39,7 +49,7 @@ export async function attach(configuration: Configuration, log: Log): Promise<Ou
       if ('over' in found) return { code: 0, sentence: `There is no broker any more: ${found.over}` };
       const { client, instance, socket } = found;
       attachment.socket = socket;
-      linkSocket(directory, socket);
+      if (directory) leadTo(socket, directory, log);
       note(instance, observations);
       const { rank, size } = instance.membership;
       lifecycle.enter('broker', { socket, rank, size, pid: instance.process.pid });
@@ -48,15 +58,27 @@ export async function attach(configuration: Configuration, log: Log): Promise<Ou
       signals.stop.removeEventListener('abort', client.close);
       signals.stop.throwIfAborted();
       attachment.obstacle = 'its connection has ended';
-      log('warn', 'The broker has gone', { socket, state: lastState(observations) });
+      const state = lastState(observations);
+      if (state && isAfter(state, 'run')) log('info', 'The broker has ended', { socket, state });
+      else log('warn', 'The broker has gone', { socket, state });
     }
   };
 
-  const outcome = await live().catch((error: unknown) => brokenOff(error, signals));
+  const ending = await live().catch((error: unknown) => brokenOff(error, signals));
+  const outcome = signals.stoppedBy() === undefined && isScriptOver() ? { ...ending, code: 0 } : ending;
   lifecycle.enter('exit');
   log(outcome.code === 0 ? 'info' : 'error', outcome.sentence, { exitCode: outcome.code, ...outcome.facts });
   reporting.close();
   return outcome;
+}
+
+/** `flux-pod shell` and its like find the broker there; probes and status do not need that. */
+function leadTo(socket: string, directory: RunDirectory, log: Log): void {
+  try {
+    linkSocket(directory, socket);
+  } catch (error) {
+    log('warn', 'Commands such as `flux-pod shell` do not find the broker', { why: messageOf(error) });
+  }
 }
 
 function attachmentOf({ socket }: Configuration): Attachment {
@@ -71,7 +93,8 @@ function attachmentOf({ socket }: Configuration): Attachment {
 function endOf({ sockets }: Attachment, { configuration: { linger }, brokersStarted }: Observations) {
   const beside = sockets.includes(operatorPaths.socket) && linger !== Number.POSITIVE_INFINITY;
   return {
-    patience: brokersStarted > 0 ? linger : undefined,
+    patience: linger,
+    hadBroker: brokersStarted > 0,
     endMarker: beside ? operatorPaths.complete : undefined,
   };
 }
@@ -103,5 +126,5 @@ function watchedOnce({ client, instance }: FoundBroker, observations: Observatio
 }
 
 /** The state in which it was, before it was found to be gone. */
-const lastState = ({ broker }: Observations): string | undefined =>
+const lastState = ({ broker }: Observations): BrokerState | undefined =>
   broker?.states.findLast(({ state }) => state !== 'exit')?.state;

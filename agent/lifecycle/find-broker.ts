@@ -19,8 +19,10 @@ export interface BrokerSearch {
   readonly attachment: Attachment;
   /** A file that is there when nobody will start a broker any more. */
   readonly endMarker: string | undefined;
-  /** Seconds to wait; for ever unless given. */
+  /** Seconds to wait for a broker that has gone; for ever unless given. */
   readonly patience: number | undefined;
+  /** Whether there was a broker before this search. */
+  readonly hadBroker: boolean;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -33,7 +35,8 @@ const silent = 'it does not answer';
 export async function findBroker(search: BrokerSearch): Promise<FoundBroker | { readonly over: string }> {
   const { attachment, endMarker, patience, signal, log } = search;
   const enough = new AbortController();
-  const timer = patienceTimer(patience, enough);
+  let { hadBroker } = search;
+  let timer: NodeJS.Timeout | undefined;
   let said = '';
   const say = (obstacle: string) => {
     attachment.obstacle = obstacle;
@@ -42,6 +45,12 @@ export async function findBroker(search: BrokerSearch): Promise<FoundBroker | { 
   };
   const onMissing = (reasons: readonly unknown[]) => {
     say(describe(attachment.sockets, reasons));
+    if (reasons.some(isFromBroker)) {
+      // One that does not let this user watch it is there all the same, and counts once it has gone.
+      hadBroker = true;
+      clearTimeout(timer);
+      timer = undefined;
+    } else if (hadBroker) timer ??= patienceTimer(patience, enough);
     if (endMarker !== undefined && existsSync(endMarker))
       enough.abort("the Flux Operator's wait script has ended");
   };
@@ -115,6 +124,10 @@ function describe(sockets: readonly string[], reasons: readonly unknown[]): stri
   );
   return present.length > 0 ? present.join('; ') : `no such socket: ${absent.join(', ')}`;
 }
+
+/** Whether a broker was there, and was of no use: any other reason may as well stand for none. */
+const isFromBroker = (reason: unknown): boolean =>
+  !['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET', 'EACCES'].includes(nameOf(reason) ?? '');
 
 const isAbsent = (reason: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(nameOf(reason) ?? '');
 

@@ -44,7 +44,7 @@ export async function preparePod(
   const flux = findFlux(configuration.flux, environment.PATH ?? '');
   const mounted = membership.size > 1 ? readMountedCertificate(configuration.curveCert) : undefined;
   const directory = await openRunDirectory(configuration.dir, (sentence) => log('warn', sentence));
-  linkFromOperatorSocket(directory);
+  linkFromOperatorSocket(directory, (sentence) => log('info', sentence));
   const program = initialProgram(configuration, command, directory.batchScript);
 
   const certificate = mounted && useCertificate(configuration.curveCert, directory.curveCert, mounted);

@@ -22,8 +22,8 @@ export interface WatchedBroker extends Pick<WatchOptions, 'connect' | 'onState' 
 }
 
 export interface Reporting {
-  /** Begins to serve; calls after the first do nothing. `agentSocket` is where `flux-pod status` asks. */
-  readonly serve: (agentSocket: string) => Promise<void>;
+  /** Begins to serve; calls after the first do nothing. `agentSocket` is where `flux-pod status` asks, if anywhere. */
+  readonly serve: (agentSocket: string | undefined) => Promise<void>;
   /** The links of the children's agents, once they are served. */
   readonly parentLinks: () => ParentLinks | undefined;
   /** Serves them for a broker that has started. `key` is the instance's. */
@@ -51,7 +51,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
   let api: PreparedApi | undefined;
   let unwatch: Promise<() => Promise<void>> | undefined;
 
-  const begin = async (agentSocket: string): Promise<HealthServer> => {
+  const begin = async (agentSocket: string | undefined): Promise<HealthServer> => {
     const [{ serveHealth }, { compileLittle }] = await Promise.all([
       import('../health/server.ts'),
       import('../health/compile-little.ts'),

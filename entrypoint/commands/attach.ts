@@ -1,7 +1,9 @@
-import { attach as attachTo } from '../../agent/lifecycle/attach.ts';
+import { messageOf } from '../../agent/errors.ts';
+import { attach as attachTo, isScriptOver } from '../../agent/lifecycle/attach.ts';
 import { lastWords, writeTerminationLog } from '../../agent/lifecycle/termination-log.ts';
 import { createLog } from '../../agent/log.ts';
 import { firstLabel } from '../../agent/pod/identity.ts';
+import { printableLines } from '../../agent/printable.ts';
 import { attachFlags, parseVerbArguments } from '../arguments.ts';
 import { configureAttachment } from '../configure.ts';
 
@@ -11,7 +13,9 @@ import { configureAttachment } from '../configure.ts';
  */
 export async function attach(args: readonly string[]): Promise<number> {
   const { flags } = parseVerbArguments('attach', args, attachFlags);
-  const { configuration } = await configureAttachment(flags, process.env).catch(lastWords);
+  const resolution = await configureAttachment(flags, process.env).catch(excused);
+  if (!resolution) return 0;
+  const { configuration } = resolution;
   const log = createLog({
     level: configuration.logLevel,
     format: configuration.logFormat,
@@ -21,4 +25,10 @@ export async function attach(args: readonly string[]): Promise<number> {
   await log.open();
   writeTerminationLog(outcome);
   return outcome.code;
+}
+
+/** A wrong setting is an error until the Flux Operator's wait script has ended: then it must not keep the Job from completing. */
+function excused(error: unknown): undefined {
+  if (!isScriptOver()) return lastWords(error);
+  process.stderr.write(printableLines(`flux-pod: ${messageOf(error)}\n`));
 }

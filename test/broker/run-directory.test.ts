@@ -19,9 +19,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import {
+  expectedRunDirectory,
   linkFromOperatorSocket,
   linkSocket,
   openRunDirectory as openDirectory,
+  openObserverDirectory,
   runDirectoryAt,
   type UsualPlaces,
   writePrivate,
@@ -36,7 +38,7 @@ const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 /** What an agent would log of places that it does not use. */
 const skipped: string[] = [];
-const openRunDirectory = (configured: string | undefined, places?: UsualPlaces) =>
+const openRunDirectory = (configured: string | undefined, places?: Pick<UsualPlaces, 'shared' | 'private'>) =>
   openDirectory(configured, (sentence) => skipped.push(sentence), places);
 beforeEach(() => void skipped.splice(0));
 
@@ -130,13 +132,22 @@ describe('openRunDirectory', () => {
   it('is also found at the socket of the Flux Operator, unless a broker of its own is there', async () => {
     const [ours, theirs] = [await openRunDirectory(newPath()), await openRunDirectory(newPath())];
     const at = join(theirs.runDirectory, 'operator');
-    linkFromOperatorSocket(ours, at);
-    linkFromOperatorSocket(ours, at);
+    const missed: string[] = [];
+    const link = (place: string) => linkFromOperatorSocket(ours, (sentence) => missed.push(sentence), place);
+    link(at);
+    link(at);
     expect(readlinkSync(at)).toBe(ours.socket);
+    link(join(newPath(), 'no/such/directory'));
+    expect(missed).toEqual([]);
     await listenAt(theirs.socket);
-    linkFromOperatorSocket(ours, theirs.socket);
+    link(theirs.socket);
     expect(lstatSync(theirs.socket).isSocket()).toBe(true);
-    linkFromOperatorSocket(ours, join(newPath(), 'no/such/directory'));
+    link('/proc/local');
+    const leadsTo = `FLUX_URI=local://${ours.socket} leads to it.`;
+    expect(missed).toEqual([
+      `The broker's socket is not found at ${theirs.socket}: something else is there. ${leadsTo}`,
+      expect.stringMatching(/^The broker's socket is not found at \/proc\/local: .*ENOENT/),
+    ]);
   });
 
   it('takes a path as long as its sockets allow, and no longer one', async () => {
@@ -232,6 +243,73 @@ describe('openRunDirectory without FLUX_POD_DIR', () => {
       message: expect.stringMatching(`^Cannot use ${path}: ${why}`),
       hint: expect.stringContaining('FLUX_POD_DIR'),
     });
+  });
+});
+
+describe('openObserverDirectory', () => {
+  const open = (configured: string | undefined, places: UsualPlaces) =>
+    openObserverDirectory(configured, (sentence) => skipped.push(sentence), places);
+  const nowhere = '/proc/flux-pod';
+
+  it('takes what any agent would take', async () => {
+    const places = { shared: newPath(), private: newPath(), observer: newPath() };
+    expect((await open(undefined, places))?.path).toBe(places.shared);
+    const configured = newPath();
+    expect((await open(configured, places))?.path).toBe(configured);
+    expect(skipped).toEqual([]);
+  });
+
+  it('takes the place that every container can write in, where it can write in no other, and names the reason', async () => {
+    const places = { shared: nowhere, private: nowhere, observer: newPath() };
+    expect((await open(undefined, places))?.path).toBe(places.observer);
+    expect(modeOf(places.observer)).toBe('700');
+    expect(skipped).toEqual([expect.stringMatching(`^Cannot use ${nowhere}: ENOENT`)]);
+  });
+
+  it('does without one where there is no place at all', async () => {
+    expect(await open(undefined, { shared: nowhere, private: nowhere, observer: nowhere })).toBeUndefined();
+    expect(skipped).toHaveLength(2);
+  });
+
+  it('does without one where FLUX_POD_DIR cannot be used: verbs look nowhere else', async () => {
+    const places = { shared: newPath(), private: newPath(), observer: newPath() };
+    expect(await open(nowhere, places)).toBeUndefined();
+    expect(skipped).toEqual([expect.stringMatching(`^Cannot use the run-time directory ${nowhere}: ENOENT`)]);
+    expect([places.shared, places.private, places.observer].filter((path) => existsSync(path))).toEqual([]);
+  });
+
+  it('refuses the directory of an agent that is alive, and says how to ask that one', async () => {
+    const shared = newPath();
+    await listenAt((await openRunDirectory(shared)).agentSocket);
+    await expect(
+      open(shared, { shared: nowhere, private: nowhere, observer: nowhere }),
+    ).rejects.toMatchObject({
+      exitCode: 78,
+      message: `Cannot use the run-time directory ${shared}: an agent already serves in it`,
+      hint: expect.stringMatching(/^`flux-pod status` asks it\./),
+    });
+  });
+});
+
+describe('expectedRunDirectory', () => {
+  it.each([
+    ['nothing', () => newPath(), 'shared'],
+    ['a directory of this user', () => withMode(0o755), 'shared'],
+    ['a directory in which others can write', () => withMode(0o777), 'private'],
+    ['a link', () => linkTo(withMode(0o700)), 'private'],
+    ['a file', () => writeTo(newPath()), 'private'],
+  ] as const)(
+    'is where an agent would make it, where the usual place holds %s',
+    async (_, make, expected) => {
+      const places = { shared: make(), private: newPath() };
+      expect(expectedRunDirectory(undefined, places).path).toBe(places[expected]);
+      expect(existsSync(places.private)).toBe(false);
+      expect((await openRunDirectory(undefined, places)).path).toBe(places[expected]);
+    },
+  );
+
+  it('is FLUX_POD_DIR where that is set', () => {
+    expect(expectedRunDirectory('/mnt/agent').path).toBe('/mnt/agent');
   });
 });
 

@@ -53,12 +53,13 @@ async function agentDirectory({ user = me, mode = 0o700, ...more }: Agent = {}):
   return path;
 }
 
-function locate(where: { configured?: string; shared?: string; private?: string }): {
+function locate(where: { configured?: string; shared?: string; private?: string; observer?: string }): {
   found: FoundDirectory;
   skipped: string[];
 } {
   const skipped: string[] = [];
-  const places = { shared: where.shared ?? newPath(), private: where.private ?? newPath() };
+  const { shared = newPath(), observer = newPath() } = where;
+  const places = { shared, private: where.private ?? newPath(), observer };
   const found = locateRunDirectory(where.configured, (sentence) => skipped.push(sentence), places);
   return { found, skipped };
 }
@@ -66,7 +67,7 @@ function locate(where: { configured?: string; shared?: string; private?: string 
 describe('the agent of this user', () => {
   it('is found in either of the usual places, and where FLUX_POD_DIR says', async () => {
     const path = await agentDirectory();
-    for (const place of ['shared', 'private', 'configured']) {
+    for (const place of ['shared', 'private', 'observer', 'configured']) {
       const { found, skipped } = locate({ [place]: path });
       expect(found).toMatchObject({ path, owner: { uid: me }, brokerSocket: join(path, 'run/local') });
       expect(found.agentSocket).toMatch(/^\/proc\/self\/fd\/\d+\/agent\.sock$/);
@@ -85,6 +86,13 @@ describe('the agent of this user', () => {
   it('is looked for where it would be, where there is none', () => {
     const shared = newPath();
     expect(locate({ shared }).found).toMatchObject({ path: shared, agentSocket: join(shared, 'agent.sock') });
+  });
+
+  it('would be in the private directory, where the usual place is not this user’s alone', () => {
+    const [shared, own] = [newPath(), newPath()];
+    mkdirSync(shared);
+    chmodSync(shared, 0o777);
+    expect(locate({ shared, private: own }).found.path).toBe(own);
   });
 
   it('is named as people know it where its broker does not answer', async () => {

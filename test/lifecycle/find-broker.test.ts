@@ -61,6 +61,7 @@ function search(sockets: readonly string[], more: Partial<BrokerSearch> = {}) {
     attachment,
     endMarker: undefined,
     patience: undefined,
+    hadBroker: false,
     signal: stop.signal,
     log,
     ...more,
@@ -155,7 +156,18 @@ describe('the search for a broker that somebody else starts', () => {
   });
 
   it('is over when its time is up', async () => {
-    const { found } = search([join(emptyDirectory(), 'local')], { patience: 0.05 });
+    const { found } = search([join(emptyDirectory(), 'local')], { patience: 0.05, hadBroker: true });
+    expect(await found).toEqual({ over: 'it has not come back within 0.05 s (FLUX_POD_LINGER)' });
+  });
+
+  it('is over as well when a broker has gone that it could never watch, and not before', async () => {
+    const broker = await startFakeBroker(brokerWith(follower, { log: EPERM }));
+    const { found, attachment, said } = search([broker.path], { patience: 0.05 });
+    await expect.poll(() => attachment.obstacle).toMatch(/may watch the broker/);
+    // Each try takes longer than the patience in the end, and finds the broker there.
+    await expect.poll(() => broker.connections.length).toBeGreaterThan(5);
+    expect(said()).toHaveLength(1);
+    await broker[Symbol.asyncDispose]();
     expect(await found).toEqual({ over: 'it has not come back within 0.05 s (FLUX_POD_LINGER)' });
   });
 
