@@ -4,6 +4,7 @@ import { environmentName, type SettingName, settingNames, settings } from '../..
 import { membershipOf } from '../../agent/pod/membership.ts';
 import { type Flag, parseVerbArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';
+import { findRunDirectory } from '../running-pod.ts';
 
 export const configFlags = {
   check: { type: 'boolean', meaning: 'prints nothing but what is wrong' },
@@ -11,13 +12,13 @@ export const configFlags = {
 
 /**
  * `flux-pod config [--check] [FLAGS]`: every setting with its value and source, then the broker.toml that follows from
- * them. Starts nothing, writes nothing, asks no name server.
+ * them, with the paths of the running agent, or those that it would take. Starts nothing, writes nothing, asks no name server.
  */
 export async function config(args: readonly string[]): Promise<number> {
   const { flags } = parseVerbArguments('config', args, { ...settingFlags, ...configFlags });
   const { configuration, sources } = await configure(flags, process.env);
   const membership = membershipOf(configuration);
-  const directory = runDirectoryAt(configuration.dir ?? '/run/flux-pod');
+  const directory = runDirectoryAt(configuration.dir ?? (await findRunDirectory(flags, process.env)).path);
   const brokerToml = brokerConfig(configuration, membership, directory.curveCert);
   if (flags.check) return 0;
   const rows = settingNames.map((name) => {

@@ -1,45 +1,50 @@
-import { writePrivate } from '../../agent/broker/run-directory.ts';
+import { resolve } from 'node:path';
 import { type SettingName, settings } from '../../agent/config/settings.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { membershipOf } from '../../agent/pod/membership.ts';
-import { printableLines } from '../../agent/printable.ts';
+import { printable, printableLines } from '../../agent/printable.ts';
 import { type Flag, parseVerbArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';
 import { makeBundle } from '../doctor/bundle.ts';
 import { examine, type Finding } from '../doctor/checks.ts';
+import { usualBundles, writeBundle } from '../doctor/write-bundle.ts';
 import { findRunDirectory } from '../running-pod.ts';
 
 export const doctorFlags = {
   bundle: {
     type: 'boolean',
-    meaning: 'also writes FILE (flux-pod-bundle.txt) for a maintainer, without secrets',
+    meaning: 'also writes FILE for a maintainer, without secrets; - is stdout',
   },
 } as const satisfies Record<string, Flag>;
 const marks = { ok: 'ok  ', warn: 'warn', bad: 'BAD ' } as const;
 
 /**
  * `flux-pod doctor [--bundle [FILE]]`: checks what bootstrap needs, each with what was found and the remedy; with --bundle also
- * writes a file of all that a maintainer would ask for, without secrets. Resolves to 0, or to 1 where something must be mended.
+ * writes a file of all that a maintainer would ask for, without secrets: to FILE, to stdout alone where that is `-`, else to where this
+ * user can write. Resolves to 0, or to 1 where something must be mended.
  */
 export async function doctor(args: readonly string[]): Promise<number> {
-  const { flags, positionals } = parseVerbArguments('doctor', args, { ...settingFlags, ...doctorFlags }, 1);
-  const [file = 'flux-pod-bundle.txt'] = positionals;
-  if (positionals.length > 0 && !flags.bundle)
+  const words = args.flatMap(separateBundle);
+  const { flags, positionals } = parseVerbArguments('doctor', words, { ...settingFlags, ...doctorFlags }, 1);
+  const [file] = positionals;
+  if (file !== undefined && !flags.bundle)
     throw new PodError(ExitCode.usage, `Cannot understand "flux-pod doctor ${file}"`, {
       hint: 'A FILE goes with --bundle.',
     });
   const directory = await findRunDirectory(flags, process.env);
   const { findings, configuration } = await diagnose();
   const text = findings.map(findingText).join('');
-  process.stdout.write(printableLines(text));
-  if (flags.bundle) {
-    writePrivate(
-      file,
-      await makeBundle({ directory, environment: process.env, findings: text, configuration }),
-    );
-    process.stdout.write(
-      `\n${file} holds what a maintainer would ask for. Look through it before you send it.\n`,
-    );
+  if (!flags.bundle) process.stdout.write(printableLines(text));
+  else {
+    const bundle = await makeBundle({ directory, environment: process.env, findings: text, configuration });
+    if (file === '-') process.stdout.write(printableLines(bundle));
+    else {
+      process.stdout.write(printableLines(text));
+      const path = writeBundle(bundle, file === undefined ? usualBundles() : [resolve(file)]);
+      process.stdout.write(
+        `\n${printable(path)} holds what a maintainer would ask for. Look through it before you send it.\n`,
+      );
+    }
   }
   return findings.some(({ level }) => level === 'bad') ? 1 : 0;
 
@@ -68,6 +73,10 @@ export async function doctor(args: readonly string[]): Promise<number> {
     }
   }
 }
+
+/** node:util has no flag whose value may be left out. */
+const separateBundle = (arg: string): string[] =>
+  arg.startsWith('--bundle=') ? ['--bundle', arg.slice('--bundle='.length)] : [arg];
 
 /** What names a secret may by mistake be the secret. */
 const withoutSecrets = (key: string, value: unknown): unknown =>

@@ -5,7 +5,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { checkKeyPair, isOperators, readMountedCertificate } from '../../agent/broker/curve-file.ts';
 import { environmentFor, findFlux } from '../../agent/broker/find-flux.ts';
-import type { RunDirectory } from '../../agent/broker/run-directory.ts';
+import { type RunDirectory, writeFault } from '../../agent/broker/run-directory.ts';
 import type { Configuration } from '../../agent/config/resolve.ts';
 import { systemNameservers } from '../../agent/dns/resolv-conf.ts';
 import { createResolver } from '../../agent/dns/resolver.ts';
@@ -79,13 +79,10 @@ export const checks: Readonly<Record<string, (patient: Patient) => Finding | Pro
   },
 
   'run-time directory': ({ directory }) => {
-    const place = existsSync(directory.path) ? directory.path : '/';
-    try {
-      accessSync(place, constants.W_OK);
-      return ok(`${directory.path} can be written`);
-    } catch {
-      return bad(`${directory.path} cannot be written`, 'Set FLUX_POD_DIR to the mount of an emptyDir.');
-    }
+    if (existsSync(directory.agentSocket)) return ok(`${directory.path} is the running agent's`);
+    const fault = writeFault(directory.path);
+    if (fault === undefined) return ok(`${directory.path} can be written`);
+    return bad(`${directory.path} cannot be used: ${fault}`, 'Set FLUX_POD_DIR to the mount of an emptyDir.');
   },
 
   'state directory': ({ configuration, membership }) => {
