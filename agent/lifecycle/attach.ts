@@ -35,7 +35,8 @@ export async function attach(configuration: Configuration, log: Log): Promise<Ou
   const live = async (): Promise<Outcome> => {
     const warn = (sentence: string) => log('warn', sentence);
     const directory = await openObserverDirectory(configuration.dir, warn);
-    if (!directory) log('warn', 'There is no run-time directory: probes and status are served over HTTP only');
+    if (!directory)
+      log('warn', 'There is no run-time directory: probes and status are served over HTTP only');
     await log.open();
     await reporting.serve(directory?.agentSocket);
     for (;;) {

@@ -28,6 +28,9 @@ hosts = "theirs-[0-1]"
 cores = "0-1"
 `;
 
+const asGuest = ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups'];
+const guests = '[access]\nallow-guest-user = true\n';
+
 const probes = ['startupz', 'livez', 'readyz'] as const;
 const refused: Said = { ok: false, why: 'the port is closed' };
 const askAll = (pod: Pod) => Promise.all(probes.map((name) => probe(pod, name).catch(() => refused)));
@@ -49,7 +52,8 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
       command: ['sh'],
       mounts: {
         '/run/broker.toml': { content: brokerToml },
-        '/run/guests.toml': { content: '[access]\nallow-guest-user = true\n' },
+        '/run/guests.toml': { content: guests },
+        '/run/theirs-guests.toml': { content: `${guests}${brokerToml}` },
         '/run/curve.cert': { content: certificate, mode: 0o600 },
         '/run/flux/.keep': { content: '' },
       },
@@ -135,6 +139,8 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
     await pod.exec(['kill', '-TERM', String((await statusOf(pod)).broker?.pid)]);
     const { code, stderr } = await attached;
     expect(code, stderr).toBe(0);
+    expect(stderr, 'an end in order is no warning').not.toMatch(/"level":"warn"/);
+    expect(stderr).toMatch(/"msg":"The broker has ended"/);
     expect(pod.terminationLog()).toBe(
       'There is no broker any more: it has not come back within 0.3 s (FLUX_POD_LINGER) (exit 0)\n',
     );
@@ -153,6 +159,26 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
       ({ why }) => /only user 1000, its owner, may watch the broker, not user 0$/.test(why),
     );
     await pod.remove();
+  });
+
+  // Before the parent has accepted it a broker tells its state to every guest, and its changes to nobody.
+  it.skipIf(!flux.real)('says so of a broker as well that it meets before that has joined', async () => {
+    const [leader, follower] = [startPod('theirs', 0), startPod('theirs', 1)];
+    startBroker(follower, flux, '--config-path=/run/theirs-guests.toml');
+    void follower.exec([...asGuest, join(installFluxPod(), 'flux-pod'), 'attach']);
+    const refusal = /only user 0, its owner, may watch the broker, not user 1000$/;
+    const early = await until(
+      () => askAll(follower),
+      (said) => said.some(({ ok }) => ok) || said.every(({ why }) => refusal.test(why)),
+    );
+    expect(early.answer).toEqual(
+      probes.map(() => expect.objectContaining({ ok: false, why: expect.stringMatching(refusal) })),
+    );
+    startBroker(leader, flux, '--config-path=/run/theirs-guests.toml');
+    void fluxPod(leader, 'attach');
+    await until(() => askAll(leader), all(true), { withinMs: 30_000 });
+    expect((await probe(follower, 'readyz')).why).toMatch(refusal);
+    await Promise.all([leader.remove(), follower.remove()]);
   });
 
   it('is refused beside another agent, which goes on', async () => {

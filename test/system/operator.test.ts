@@ -13,6 +13,10 @@ if (unavailable) console.warn(`SKIPPED: pods of the Flux Operator. ${unavailable
 
 const certificate = formatCertificate(createCertificate({ name: 'mc' }));
 
+const fluxPodPath = join(installFluxPod(), 'flux-pod');
+const operatorUri = 'local:///mnt/flux/config/run/flux/local';
+const asGuest = ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups'];
+
 /** The container with the wait script is the pod, or one of two that the pod outlives. */
 const containers = {
   run: 'exec /bin/bash /flux_operator/wait-0.sh',
@@ -80,9 +84,9 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
     expect(sourceOf('SERVICE')).toEqual(['mc', 'the pod']);
     expect(stdout).toMatch(/allow-guest-user = true/);
     expect(stdout).not.toMatch(/system\/R"/);
+    expect(stdout).toMatch(/^# \/run\/flux-pod\/broker\.toml$/m);
     expect((await fluxPod(follower, 'doctor')).stdout).toMatch(/^warn +certificate .*it is in a ConfigMap$/m);
-    const socket = 'local:///mnt/flux/config/run/flux/local';
-    const asked = await follower.exec(['env', `FLUX_URI=${socket}`, 'flux', 'getattr', 'rank']);
+    const asked = await follower.exec(['env', `FLUX_URI=${operatorUri}`, 'flux', 'getattr', 'rank']);
     expect(asked).toMatchObject({ code: 0, stdout: '1\n' });
     for (const pod of pods) await pod.exec(['touch', '/run/go']);
     expect(await exitCodes(pods), logsOf(pods)).toEqual([0, 0]);
@@ -124,4 +128,60 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
       await Promise.all(pods.map((pod) => pod.remove()));
     },
   );
+
+  it.skipIf(!flux.real)(
+    'flux-pod attach as a guest that can write nowhere is never ready, and ends with 0 when the wait script has ended',
+    async () => {
+      const pods = startPods('attach', (script) =>
+        script.replace('command="hostname"', 'command="/run/program"'),
+      );
+      await Promise.all(pods.map((pod) => pod.started));
+      const attached = pods.map((pod) =>
+        pod.exec([...asGuest, 'env', 'FLUX_POD_DIR=/mnt/flux/agent', fluxPodPath, 'attach']),
+      );
+      const refusal = /only user 0, its owner, may watch the broker, not user 1000$/;
+      const readiness = (pod: Pod) => probe(pod, 'readyz').catch(() => ({ ok: false, why: '' }));
+      // Beside brokers from before they are there until they run.
+      const isRunning = async (pod: Pod) =>
+        (await pod.exec(['env', `FLUX_URI=${operatorUri}`, 'flux', 'uptime'])).stdout.includes(' run ');
+      for (const pod of pods)
+        await until(
+          async () => {
+            const said = await readiness(pod);
+            expect(said, 'a guest is told what it cannot know').toMatchObject({ ok: false });
+            return said;
+          },
+          ({ why }) => refusal.test(why),
+          { withinMs: 60_000 },
+        );
+      for (const pod of pods) await until(() => isRunning(pod), Boolean, { withinMs: 60_000 });
+      for (const pod of pods)
+        expect(await readiness(pod)).toEqual(
+          expect.objectContaining({ ok: false, why: expect.stringMatching(refusal) }),
+        );
+      await Promise.all(pods.map((pod) => pod.exec(['touch', '/run/go'])));
+      for (const { code, stderr } of await Promise.all(attached)) {
+        expect(code, stderr).toBe(0);
+        expect(stderr).toMatch(/Cannot use the run-time directory \/mnt\/flux\/agent: EACCES/);
+        expect(stderr).toMatch(/There is no broker any more: the Flux Operator's wait script has ended/);
+      }
+      await Promise.all(pods.map((pod) => pod.remove()));
+    },
+  );
+
+  it('flux-pod attach with a wrong setting ends with 78, and with 0 when the wait script has ended', async () => {
+    const pod = bed.startPod({
+      cluster: 'mc',
+      service: 'mc',
+      index: 0,
+      command: ['sleep', '1000'],
+      mounts: { '/mnt/flux/.keep': { content: '' } },
+    });
+    await pod.started;
+    const attach = () => pod.exec(['env', 'FLUX_POD_HTTP=here', fluxPodPath, 'attach']);
+    expect(await attach()).toMatchObject({ code: 78, stderr: expect.stringContaining('FLUX_POD_HTTP') });
+    await pod.exec(['touch', '/mnt/flux/flux-operator-complete.txt']);
+    expect(await attach()).toMatchObject({ code: 0, stderr: expect.stringContaining('FLUX_POD_HTTP') });
+    await pod.remove();
+  });
 });
