@@ -24,6 +24,15 @@ export interface FoundDirectory extends RunDirectory {
   readonly brokerSocket: string;
 }
 
+export interface Where {
+  readonly places?: UsualPlaces;
+  /**
+   * Whether an agent that only observes is looked for as well. The containers of a pod have that place in common, so this is only for what
+   * asks and shows the answer, and never for what runs a program that the answer names.
+   */
+  readonly observers?: boolean;
+}
+
 type Kind = 'configured' | 'shared' | 'private';
 
 /** Does not believe what is in a directory; the message is the reason. */
@@ -36,14 +45,14 @@ class Doubt extends Error {}
 export function locateRunDirectory(
   configured: string | undefined,
   skipped: (sentence: string) => void,
-  places: UsualPlaces = usualPlaces,
+  { places = usualPlaces, observers = false }: Where = {},
 ): FoundDirectory {
   const candidates: [string, Kind][] =
     configured === undefined
       ? [
           [places.shared, 'shared'],
           [places.private, 'private'],
-          [places.observer, 'private'],
+          ...(observers ? [[places.observer, 'private'] as [string, Kind]] : []),
         ]
       : [[configured, 'configured']];
   for (const [path, kind] of candidates) {

@@ -6,7 +6,7 @@ import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
 import { printable } from '../agent/printable.ts';
 import type { Flag, Flags } from './arguments.ts';
 import { readSettingsFile } from './configure.ts';
-import { type FoundDirectory, locateRunDirectory } from './find-run-directory.ts';
+import { type FoundDirectory, locateRunDirectory, type Where } from './find-run-directory.ts';
 
 /** The flags that say where the agent's run-time directory is, where it is not the usual one. */
 export const directoryFlags = {
@@ -21,6 +21,7 @@ export const directoryFlags = {
 export async function findRunDirectory(
   flags: Flags,
   environment: NodeJS.ProcessEnv,
+  where: Where = {},
 ): Promise<FoundDirectory> {
   const layers = [
     readFlags(flags).layer,
@@ -28,9 +29,8 @@ export async function findRunDirectory(
     (await readSettingsFile(flags, environment)).layer,
   ];
   const configured = layers.map(({ dir }) => dir?.value).find((value) => typeof value === 'string');
-  return locateRunDirectory(configured, (sentence) =>
-    process.stderr.write(`flux-pod: ${printable(sentence)}\n`),
-  );
+  const skipped = (sentence: string) => void process.stderr.write(`flux-pod: ${printable(sentence)}\n`);
+  return locateRunDirectory(configured, skipped, where);
 }
 
 export interface AgentAnswer {

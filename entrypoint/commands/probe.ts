@@ -15,7 +15,7 @@ export async function probe(args: readonly string[]): Promise<number> {
       positionals[0] === undefined ? 'there is no probe named' : `there is no probe "${positionals[0]}"`;
     throw new PodError(ExitCode.usage, `Cannot probe: ${given}, expected one of ${probes.join(', ')}`);
   }
-  const directory = await findRunDirectory(flags, process.env);
+  const directory = await findRunDirectory(flags, process.env, { observers: true });
   try {
     const { status, body } = await askAgent(directory, path);
     process.stdout.write(`${printable(String(JSON.parse(body).why))}\n`);

@@ -21,7 +21,7 @@ const watchEveryMs = 1000;
 /** `flux-pod status [--json] [--watch]`: this pod, its broker, and the tree below it. */
 export async function status(args: readonly string[]): Promise<number> {
   const { flags } = parseVerbArguments('status', args, statusFlags);
-  const directory = await findRunDirectory(flags, process.env);
+  const directory = await findRunDirectory(flags, process.env, { observers: true });
   const terminal = process.stdout.isTTY === true;
   for (;;) {
     const full = await askStatus(directory);

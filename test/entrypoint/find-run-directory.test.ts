@@ -53,14 +53,23 @@ async function agentDirectory({ user = me, mode = 0o700, ...more }: Agent = {}):
   return path;
 }
 
-function locate(where: { configured?: string; shared?: string; private?: string; observer?: string }): {
+function locate(where: {
+  configured?: string;
+  shared?: string;
+  private?: string;
+  observer?: string;
+  observers?: boolean;
+}): {
   found: FoundDirectory;
   skipped: string[];
 } {
   const skipped: string[] = [];
   const { shared = newPath(), observer = newPath() } = where;
   const places = { shared, private: where.private ?? newPath(), observer };
-  const found = locateRunDirectory(where.configured, (sentence) => skipped.push(sentence), places);
+  const found = locateRunDirectory(where.configured, (sentence) => skipped.push(sentence), {
+    places,
+    observers: where.observers ?? true,
+  });
   return { found, skipped };
 }
 
@@ -86,6 +95,12 @@ describe('the agent of this user', () => {
   it('is looked for where it would be, where there is none', () => {
     const shared = newPath();
     expect(locate({ shared }).found).toMatchObject({ path: shared, agentSocket: join(shared, 'agent.sock') });
+  });
+
+  it('is not looked for where all containers of a pod can write, unless only its answers are shown', async () => {
+    const observer = await agentDirectory();
+    expect(locate({ observer }).found.path).toBe(observer);
+    expect(locate({ observer, observers: false }).found.path).not.toBe(observer);
   });
 
   it('would be in the private directory, where the usual place is not this user’s alone', () => {
