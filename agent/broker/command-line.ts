@@ -27,8 +27,7 @@ export function brokerArguments(
   const attributes = {
     rundir: paths.runDirectory,
     'local-uri': `local://${paths.socket}`,
-    'log-stderr-mode': 'local',
-    'log-stderr-level': String(stderrLevel[configuration.logLevel]),
+    ...logAttributes(configuration),
     ...(!hostIsHostname && { hostname: host }),
     ...(leader && { 'broker.quorum': String(configuration.minSize) }),
     ...(leader && program.length === 0 && { 'broker.rc2_none': '1' }),
@@ -41,4 +40,20 @@ export function brokerArguments(
     ...configuration.brokerOptions,
     ...(leader ? program : []),
   ];
+}
+
+/**
+ * Each broker writes its own log to stderr. In mode `local` its lines begin with `<6>` and have no time, as systemd wants them. For people
+ * they have a time as those of the agent have: that is how a broker in the other mode writes what is critical, which is everything here;
+ * nothing is forwarded to the leader (flux-broker-attributes(7), flux-core src/broker/log.c, logbuf_append()).
+ */
+function logAttributes({ logFormat, logLevel }: Configuration): Record<string, string> {
+  const level = String(stderrLevel[logLevel]);
+  if (logFormat === 'json') return { 'log-stderr-mode': 'local', 'log-stderr-level': level };
+  return {
+    'log-stderr-mode': 'leader',
+    'log-stderr-level': level,
+    'log-critical-level': level,
+    'log-forward-level': '-1',
+  };
 }

@@ -10,17 +10,6 @@ export interface Program {
 }
 
 /**
- * The program behind a shell that writes down its process id in `pidPath` and then is the program: the way to send it a signal, which
- * the broker does not pass on.
- */
-export function withPidFile(argv: readonly string[], pidPath: string): string[] {
-  const [first = ''] = argv;
-  if (argv.length === 0) return [];
-  const shell = argv.length === 1 && /\s/.test(first) ? ['/bin/sh', '-c', first] : argv;
-  return ['/bin/sh', '-c', 'echo $$ >"$0"; exec "$@"', pidPath, ...shell];
-}
-
-/**
  * Turns COMMAND into the initial program of the mode. `scriptPath` is where `batch` puts its script.
  * Throws a PodError (exit 64) where COMMAND is missing, or given without need.
  */
@@ -43,7 +32,7 @@ export function initialProgram(
   }
   switch (mode) {
     case 'start':
-      return { argv: runsWithoutShell(first, command.length) ? ['/usr/bin/env', first] : command };
+      return { argv: command.length === 1 ? loneWord(first) : command };
     case 'submit':
       return { argv: ['flux', 'run', ...taskOptions(size, tasks), '--', ...command] };
     case 'batch':
@@ -54,9 +43,10 @@ export function initialProgram(
 /**
  * The broker gives a lone word to /bin/bash, or takes it for an interactive shell (flux-core src/broker/broker.c,
  * create_runat_rc2). A lone program name must mean that program, in images without bash as well; only a word with white
- * space is a command line for a shell, as with `flux start`.
+ * space is a command line for a shell, as with `flux start`, and one with `=`, which env would take for a variable.
  */
-const runsWithoutShell = (first: string, count: number): boolean => count === 1 && !/[\s=]/.test(first);
+const loneWord = (word: string): readonly string[] =>
+  /[\s=]/.test(word) ? ['/bin/sh', '-c', word] : ['/usr/bin/env', word];
 
 /** One task a node unless told otherwise; fewer tasks than nodes take as many nodes as they are. */
 function taskOptions(size: number, tasks = size): string[] {

@@ -23,8 +23,6 @@ export interface RunDirectory extends BrokerPaths {
   readonly path: string;
   readonly curveCert: string;
   readonly batchScript: string;
-  /** The process id of the initial program, while it runs. */
-  readonly programPid: string;
   /** Where the agent itself answers `flux-pod status` and its like. */
   readonly agentSocket: string;
 }
@@ -133,7 +131,6 @@ export function runDirectoryAt(path: string): RunDirectory {
     brokerToml: join(path, 'broker.toml'),
     curveCert: join(path, 'curve.cert'),
     batchScript: join(path, 'batch.sh'),
-    programPid: join(path, 'program.pid'),
     agentSocket: join(path, 'agent.sock'),
     runDirectory: join(path, 'broker'),
     // Alone in its directory, which other containers may mount.

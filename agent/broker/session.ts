@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { listProcesses } from './processes.ts';
 
 /**
  * Kills every process of a session. A broker leads a session of its own, and what it starts stays in it whatever process group it
@@ -14,18 +14,7 @@ export function killSession(leader: number, proc = '/proc'): void {
   }
 }
 
-/** proc(5), /proc/PID/stat: after the command in parentheses come state, parent, process group and session. */
-export function processesOf(session: number, proc = '/proc'): number[] {
-  return readdirSync(proc)
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      try {
-        const stat = readFileSync(`${proc}/${name}/stat`, 'utf8');
-        const [state, , , id] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        return Number(id) === session && state !== 'Z';
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
+export const processesOf = (session: number, proc?: string): number[] =>
+  listProcesses(proc)
+    .filter((process) => process.session === session)
+    .map(({ pid }) => pid);

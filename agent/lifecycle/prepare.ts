@@ -3,7 +3,7 @@ import { type CertificateInUse, useCertificate } from '../broker/certificate-in-
 import { brokerArguments } from '../broker/command-line.ts';
 import { readMountedCertificate } from '../broker/curve-file.ts';
 import { environmentFor, findFlux } from '../broker/find-flux.ts';
-import { initialProgram, withPidFile } from '../broker/program.ts';
+import { initialProgram } from '../broker/program.ts';
 import {
   linkFromOperatorSocket,
   openRunDirectory,
@@ -60,12 +60,7 @@ export async function preparePod(
     directory,
     flux,
     environment: environmentFor(flux, environment),
-    brokerArguments: brokerArguments(
-      configuration,
-      membership,
-      directory,
-      withPidFile(program.argv, directory.programPid),
-    ),
+    brokerArguments: brokerArguments(configuration, membership, directory, program.argv),
     writeBrokerToml,
     certificate,
     linkKey: async () => {

@@ -1,7 +1,7 @@
 /** An orderly stop, for the leader and for a follower, each within the grace period. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BrokerProcess } from '../broker/process.ts';
+import { findProgram } from '../broker/processes.ts';
 import type { FluxClient } from '../flux/client.ts';
 import type { Observations } from '../health/observations.ts';
 import { stateOf } from '../health/observations.ts';
@@ -14,7 +14,6 @@ import type { Target } from './signals.ts';
 export interface Stopping {
   readonly broker: BrokerProcess;
   readonly observations: Observations;
-  readonly programPid: string;
   readonly parentLinks: () => ParentLinks | undefined;
   readonly client: () => FluxClient | undefined;
   /** Fulfilled when the parent has said that it stops: then the whole instance does. */
@@ -85,13 +84,8 @@ function killAfter(broker: BrokerProcess, milliseconds: number, before: () => vo
 }
 
 /** The program's process id, from its start to its end. */
-function runningProgram({ observations, programPid }: Stopping): number | undefined {
-  const { broker } = observations;
-  if (broker?.connected && stateOf(broker) !== 'run') return undefined;
-  try {
-    const pid = Number(readFileSync(programPid, 'utf8'));
-    return pid > 1 ? pid : undefined;
-  } catch {
-    return undefined; // it has not started yet
-  }
+function runningProgram({ broker, observations }: Stopping): number | undefined {
+  const { broker: seen } = observations;
+  if (seen?.connected && stateOf(seen) !== 'run') return undefined;
+  return findProgram(broker.pid);
 }

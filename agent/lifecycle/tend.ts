@@ -1,5 +1,4 @@
 /** One broker after the other of this pod: started, told to the world, tended until its end. */
-import { existsSync, unlinkSync } from 'node:fs';
 import { type BrokerProcess, type Ending, startBroker } from '../broker/process.ts';
 import { addRemark, type Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
@@ -39,12 +38,11 @@ export async function tendBroker(tending: Tending, parentStops: Promise<void>): 
     addRemark(observations, renewed);
   }
   signals.stop.throwIfAborted();
-  if (existsSync(pod.directory.programPid)) unlinkSync(pod.directory.programPid);
   const broker = await startBroker(pod.flux, pod.brokerArguments, pod.environment, terminal);
   lifecycle.enter('broker', { pid: broker.pid, flux: pod.flux });
-  const { programPid, socket } = pod.directory;
+  const { socket } = pod.directory;
   const { client, parentLinks } = reporting;
-  const stopping = { broker, observations, programPid, parentLinks, client, parentStops, log };
+  const stopping = { broker, observations, parentLinks, client, parentStops, log };
   signals.forwardTo(pod.membership.rank === 0 ? leaderTarget(stopping) : followerTarget(stopping));
   void reporting.watch(ownBroker(broker, socket, observations, log));
   await pod.certificate?.check().catch(endWith(broker));

@@ -78,3 +78,15 @@ describe('the arguments of flux', () => {
     },
   );
 });
+
+describe('the broker’s log for people', () => {
+  it('has its lines written where what is critical is: with a time, without `<6>`, and by each broker for itself', () => {
+    expect(argumentsOf({ size: 4, index: 1, logFormat: 'text', logLevel: 'warn' })).toEqual([
+      ...everywhere.slice(0, 4),
+      '-Slog-stderr-mode=leader',
+      '-Slog-stderr-level=4',
+      '-Slog-critical-level=4',
+      '-Slog-forward-level=-1',
+    ]);
+  });
+});

@@ -21,10 +21,10 @@ describe('the initial program', () => {
     [
       'a lone word with white space is a command line, as with flux start',
       ['flux run -N2 hostname'],
-      ['flux run -N2 hostname'],
+      ['/bin/sh', '-c', 'flux run -N2 hostname'],
     ],
-    ['and so is one of several lines', ['a\nb'], ['a\nb']],
-    ['a lone word with = is left alone: env would set a variable', ['A=b'], ['A=b']],
+    ['and so is one of several lines', ['a\nb'], ['/bin/sh', '-c', 'a\nb']],
+    ['and one with =: env would set a variable', ['/app/a=b'], ['/bin/sh', '-c', '/app/a=b']],
     ['a shell with arguments runs as it is', ['sh', '-c', 'a; b'], ['sh', '-c', 'a; b']],
     ['an empty argument stays one', ['echo', ''], ['echo', '']],
   ])('of mode start: %s', (_, command, argv) => {

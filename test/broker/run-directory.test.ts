@@ -62,7 +62,6 @@ describe('openRunDirectory', () => {
       brokerToml: join(path, 'broker.toml'),
       curveCert: join(path, 'curve.cert'),
       batchScript: join(path, 'batch.sh'),
-      programPid: join(path, 'program.pid'),
       agentSocket: join(path, 'agent.sock'),
       runDirectory: join(path, 'broker'),
       socket: join(path, 'run/local'),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fakeFlux } from '../support/agent.ts';
 import { type Bed, bedUnavailable, createBed, type PodSpec } from '../support/bed.ts';
-import { installFluxPod } from '../support/flux-pod.ts';
+import { installFluxPod, standInFlux } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
 
 // The duties of a PID 1, after the test lists of tini and dumb-init.
@@ -46,6 +46,10 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
       mounts: { '/tmp/flux': { content: fakeFlux, mode: 0o755 } },
       ...more,
     });
+
+  /** With a broker of its own, apart from its program. */
+  const startApart = (program: readonly string[]): Pod =>
+    start(program, { env: { FLUX_POD_SIZE: '1', FLUX_POD_FLUX: standInFlux.path } });
 
   it('is told by its process list', async () => {
     const pod = start(['sh', '-c', 'echo up; exec sleep 1000']);
@@ -92,13 +96,13 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
     '%s reaches the program, which may go on, end as it likes, or of it with %i',
     async (signal, code) => {
       const say = `trap 'echo got ${signal}' ${signal.slice(3)}; trap 'exit 9' USR1; echo up; while :; do sleep 0.01; done`;
-      const pod = start(['sh', '-c', say]);
+      const pod = startApart(['sh', '-c', say]);
       await pod.waitForOutput(/^up$/m);
       await pod.signal(signal);
       await pod.waitForOutput(new RegExp(`got ${signal}`));
       await pod.signal('SIGUSR1');
       expect(await pod.exited, pod.stderr).toEqual({ code: 9 });
-      const other = start(['sh', '-c', 'echo up; exec sleep 1000']);
+      const other = startApart(['sh', '-c', 'echo up; exec sleep 1000']);
       await other.waitForOutput(/^up$/m);
       await other.signal(signal);
       expect(await other.exited, other.stderr).toEqual({ code });
@@ -106,7 +110,7 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
   );
 
   it.each(['SIGUSR1', 'SIGUSR2'] as const)('%s reaches the program, which goes on', async (signal) => {
-    const pod = start([
+    const pod = startApart([
       'sh',
       '-c',
       `trap 'echo got ${signal}' ${signal.slice(3)}; trap 'exit 9' TERM; echo up; while :; do sleep 0.01; done`,

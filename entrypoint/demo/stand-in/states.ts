@@ -81,10 +81,15 @@ export function createStates(config: BrokerConfig): States & { readonly serve: (
 const formatDuration = (ms: number): string =>
   ms < 100 ? `${Number(ms.toFixed(3))}ms` : `${Number((ms / 1000).toFixed(3))}s`;
 
+/** As flux-core src/broker/log.c: without a time for systemd, with one where a level counts as critical. */
 function createLog({ rank, attributes }: BrokerConfig): Log {
-  const level = Number(attributes.get('log-stderr-level') ?? 3);
+  const local = attributes.get('log-stderr-mode') === 'local';
+  const level = Number(
+    local ? (attributes.get('log-stderr-level') ?? 3) : (attributes.get('log-critical-level') ?? 2),
+  );
   const at = (severity: number, name: string) => (text: string) => {
-    if (severity <= level) process.stderr.write(`<${severity}>broker.${name}[${rank}]: ${text}\n`);
+    const prefix = local ? `<${severity}>` : `${new Date().toISOString()} `;
+    if (severity <= level) process.stderr.write(`${prefix}broker.${name}[${rank}]: ${text}\n`);
   };
   return { info: at(6, 'info'), err: at(3, 'err'), crit: at(2, 'crit') };
 }
