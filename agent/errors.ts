@@ -6,6 +6,7 @@ export const ExitCode = {
   usage: 64,
   peersUnavailable: 69,
   internal: 70,
+  brokerFailed: 71,
   noFlux: 72,
   hookFailed: 75,
   certificate: 77,

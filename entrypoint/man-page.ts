@@ -8,6 +8,7 @@ const exitCodes: Readonly<Record<keyof typeof ExitCode, string>> = {
   usage: 'a verb, a flag or COMMAND is wrong',
   peersUnavailable: 'the parent, the agent or the API does not answer, or the outcome is not known',
   internal: 'an internal error: please report it',
+  brokerFailed: 'the broker could not start: COMMAND has not run',
   noFlux: 'no usable flux, or no Node.js',
   hookFailed: 'a hook failed',
   certificate: 'the CURVE certificate is missing, damaged or unsafe',

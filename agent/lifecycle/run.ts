@@ -65,10 +65,14 @@ export async function runPod(
   return outcome;
 }
 
-/** A leader waits for nobody. */
+/** A leader waits for nobody. That its broker could not start is an outcome as well, which followers hear. */
 async function lead(tending: Tending): Promise<Outcome> {
+  const { signals } = tending;
   const broker = await tendBroker(tending, new Promise(() => undefined));
-  return leaderOutcome(await broker.ended, tending.signals.stoppedBy());
+  return broker.ended.then(
+    (ending) => leaderOutcome(ending, signals.stoppedBy()),
+    (error: unknown) => brokenOff(error, signals),
+  );
 }
 
 /** Children have this long to hear the outcome. */

@@ -1,13 +1,15 @@
 /** One broker after the other of this pod: started, told to the world, tended until its end. */
 import { type BrokerProcess, type Ending, startBroker } from '../broker/process.ts';
+import type { LogLine } from '../flux/services/log.ts';
 import { addRemark, type Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import type { Lifecycle } from '../pod/phase.ts';
-import { explainEnding } from './explain-ending.ts';
+import { explainEnding, watchSocket } from './explain-ending.ts';
 import { ownBroker } from './own-broker.ts';
 import type { PreparedPod } from './prepare.ts';
 import type { Reporting } from './reporting.ts';
 import type { Signals } from './signals.ts';
+import type { BrokerTrace } from './start-failure.ts';
 import { followerTarget, leaderTarget } from './stop.ts';
 import type { Reread } from './watch-mounts.ts';
 
@@ -38,15 +40,21 @@ export async function tendBroker(tending: Tending, parentStops: Promise<void>): 
     addRemark(observations, renewed);
   }
   signals.stop.throwIfAborted();
+  const madeSocket = watchSocket(pod.directory.socket);
   const broker = await startBroker(pod.flux, pod.brokerArguments, pod.environment, terminal);
   lifecycle.enter('broker', { pid: broker.pid, flux: pod.flux });
   const { socket } = pod.directory;
   const { client, parentLinks } = reporting;
   const stopping = { broker, observations, parentLinks, client, parentStops, log };
   signals.forwardTo(pod.membership.rank === 0 ? leaderTarget(stopping) : followerTarget(stopping));
-  void reporting.watch(ownBroker(broker, socket, observations, log));
+  let lastLog: Promise<readonly LogLine[]> | undefined;
+  const onShutdown = (log: Promise<readonly LogLine[]>) => {
+    lastLog ??= log;
+  };
+  void reporting.watch(ownBroker(broker, { socket, observations, onShutdown, log }));
   await pod.certificate?.check().catch(endWith(broker));
-  const ended = attend(broker, tending);
+  const trace = async () => ({ madeSocket: madeSocket(), log: (await lastLog) ?? [] });
+  const ended = attend(broker, tending, trace);
   ended.catch(() => undefined);
   return { process: broker, ended };
 }
@@ -55,6 +63,7 @@ export async function tendBroker(tending: Tending, parentStops: Promise<void>): 
 async function attend(
   broker: BrokerProcess,
   { pod, signals, observations, reporting, reread, log }: Tending,
+  trace: () => Promise<BrokerTrace>,
 ): Promise<Ending> {
   await log.open();
   await reporting.serve(pod.directory.agentSocket);
@@ -64,11 +73,12 @@ async function attend(
   const ending = await broker.ended;
   signals.forwardTo(undefined);
   broker.kill();
-  if (!signals.stop.aborted) await explainEnding(ending, observations.configuration, pod.membership);
   log('info', 'The broker has ended', {
     code: ending.code,
     ...(ending.signal && { signal: ending.signal }),
   });
+  if (!signals.stop.aborted)
+    await explainEnding(ending, observations.configuration, pod.membership, await trace());
   return ending;
 }
 

@@ -27,9 +27,10 @@ export interface Result {
   readonly stderr: string;
 }
 
-/** The options of `flux broker` end where its initial program begins. */
+/** The options of `flux broker` end where its initial program begins. A broker that gets so far has made its socket. */
 export const fakeFlux = `#!/bin/sh
 shift
+for word; do case $word in -Slocal-uri=local://*) socket=\${word#*://}; : >"$socket"; rm "$socket" ;; esac; done
 while :; do case $1 in -*) shift ;; *) break ;; esac; done
 [ $# -gt 0 ] || exec sleep 1000
 exec "$@"

@@ -236,6 +236,35 @@ describe.skipIf(!flux)('bad input that only the broker meets, with real Flux', (
     expect(result.code).toBe(code);
   });
 
+  it.each([
+    [
+      'an rc1 that fails at once',
+      '-Sbroker.rc1_path=/bin/false',
+      /The broker could not start: rc1 exited with code 1"/,
+    ],
+    [
+      'an rc1 that says why',
+      `-Sbroker.rc1_path=${place.file('rc1', "#!/bin/sh\necho 'No module named cffi' >&2; exit 3\n", 0o755)}`,
+      /The broker could not start: rc1 exited with code 3: No module named cffi"/,
+    ],
+    [
+      'an option that the broker refuses',
+      '-Sbroker.no-such-attribute=1',
+      /The broker could not start: it exited with code 1 before it opened its socket"/,
+    ],
+  ])(
+    '%s: the broker could not start, with a code that no program has chosen',
+    async (_, option, sentence) => {
+      const result = await place.run(['run', '--', 'echo', 'started'], {
+        ...real,
+        FLUX_POD_BROKER_OPTIONS: option,
+      });
+      expect(result.stderr).toMatch(sentence);
+      expect(result).toMatchObject({ code: 71, stdout: '' });
+      expect(result.stderr).not.toContain('The program has ended');
+    },
+  );
+
   it('a port in use', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.2', resolve));
