@@ -11,6 +11,7 @@ import {
   phaseOf,
   stateOf,
 } from './observations.ts';
+import { quorumWait } from './quorum.ts';
 
 export const probes = ['startup', 'live', 'ready'] as const;
 export type Probe = (typeof probes)[number];
@@ -100,8 +101,7 @@ function judgeReady(observations: Observations, now: number): Verdict {
   if (leads && configuration.ready === 'run') {
     if (state === 'run') return yes(`the instance runs${subtrees(broker)}`);
     if (state !== 'quorum') return no(`the broker is in state ${state}`);
-    const { online = [] } = broker;
-    return no(`${online.length} of the ${configuration.minSize} brokers of the quorum are online`);
+    return no(quorumWait(observations));
   }
   const joined = hasJoined(state);
   return joined

@@ -5,6 +5,7 @@ import type { BrokerState } from '../flux/services/state-machine.ts';
 import type { Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import { undrainSelf } from './drain.ts';
+import { createQuorumReport } from './report-quorum.ts';
 import type { WatchedBroker } from './reporting.ts';
 
 /** The states of a broker that shuts down and can still be asked. */
@@ -21,8 +22,10 @@ export interface OwnBroker {
 /** How the broker that this agent has started is watched: as long as its process lives, over `socket`. */
 export function ownBroker({ pid, ended }: BrokerProcess, own: OwnBroker): WatchedBroker {
   const { socket, observations, onShutdown, log } = own;
+  const reportQuorum = createQuorumReport(observations, log);
   /** Of the leader's broker. */
   const onLeaderState = (state: BrokerState, client: FluxClient) => {
+    reportQuorum(state);
     const ran = observations.broker?.states.some((seen) => seen.state === 'run' || seen.state === 'cleanup');
     if (shutsDown.includes(state) && !ran) onShutdown(lastLog(client, log));
   };

@@ -61,7 +61,43 @@ const rows: readonly Row[] = [
     true,
     true,
     false,
-    /2 of the 4 brokers of the quorum/,
+    /^2 of the 4 brokers of the quorum are online, not mc-\[1,3\]: has the Job 4 completions, as FLUX_POD_SIZE says\?$/,
+  ],
+  [
+    'a leader that has not heard yet who is online',
+    { state: 'quorum' },
+    true,
+    true,
+    false,
+    /^0 of the 4 brokers of the quorum are online$/,
+  ],
+  [
+    'a leader below its quorum, of an instance that can grow',
+    {
+      set: { minSize: 2, maxSize: 9 },
+      state: 'quorum',
+      change: ({ broker }) => {
+        if (broker) broker.online = [0];
+      },
+    },
+    true,
+    true,
+    false,
+    /^1 of the 2 brokers of the quorum are online, not mc-\[1-3\]: has the Job 4 completions/,
+  ],
+  [
+    'a leader below its quorum, of an instance in several clusters',
+    {
+      set: { hosts: 'mc-[0-1],far-[0-1]' },
+      state: 'quorum',
+      change: ({ broker }) => {
+        if (broker) broker.online = [0, 1];
+      },
+    },
+    true,
+    true,
+    false,
+    /^2 of the 4 brokers of the quorum are online, not far-\[0-1\]$/,
   ],
   ['a leader that runs', { state: 'run' }, true, true, true, /the instance runs/],
   [

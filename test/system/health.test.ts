@@ -99,6 +99,30 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
     await end();
   });
 
+  it('a leader whose Job has too few completions names the pods that are missing: in its probe, log and doctor', async () => {
+    pods = startMiniCluster(bed, {
+      size: 2,
+      flux,
+      cluster: 'few',
+      env: { FLUX_POD_SIZE: '4' },
+      command: ['true'],
+    });
+    const [leader] = pods as [Pod];
+    const missing =
+      '2 of the 4 brokers of the quorum are online, not few-[2-3]: has the Job 4 completions, as FLUX_POD_SIZE says?';
+    await until(
+      () => probe(leader, 'readyz').catch(() => ({ ok: false, why: '' })),
+      ({ why }) => why === missing,
+      { withinMs: 30_000 },
+    );
+    await leader.waitForOutput(
+      /Waiting for the quorum: 2 of the 4 .* not few-\[2-3\]: has the Job 4 completions/,
+      30_000,
+    );
+    expect((await fluxPod(leader, 'doctor')).stdout).toContain(missing);
+    await end();
+  });
+
   describe('four pods', () => {
     beforeAll(() => start('mc'));
     afterAll(end);

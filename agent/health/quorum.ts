@@ -1,0 +1,34 @@
+/** What a leader waits for whose quorum is not online. */
+import { formatHostlist, parseHostlist } from '../cluster/hostlist.ts';
+import type { Observations } from './observations.ts';
+
+type Waiting = Pick<Observations, 'configuration' | 'membership' | 'broker'>;
+
+/** A sentence for a person: how many brokers are online, which hosts of the size at the start are not, and the usual reason. */
+export function quorumWait({ configuration, membership, broker }: Waiting): string {
+  const { size, minSize, hosts } = configuration;
+  const online = broker?.online;
+  const count = online?.length ?? 0;
+  const missing = online && membership ? missingHosts(online, membership.hostlist, size) : '';
+  if (missing === '') return `${count} of the ${minSize} brokers of the quorum are online`;
+  // Brokers that burst into other clusters are pods of several Jobs.
+  if (hosts !== undefined)
+    return `${count} of the ${minSize} brokers of the quorum are online, not ${missing}`;
+  return `${count} of the ${minSize} brokers of the quorum are online, not ${missing}: has the Job ${size} completions, as FLUX_POD_SIZE says?`;
+}
+
+/** A probe asks every second, and the list may have thousands of hosts: it is folded once for each change. */
+const folded = new WeakMap<readonly number[], string>();
+
+function missingHosts(online: readonly number[], hostlist: string, size: number): string {
+  const known = folded.get(online);
+  if (known !== undefined) return known;
+  const ranks = new Set(online);
+  const missing = formatHostlist(
+    parseHostlist(hostlist)
+      .slice(0, size)
+      .filter((_, rank) => !ranks.has(rank)),
+  );
+  folded.set(online, missing);
+  return missing;
+}
