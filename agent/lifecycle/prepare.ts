@@ -4,12 +4,7 @@ import { brokerArguments } from '../broker/command-line.ts';
 import { readMountedCertificate } from '../broker/curve-file.ts';
 import { environmentFor, findFlux } from '../broker/find-flux.ts';
 import { initialProgram } from '../broker/program.ts';
-import {
-  linkFromOperatorSocket,
-  openRunDirectory,
-  type RunDirectory,
-  writePrivate,
-} from '../broker/run-directory.ts';
+import { linkFromOperatorSocket, type RunDirectory, writePrivate } from '../broker/run-directory.ts';
 import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
 import type { Log } from '../log.ts';
@@ -38,12 +33,13 @@ export async function preparePod(
   configuration: Configuration,
   command: readonly string[],
   environment: NodeJS.ProcessEnv,
+  openDirectory: () => Promise<RunDirectory>,
   log: Log,
 ): Promise<PreparedPod> {
   const membership = membershipOf(configuration);
   const flux = findFlux(configuration.flux, environment.PATH ?? '');
   const mounted = membership.size > 1 ? readMountedCertificate(configuration.curveCert) : undefined;
-  const directory = await openRunDirectory(configuration.dir, (sentence) => log('warn', sentence));
+  const directory = await openDirectory();
   linkFromOperatorSocket(directory, (sentence) => log('info', sentence));
   const program = initialProgram(configuration, command, directory.batchScript);
 

@@ -1,5 +1,6 @@
 /** The life of a pod, from its configuration to its outcome. */
 import { isatty } from 'node:tty';
+import { openRunDirectory, type RunDirectory } from '../broker/run-directory.ts';
 import type { Configuration } from '../config/resolve.ts';
 import { messageOf } from '../errors.ts';
 import { createObservations } from '../health/observations.ts';
@@ -29,12 +30,19 @@ export async function runPod(
   const reporting = createReporting(observations, log);
   const signals = handleSignals(terminal, observations);
 
+  // Made once: to prepare the pod, or for a person where the pod has failed before that and is held.
+  let directory: Promise<RunDirectory> | undefined;
+  const openDirectory = () => {
+    directory ??= openRunDirectory(configuration.dir, (sentence) => log('warn', sentence));
+    return directory;
+  };
+
   const live = async (): Promise<Outcome> => {
     lifecycle.enter('prepare');
     const hooks = findHooks(configuration.hooks, log);
     const hook = (stage: Stage, stop = signals.stop) => runHooks(hooks, stage, environment, stop, log);
     await hook('init');
-    const pod = await preparePod(configuration, command, environment, log);
+    const pod = await preparePod(configuration, command, environment, openDirectory, log);
     Object.assign(observations, { membership: pod.membership, flux: pod.flux });
     const leads = pod.membership.rank === 0;
     await reporting.prepareApi(pod);
@@ -58,7 +66,15 @@ export async function runPod(
   };
 
   const outcome = await live().catch((error: unknown) => brokenOff(error, signals));
-  await holdFailed(outcome, { configuration, observations, lifecycle, reporting, signals, log });
+  await holdFailed(outcome, {
+    configuration,
+    observations,
+    lifecycle,
+    reporting,
+    signals,
+    openDirectory,
+    log,
+  });
   lifecycle.enter('exit');
   log(outcome.code === 0 ? 'info' : 'error', outcome.sentence, { exitCode: outcome.code, ...outcome.facts });
   reporting.close();

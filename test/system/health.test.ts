@@ -3,7 +3,7 @@ import { createConnection } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agentProc, heldKb, openFiles } from '../support/agent-process.ts';
 import { fluxPod, get, probe, statusOf, until } from '../support/ask-pod.ts';
-import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
+import { type Bed, bedUnavailable, createBed, type PodSpec } from '../support/bed.ts';
 import { everyFlux, exitCodes, isFirstChoice, logsOf, startMiniCluster } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
 
@@ -327,6 +327,85 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
     expect((await fluxPod(held, 'release')).stdout).toBe('The pod ends now.\n');
     expect(await exitCodes(pods), logsOf(pods)).toEqual([9]);
   });
+
+  // Before the broker: which Flux it is does not matter.
+  it
+    .skipIf(flux.real)
+    .each<[string, Pick<PodSpec, 'env' | 'mounts'> & { size: number }, number, RegExp, RegExp]>([
+      [
+        'it has no certificate',
+        { size: 2, env: { FLUX_POD_CURVE_CERT: '/nowhere/curve.cert' } },
+        77,
+        /there is no such file/,
+        /curve\.cert/,
+      ],
+      [
+        'there is no flux',
+        { size: 1, env: { FLUX_POD_FLUX: '/nowhere/flux' } },
+        72,
+        /no executable flux is there/,
+        /FLUX_POD_FLUX/,
+      ],
+      [
+        'a hook fails, before anything else',
+        {
+          size: 1,
+          mounts: { '/etc/flux-pod/hooks.d/init': { content: '#!/bin/sh\nexit 3\n', mode: 0o755 } },
+        },
+        75,
+        /init failed: it ended with 3/,
+        /FLUX_POD_HOOKS/,
+      ],
+    ])(
+    'a pod that has failed because %s is held with its hint, serves its probes, and is released',
+    async (_, { size, env = {}, mounts = {} }, code, why, hint) => {
+      pods = startMiniCluster(bed, {
+        size,
+        flux,
+        cluster: 'held',
+        env: { FLUX_POD_ON_FAILURE: 'hold', ...env },
+        command: ['true'],
+        pod: () => ({ mounts }),
+      });
+      await Promise.all(
+        pods.map(async (held) => {
+          const [line] = await held.waitForOutput(
+            /^.*the pod is held, `flux-pod release` ends it.*$/m,
+            30_000,
+          );
+          expect(JSON.parse(line).msg).toMatch(why);
+          expect(JSON.parse(line).hint).toMatch(hint);
+          for (const name of ['startupz', 'livez'] as const)
+            expect(await probe(held, name)).toMatchObject({ ok: true });
+          expect(await probe(held, 'readyz')).toMatchObject({
+            ok: false,
+            why: expect.stringMatching(/held/),
+          });
+          expect((await fluxPod(held, 'status')).stdout).toMatch(why);
+          expect(await fluxPod(held, 'release')).toMatchObject({ code: 0, stdout: 'The pod ends now.\n' });
+        }),
+      );
+      expect(await exitCodes(pods), logsOf(pods)).toEqual(Array(size).fill(code));
+    },
+  );
+
+  it.skipIf(flux.real)(
+    'a pod that is held without a run-time directory serves its probes and says that a signal ends it',
+    async () => {
+      pods = startMiniCluster(bed, {
+        size: 1,
+        flux,
+        cluster: 'held',
+        env: { FLUX_POD_ON_FAILURE: 'hold', FLUX_POD_DIR: '/proc/flux-pod' },
+        command: ['true'],
+      });
+      const [held] = pods as [Pod];
+      await held.waitForOutput(/the pod is held, only a signal ends it/, 30_000);
+      expect(await probe(held, 'startupz')).toMatchObject({ ok: true });
+      await held.signal('SIGTERM');
+      expect(await exitCodes(pods), logsOf(pods)).toEqual([78]);
+    },
+  );
 
   it('a held pod ends by itself when its time is up', async () => {
     pods = startMiniCluster(bed, {
