@@ -240,7 +240,7 @@ describe.skipIf(!flux)('bad input that only the broker meets, with real Flux', (
     [
       'an rc1 that fails at once',
       '-Sbroker.rc1_path=/bin/false',
-      /The broker could not start: rc1 exited with code 1"/,
+      /The broker could not start: rc1 exited with code 1/,
     ],
     [
       'an rc1 that says why',

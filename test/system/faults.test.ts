@@ -180,6 +180,22 @@ describe.skipIf(unavailable).each(everyFlux())('faults with $name', (flux) => {
     expect(await exitCodes(pods), logsOf(pods)).toEqual([7, 7, 7, 7, 7]);
   });
 
+  it.runIf(flux.real)(
+    'a leader whose broker cannot start says why, and its followers exit with the same code',
+    async () => {
+      const rc1 = { '/tmp/rc1': { content: "#!/bin/sh\nsleep 2; echo 'no way' >&2; exit 1\n", mode: 0o755 } };
+      begin({
+        size: 3,
+        pod: (index) =>
+          index === 0 ? { mounts: rc1, env: { FLUX_POD_BROKER_OPTIONS: '-Sbroker.rc1_path=/tmp/rc1' } } : {},
+      });
+      expect(await exitCodes(pods), logsOf(pods)).toEqual([71, 71, 71]);
+      const why = 'The broker could not start: rc1 exited with code 1: no way';
+      expect(leader().terminationLog()).toBe(`${why} (exit 71)\n`);
+      expect(pods[2]?.terminationLog()).toBe(`The instance has ended. Its leader: ${why} (exit 71)\n`);
+    },
+  );
+
   it('SIGTERM to all pods at once, with a job running: every process is gone in seconds, with 143', async () => {
     const startTook = await start({ size: 4, command: ['sh', '-c', 'echo up; flux run -N4 sleep 1000'] });
     await everyoneReady();
