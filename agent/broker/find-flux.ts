@@ -1,6 +1,7 @@
-import { accessSync, constants, readdirSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { accessSync, constants, readdirSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { ExitCode, PodError } from '../errors.ts';
+import { type ViewVariable, viewPaths, viewVariables } from './view-paths.ts';
 
 /** Where Flux is looked for after PATH: its own default prefix, the Flux Operator's mounted view, the distributions. */
 const usualDirectories = ['/opt/flux/bin', '/mnt/flux/view/bin', '/usr/local/bin', '/usr/bin'];
@@ -48,29 +49,63 @@ function isExecutable(path: string): boolean {
 }
 
 /**
- * The environment for the broker and all that it starts: `flux` is on PATH (last, so that the image's own programs
- * win), and a mounted view brings its Python modules.
+ * The environment for the broker and all that it starts. `flux` is on PATH (last, so that the image's own programs win), whether the
+ * caller has put it there or not. A view brings its Python packages, modules and rc scripts as well; a Flux in its own prefix finds
+ * them itself, and so does an interpreter. A variable of Flux that is set to nothing stays so: there that part of the view is not wanted.
  */
 export function environmentFor(flux: string, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const directory = dirname(flux);
-  const path = (environment.PATH ?? '').split(':').filter((part) => part !== '');
-  const packages = path.includes(directory) ? [] : sitePackages(join(directory, '../lib'));
-  const pythonPath = [environment.PYTHONPATH, ...packages].filter((part) => part);
-  return {
-    ...environment,
-    PATH: path.includes(directory) ? path.join(':') : [...path, directory].join(':'),
-    ...(packages.length > 0 && { PYTHONPATH: pythonPath.join(':') }),
-  };
+  const prefix = join(dirname(flux), '..');
+  const wanted = viewVariables.filter(
+    (name) => (name === 'PATH' || bringsAlong(name, flux, prefix)) && !isSwitchedOff(name, environment),
+  );
+  const extended = wanted.flatMap((name) => {
+    const found =
+      name === 'PATH' ? [dirname(flux)] : viewPaths[name].flatMap((path) => directories(prefix, path));
+    const before = (environment[name] ?? '').split(':').filter((part) => part !== '');
+    const value = [...new Set([...before, ...found])].join(':');
+    return found.length > 0 ? [[name, value] as const] : [];
+  });
+  return { ...environment, ...Object.fromEntries(extended) };
 }
 
-/** The Python packages of a prefix that is not the system's: a view keeps flux's Python beside it. */
-function sitePackages(library: string): string[] {
-  if (library === '/usr/lib' || library === '/usr/local/lib') return [];
+const isSwitchedOff = (name: ViewVariable, environment: NodeJS.ProcessEnv): boolean =>
+  name.startsWith('FLUX_') && environment[name] === '';
+
+/** Where a Flux that lives in the prefix itself is still part of a view: the Operator copies it there. */
+const viewPrefix = '/mnt/flux/view';
+
+/** Whether what the variable lists is in the prefix and would not be found without it. */
+function bringsAlong(name: ViewVariable, flux: string, prefix: string): boolean {
+  if (prefix === '/usr' || prefix === '/usr/local') return false;
+  if (prefix === viewPrefix || !livesIn(prefix, flux)) return true;
+  return name === 'PYTHONPATH' && !livesIn(prefix, join(prefix, 'bin/python3'));
+}
+
+/** Whether a file is there and no link to another prefix, as the files of a view are (/opt/software/...). */
+function livesIn(prefix: string, path: string): boolean {
   try {
-    return readdirSync(library)
-      .filter((name) => /^python3(\.\d+)?$/.test(name))
-      .map((name) => join(library, name, 'site-packages'));
+    return realpathSync(path).startsWith(`${realpathSync(prefix)}/`);
+  } catch {
+    return false;
+  }
+}
+
+/** The directories below `prefix` that `path` of the table stands for. */
+function directories(prefix: string, path: string): string[] {
+  const [start = '', end] = path.split('*');
+  const within = join(prefix, dirname(start));
+  const names =
+    end === undefined ? [basename(path)] : namesIn(within).filter((name) => name.startsWith(basename(start)));
+  return names.map((name) => join(within, name, end ?? '')).filter(isDirectory);
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
   } catch {
     return [];
   }
 }
+
+const isDirectory = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -1,4 +1,5 @@
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
+import { schedulerVariables, type ViewVariable, viewPaths, viewVariables } from '../broker/view-paths.ts';
 import type { Cluster } from './cluster.ts';
 import { resourcesOf } from './containers.ts';
 import { paths, socket, softwareVolume, viewSoftware } from './paths.ts';
@@ -51,8 +52,8 @@ export function viewMounts(cluster: Cluster, view: string) {
  * Copies the view of a flux-view image: /opt/view is a link to the newest of /opt/views/._view (pkg/flux/view.go in the
  * Operator). flux-view.sh is what the Operator's users source for `flux proxy $fluxsocket`.
  */
-export function viewScript({ name, spec }: Cluster, view: string): string {
-  const python = spec.flux?.container?.pythonPath;
+export function viewScript(cluster: Cluster, view: string): string {
+  const { name, spec } = cluster;
   const within = (path: string) => quoted(`${view}${path}`);
   const file = within('/flux-view.sh');
   const write = (line: string) => `printf '%s\\n' ${quoted(line)} >>${file}`;
@@ -71,14 +72,8 @@ export function viewScript({ name, spec }: Cluster, view: string): string {
     `  ln -sf "$(basename "$python")" ${within('/view/bin/python3')}`,
     'done',
     `rm -f ${file}`,
-    write(`${extend('PATH')}${within('/view/bin')}`),
-    ...(python === undefined
-      ? [
-          `packages=$(cd ${within('/view')} && ls -d lib/python3*/site-packages 2>/dev/null | head -n 1 || true)`,
-          `[ -z "$packages" ] || printf '%s%s\\n' ${quoted(`${extend('PYTHONPATH')}${within('/view/')}`)} "$packages" >>${file}`,
-        ]
-      : [write(`${extend('PYTHONPATH')}${quoted(python)}`)]),
-    write(`${extend('LD_LIBRARY_PATH')}${within('/view/lib')}`),
+    ...viewEnvironment(cluster, view).map(write),
+    write(`export LD_LIBRARY_PATH="\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}"${within('/view/lib')}`),
     write(`export fluxsocket=${socket}`),
     ...Object.entries(spec.flux?.environment ?? {}).map(([key, value]) =>
       write(`export ${key}=${quoted(value)}`),
@@ -87,5 +82,31 @@ export function viewScript({ name, spec }: Cluster, view: string): string {
   ].join('\n');
 }
 
-/** The begin of a line of a shell that adds what follows to a list of directories. */
-export const extend = (name: string): string => `export ${name}="\${${name}:+$${name}:}"`;
+/**
+ * The lines of a shell that make programs find what the view has, as the broker does (find-flux.ts). Where the image has a flux of its
+ * own nothing of the view is used: its Python packages belong to another Flux.
+ */
+export function viewEnvironment({ spec }: Cluster, view: string): string[] {
+  const { container, scheduler } = spec.flux ?? {};
+  const variables = viewVariables.filter(
+    (name) => !(scheduler?.simple && schedulerVariables.some((other) => other === name)),
+  );
+  const places = (name: ViewVariable) => viewPaths[name].map((path) => `${quoted(`${view}/view`)}/${path}`);
+  return [
+    'case $(command -v flux) in',
+    `'' | ${quoted(`${view}/view/bin/flux`)})`,
+    ...(container?.pythonPath
+      ? [`  directory=${quoted(container.pythonPath)}; ${extendOnce('PYTHONPATH')}`]
+      : []),
+    ...variables.map(
+      (name) =>
+        `  for directory in ${places(name).join(' ')}; do [ ! -d "$directory" ] || ${extendOnce(name)}; done`,
+    ),
+    '  ;;',
+    'esac',
+  ];
+}
+
+/** Adds $directory to a list of directories that has not got it. */
+const extendOnce = (name: string): string =>
+  `case ":\${${name}:-}:" in *":$directory:"*) ;; *) export ${name}="\${${name}:+$${name}:}$directory" ;; esac`;

@@ -1,6 +1,6 @@
 import { brokerTomlOf } from './broker-file.ts';
 import type { Cluster, Placed } from './cluster.ts';
-import { extend, viewScript } from './flux-view.ts';
+import { viewEnvironment, viewScript } from './flux-view.ts';
 import { paths, socket } from './paths.ts';
 import { defaultLogs } from './program.ts';
 import { quoted } from './shell-words.ts';
@@ -45,13 +45,11 @@ export function startScript(cluster: Cluster): string | undefined {
   const isLeader = '[ "$JOB_COMPLETION_INDEX" = 0 ]';
   const whenLeader = (condition: string, file: string, text: string | undefined) =>
     text ? [`if ${condition}; then . ${paths.scripts}/${file} ${output}; fi`] : [];
-  const { pythonPath } = spec.flux?.container ?? {};
   const archive = spec.archive?.path;
   const steps = [
     ...source('init.sh', commands.init),
     ...(spec.logging?.strict ? ['set -eEu -o pipefail'] : []),
     ...(logs || (batch && !spec.interactive) ? [`mkdir -p ${quoted(logs ?? defaultLogs)}`] : []),
-    ...(pythonPath && view !== undefined ? [`${extend('PYTHONPATH')}${quoted(pythonPath)}`] : []),
     ...source('pre.sh', commands.pre),
     ...whenLeader(isLeader, 'broker-pre.sh', commands.brokerPre),
     ...whenLeader(`! ${isLeader}`, 'worker-pre.sh', commands.workerPre),
@@ -63,13 +61,14 @@ export function startScript(cluster: Cluster): string | undefined {
         ]
       : []),
   ];
-  if (steps.length === 0 || (steps.length === 1 && spec.logging?.strict)) return undefined;
+  const idle = steps.length === 0 || (steps.length === 1 && spec.logging?.strict);
+  if (idle && (view === undefined || !spec.flux?.container?.pythonPath)) return undefined;
   return [
     '#!/bin/bash',
     `# Rendered by flux-pod from the MiniCluster ${name}: runs its commands in one shell, then becomes flux-pod.`,
     '# As PID 1 a shell ignores SIGTERM unless it is told otherwise.',
     "trap 'exit 143' TERM",
-    ...(view === undefined ? [] : [`${extend('PATH')}${quoted(`${view}/view/bin`)}`]),
+    ...(view === undefined ? [] : viewEnvironment(cluster, view)),
     ...steps,
     'exec "$@"',
     '',
@@ -99,7 +98,8 @@ export const sidecarFiles = (sidecar: Placed): string[] => [
 ];
 const sidecarScriptFile = ({ container }: Placed): string => `sidecar-${container.name}-script.sh`;
 
-function sidecarScript({ spec, view, name }: Cluster, sidecar: Placed): string {
+function sidecarScript(cluster: Cluster, sidecar: Placed): string {
+  const { spec, view, name } = cluster;
   const { commands = {}, command, name: own } = sidecar.container;
   const quietly = spec.logging?.quiet ? ' >/dev/null' : '';
   const group = (text: string | undefined, end = quietly) => (text ? ['{', text.trimEnd(), `}${end}`] : []);
@@ -108,19 +108,25 @@ function sidecarScript({ spec, view, name }: Cluster, sidecar: Placed): string {
     command?.trimEnd(),
     commands.post?.trimEnd(),
   ].filter((text) => text);
+  const body = [
+    ...group(commands.init),
+    ...(spec.logging?.strict ? ['set -eEu -o pipefail'] : []),
+    ...(view === undefined ? [] : viewEnvironment(cluster, view)),
+    ...group(commands.servicePre),
+    `export fluxsocket=${socket}`,
+    ...(spec.flux?.noWaitSocket ? [] : [`until [ -S ${socket.replace('local://', '')} ]; do sleep 1; done`]),
+    ...group(work.join('\n'), ''),
+  ];
   return [
     '#!/bin/bash',
     `# Rendered by flux-pod from the MiniCluster ${name}: the container ${own}, beside Flux.`,
     '# As PID 1 a shell ignores SIGTERM unless it is told otherwise, and hears it only while it waits.',
     "trap 'exit 143' TERM",
-    ...group(commands.init),
-    ...(spec.logging?.strict ? ['set -eEu -o pipefail'] : []),
-    ...(view === undefined ? [] : [`${extend('PATH')}${quoted(`${view}/view/bin`)}`]),
-    ...group(commands.servicePre),
-    `export fluxsocket=${socket}`,
-    ...(spec.flux?.noWaitSocket ? [] : [`until [ -S ${socket.replace('local://', '')} ]; do sleep 1; done`]),
-    ...(work.length > 0 ? [...group(work.join('\n'), ' &'), 'wait $!'] : []),
-    '# A sidecar that ends is started again, and its work would be done twice.',
+    '(',
+    ...body,
+    ') &',
+    'wait $! || echo "flux-pod: the commands of this container failed with exit code $?, and are not run again" >&2',
+    '# A sidecar that exits is started again: its work would be done twice, and one that fails again and again would keep Flux from starting.',
     'sleep infinity &',
     'wait',
     '',

@@ -1,3 +1,4 @@
+import { viewVariables } from '../../agent/broker/view-paths.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { parseVerbArguments } from '../arguments.ts';
 import { actingIdentity } from '../find-run-directory.ts';
@@ -15,7 +16,7 @@ export async function env(args: readonly string[]): Promise<number> {
       hint: '`flux-pod shell` becomes that user.',
     });
   const environment = await instanceEnvironment(directory, process.env);
-  for (const name of ['FLUX_URI', 'PATH', 'PYTHONPATH']) {
+  for (const name of ['FLUX_URI', ...viewVariables]) {
     const value = environment[name];
     if (value !== undefined) process.stdout.write(`export ${name}=${quoted(value)}\n`);
   }

@@ -101,14 +101,55 @@ describe('environmentFor', () => {
     expect(environmentFor(first, { PATH: path, HOME: '/root' })).toEqual({ PATH: expected, HOME: '/root' });
   });
 
-  it('a mounted view brings its Python packages, behind those that were set', () => {
-    const flux = file('view/bin/flux');
-    mkdirSync(join(root, 'view/lib/python3.11/site-packages'), { recursive: true });
-    mkdirSync(join(root, 'view/lib/python3-config'), { recursive: true });
-    const packages = join(root, 'view/lib/python3.11/site-packages');
-    expect(environmentFor(flux, { PATH: '/bin' }).PYTHONPATH).toBe(packages);
-    expect(environmentFor(flux, { PATH: '/bin', PYTHONPATH: '/mine' }).PYTHONPATH).toBe(`/mine:${packages}`);
-    expect(environmentFor(flux, { PATH: dirname(flux), PYTHONPATH: '/mine' }).PYTHONPATH).toBe('/mine');
+  describe('of a view, whose files are links to the prefixes of its packages', () => {
+    const view = join(root, 'view');
+    mkdirSync(join(view, 'bin'), { recursive: true });
+    symlinkSync(first, join(view, 'bin/flux'));
+    const made = ['lib/python3.11/site-packages', 'etc/flux', 'lib/flux/modules', 'lib64/flux/modules'].map(
+      (path) => {
+        mkdirSync(join(view, path), { recursive: true });
+        return join(view, path);
+      },
+    );
+    mkdirSync(join(view, 'lib/python3-config'));
+    const [packages, configuration, ...modules] = made;
+    const flux = join(view, 'bin/flux');
+
+    it.each([
+      ['not on PATH', '/bin', `/bin:${view}/bin`],
+      ['on PATH already', `/bin:${view}/bin`, `/bin:${view}/bin`],
+    ])('finds all that the view has, with its programs %s', (_, before, after) => {
+      expect(
+        environmentFor(flux, { PATH: before, PYTHONPATH: '/mine', FLUX_EXEC_PATH: '/flux-pod' }),
+      ).toEqual({
+        PATH: after,
+        PYTHONPATH: `/mine:${packages}`,
+        FLUX_EXEC_PATH: '/flux-pod',
+        FLUX_MODULE_PATH: modules.join(':'),
+        FLUX_RC_EXTRA: configuration,
+      });
+    });
+
+    it('is the same when it is made again', () => {
+      const once = environmentFor(flux, { PATH: '/bin' });
+      expect(environmentFor(flux, once)).toEqual(once);
+    });
+
+    it('leaves out what is set to nothing', () => {
+      expect(environmentFor(flux, { PATH: '/bin', FLUX_RC_EXTRA: '' })).toMatchObject({ FLUX_RC_EXTRA: '' });
+    });
+  });
+
+  it('of a Flux in a prefix of its own brings Python’s packages, unless the interpreter is there as well', () => {
+    const flux = file('own/bin/flux');
+    const packages = join(root, 'own/lib/python3.11/site-packages');
+    for (const path of [packages, join(root, 'own/etc/flux')]) mkdirSync(path, { recursive: true });
+    expect(environmentFor(flux, { PATH: dirname(flux) })).toEqual({
+      PATH: dirname(flux),
+      PYTHONPATH: packages,
+    });
+    file('own/bin/python3');
+    expect(environmentFor(flux, { PATH: dirname(flux) })).toEqual({ PATH: dirname(flux) });
   });
 
   it.each(['/usr/bin/flux', '/usr/local/bin/flux'])('%s needs no PYTHONPATH', (flux) => {

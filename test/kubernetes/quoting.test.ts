@@ -130,7 +130,7 @@ describe('what a MiniCluster says', () => {
           );
           expect(told.split('\0')).toEqual([
             `${env.PATH}:${mountPath}/view/bin`,
-            python ?? `${mountPath}/view/lib/python3.11/site-packages`,
+            `${python ? `${python}:` : ''}${mountPath}/view/lib/python3.11/site-packages`,
             `${mountPath}/view/lib`,
             value,
             '',
@@ -150,7 +150,9 @@ describe('what a MiniCluster says', () => {
         const path = `${here}${archive.replace(/\s/g, '')}-archive`;
         mkdirSync(join(path, '..'), { recursive: true });
         writeFileSync(path, '');
-        const flux = { container: { mountPath: view, pythonPath: python } };
+        const mountPath = `${here}${view}`.replace(/\/+$/, '');
+        mkdirSync(join(mountPath, 'view/bin'), { recursive: true });
+        const flux = { container: { mountPath, pythonPath: python } };
         const made = `${here}${logs}`;
         const texts = scripts({ flux, archive: { path } }, { logs: made }, here);
         const { stdout } = spawnSync(
@@ -168,11 +170,12 @@ describe('what a MiniCluster says', () => {
             stdio: ['ignore', 'pipe', 'pipe'],
           },
         );
-        expect(stdout.split('\0')).toEqual(
-          [`${env.PATH}:${view.replace(/\/+$/, '')}/view/bin`, python, ` -Scontent.restore=${path}`, ''].map(
-            (text, index) => (index === 1 && python === '' ? '' : text),
-          ),
-        );
+        expect(stdout.split('\0')).toEqual([
+          `${env.PATH}:${mountPath}/view/bin`,
+          python,
+          ` -Scontent.restore=${path}`,
+          '',
+        ]);
         expect(existsSync(made)).toBe(true);
       }),
       { numRuns: 15 },

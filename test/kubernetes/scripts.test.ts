@@ -99,7 +99,7 @@ describe('the script of a container beside Flux', () => {
   /** In a process group of its own, which ends as the container's processes do when their PID 1 has ended. */
   function startSidecar(here: string) {
     const child = spawn('/bin/bash', [join(here, 'sidecar-b.sh')], {
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
     child.on('exit', () => {
@@ -126,6 +126,20 @@ describe('the script of a container beside Flux', () => {
     await vi.waitUntil(() => output.includes('after'));
     expect(output).toBe('ran local:///run/flux-pod/run/local\nafter\n');
     child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([143, null]);
+  });
+
+  it.each([
+    ['strict, with a servicePre that fails', { strict: true }, { commands: { servicePre: 'false' } }],
+    ['with a command that exits', {}, { command: 'exit 3' }],
+  ])('stays up and says so when its commands fail: %s', async (_, logging, container) => {
+    const child = startSidecar(place(spec(container, { logging, flux: { noWaitSocket: true } }), {}));
+    const [said] = await once(child.stderr, 'data');
+    expect(`${said}`).toMatch(
+      /the commands of this container failed with exit code [13], and are not run again/,
+    );
+    child.kill('SIGTERM');
+    // Had it exited by itself, the kubelet would start it again and again, and Flux never.
     expect(await once(child, 'exit')).toEqual([143, null]);
   });
 
@@ -163,4 +177,30 @@ it('view.sh copies a view and its libraries, and mends its links', () => {
   expect(told.trim()).toBe(
     `it's local:///run/flux-pod/run/local ${copied}/view/lib/python3.11/site-packages`,
   );
+});
+
+it.each([
+  ['none', '/usr/bin:/bin', true],
+  ['the view’s on PATH already', '/usr/bin:/bin:VIEW/bin', true],
+  ['one of its own', 'OWN:/usr/bin:/bin', false],
+])('start.sh makes the view’s Python packages found where the image has %s', (_, path, found) => {
+  const here = place({ flux: { scheduler: { simple: true } } }, { commands: { pre: 'true' } }, ['/mnt/flux']);
+  const view = join(here, 'mnt/flux/view');
+  for (const bin of [join(view, 'bin'), join(here, 'own')]) {
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(join(bin, 'flux'), '#!/bin/sh\n', { mode: 0o755 });
+  }
+  for (const each of ['lib/python3.11/site-packages', 'lib/flux/modules', 'etc/flux'])
+    mkdirSync(join(view, each), { recursive: true });
+  const { stdout } = spawnSync(
+    '/bin/bash',
+    [join(here, 'start.sh'), 'sh', '-c', 'echo "$PYTHONPATH $FLUX_MODULE_PATH $FLUX_RC_EXTRA"'],
+    {
+      env: { PATH: path.replace('VIEW', view).replace('OWN', join(here, 'own')), JOB_COMPLETION_INDEX: '0' },
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  // With scheduler.simple no rc script of Fluxion is run.
+  expect(stdout.trim()).toBe(found ? `${view}/lib/python3.11/site-packages ${view}/lib/flux/modules` : '');
 });
