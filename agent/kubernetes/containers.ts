@@ -31,6 +31,9 @@ export function commonFields(cluster: Cluster, { container, path }: Placed): Omi
   };
 }
 
+/** For containers of which the MiniCluster does not say what they need. */
+export const smallCpuRequest = '100m';
+
 /** The CRD's default. */
 const defaultImage = 'ghcr.io/rse-ops/accounting:app-latest';
 

@@ -1,6 +1,6 @@
 import type { Container, ResourceRequirements, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
 import type { Cluster, Placed } from './cluster.ts';
-import { commonFields, environmentOf, homeMounts, mountsOf } from './containers.ts';
+import { commonFields, environmentOf, homeMounts, mountsOf, smallCpuRequest } from './containers.ts';
 import { viewContainer, viewMounts } from './flux-view.ts';
 import { home, paths, socket } from './paths.ts';
 import { isWrapped, sidecarFile, sidecarFiles } from './scripts.ts';
@@ -36,7 +36,7 @@ function installer(cluster: Cluster, image: string): Container {
 function installerResources({ runner }: Cluster): ResourceRequirements {
   const { limits = {}, requests = {} } = runner.container.resources ?? {};
   const memory = '128Mi';
-  if (limits.cpu === undefined) return { requests: { cpu: '100m', memory }, limits: { memory } };
+  if (limits.cpu === undefined) return { requests: { cpu: smallCpuRequest, memory }, limits: { memory } };
   return { requests: { cpu: requests.cpu ?? limits.cpu, memory }, limits: { cpu: limits.cpu, memory } };
 }
 

@@ -1,10 +1,11 @@
 import type { Job, JobSpec } from 'kubernetes-types/batch/v1.d.ts';
+import { signalCode } from '../broker/process.ts';
 import { ExitCode } from '../errors.ts';
 import type { Cluster } from './cluster.ts';
 import { metadataOf } from './labels.ts';
 import { podTemplate, restartPolicyOf } from './pod-template.ts';
 
-/** Kubernetes' own default. The Operator's is 100, but its scripts end with 0 whatever the program did. */
+/** Kubernetes' own default. */
 const defaultTries = 6;
 const largestInt32 = 2 ** 31 - 1;
 
@@ -41,38 +42,48 @@ export function jobOf(cluster: Cluster, scripts: Readonly<Record<string, string>
 }
 
 /**
- * All pods end with the outcome of the leader, so that one try that fails is a failure of each index. Counted together, four pods would
- * use up the limit at the second try, and be made anew only after 80 s, because the controller waits 10 s and doubles that with every
- * failed pod; by index it waits 10 s. Kubernetes counts by index only with restartPolicy Never.
+ * How often what failed is tried again. A MiniCluster that names `backoffLimit` asks for tries of the program. All pods end with its exit
+ * code, so that one try is a failure of each index: counted together, four pods would use up the limit at the second try, and be made
+ * anew only after 80 s, because the controller waits 10 s and doubles that with every failed pod; by index it waits 10 s.
+ *
+ * Otherwise failures are counted together. By index the controller keeps a failed pod until there is another in its place
+ * (job_controller.go, canRemoveFinalizer), which in a namespace that is being deleted there never is.
  */
 function triesOf(
   cluster: Cluster,
 ): Pick<JobSpec, 'backoffLimit' | 'backoffLimitPerIndex' | 'maxFailedIndexes'> {
-  const tries = cluster.spec.backoffLimit ?? defaultTries;
-  if (restartPolicyOf(cluster) === 'Never') return { backoffLimitPerIndex: tries, maxFailedIndexes: 0 };
-  return { backoffLimit: Math.min(tries * cluster.size, largestInt32) };
+  const tries = programTries(cluster);
+  if (tries !== undefined) return { backoffLimitPerIndex: tries, maxFailedIndexes: 0 };
+  const { spec, maxSize } = cluster;
+  return { backoffLimit: Math.min((spec.backoffLimit ?? defaultTries) * maxSize, largestInt32) };
 }
+
+/** Kubernetes counts by index, and takes a podFailurePolicy, only with restartPolicy Never. */
+const programTries = (cluster: Cluster): number | undefined =>
+  restartPolicyOf(cluster) === 'Never' ? cluster.spec.backoffLimit : undefined;
 
 /** Exit codes that no second try changes: errors.ts says what each means. */
 const hopeless = [ExitCode.usage, ExitCode.noFlux, ExitCode.certificate, ExitCode.configuration];
+/** Exit codes that are not the program's doing: no peers, and what the kubelet and the kernel do to a container. */
+const circumstances = [ExitCode.peersUnavailable, signalCode('SIGKILL'), signalCode('SIGTERM')];
 
 /**
- * A pod that was evicted or lost its node does not count; one that says the configuration is wrong fails the Job at once.
- * Only with restartPolicy Never does the API server take such a policy.
+ * A pod that was evicted or lost its node does not count. A program that fails fails the Job at once, unless the MiniCluster asks for more
+ * tries: to run an expensive program again is its owner's decision.
  */
 function failurePolicy(cluster: Cluster): Pick<JobSpec, 'podFailurePolicy'> {
   if (restartPolicyOf(cluster) !== 'Never') return {};
+  const containerName = cluster.runner.container.name ?? 'flux';
   return {
     podFailurePolicy: {
       rules: [
         { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
         {
           action: 'FailJob',
-          onExitCodes: {
-            containerName: cluster.runner.container.name ?? 'flux',
-            operator: 'In',
-            values: hopeless,
-          },
+          onExitCodes:
+            programTries(cluster) === undefined
+              ? { containerName, operator: 'NotIn', values: circumstances }
+              : { containerName, operator: 'In', values: hopeless },
         },
       ],
     },

@@ -93,13 +93,18 @@ function configMap(cluster: Cluster, scripts: Readonly<Record<string, string>>):
   ];
 }
 
-/** Only what the MiniCluster asks for can break the standard; with the images' own users nothing is promised. */
+/** Only what the MiniCluster asks for can break the standard, or `--user image`. */
 function warnAboutSecurity({ options, warn }: Cluster, pod: PodSpec | undefined): void {
   const breaches = pod ? restrictedBreaches(pod) : [];
-  const asked =
-    options.user === 'image' ? breaches.filter(({ field }) => !field.endsWith('runAsNonRoot')) : breaches;
-  if (asked.length === 0) return;
-  const list = asked.map(({ field, value }) => `${field} (${value})`).join('; ');
+  if (breaches.length === 0) return;
+  if (options.user === 'image') {
+    warn(
+      'spec',
+      'is not admitted where the restricted Pod Security Standard is enforced: --user image leaves user and capabilities to the images',
+    );
+    return;
+  }
+  const list = breaches.map(({ field, value }) => `${field} (${value})`).join('; ');
   warn('spec', `is not admitted where the restricted Pod Security Standard is enforced: ${list}`);
 }
 
@@ -116,7 +121,10 @@ function warnAboutUser({ options, spec, runner, sidecars, services, warn }: Clus
   );
   if (!own(runner.container))
     for (const key of commands) warn(`${runner.path}.commands.${key}`, `runs ${why}`);
-  for (const { container, path } of [...sidecars, ...services]) {
-    if (!own(container)) warn(path, `runs ${why}`);
+  for (const { container, path } of sidecars) {
+    const entrypoint =
+      'An image that starts as root may end at once, and Flux starts only after a container beside it runs';
+    if (!own(container)) warn(path, `runs ${why}${container.noWrapEntrypoint ? `. ${entrypoint}` : ''}`);
   }
+  for (const { container, path } of services) if (!own(container)) warn(path, `runs ${why}`);
 }

@@ -1,7 +1,8 @@
-import type { Container, Probe } from 'kubernetes-types/core/v1.d.ts';
+import type { Container, Probe, ResourceRequirements } from 'kubernetes-types/core/v1.d.ts';
+import { schedulerVariables } from '../broker/view-paths.ts';
 import { burstingOf } from './bursting.ts';
 import type { Cluster } from './cluster.ts';
-import { commonFields, environmentOf, homeMounts, mountsOf } from './containers.ts';
+import { commonFields, environmentOf, homeMounts, mountsOf, smallCpuRequest } from './containers.ts';
 import { viewMounts } from './flux-view.ts';
 import { home, paths } from './paths.ts';
 import { ports } from './ports.ts';
@@ -19,6 +20,7 @@ export function runnerContainer(cluster: Cluster, scripts: Readonly<Record<strin
   return {
     name: runner.container.name ?? 'flux',
     ...common,
+    resources: withCpuRequest(common.resources),
     command: command.map(literally),
     env: environmentOf(runner.container, settings(cluster, program, scripts)),
     ports: [
@@ -31,10 +33,20 @@ export function runnerContainer(cluster: Cluster, scripts: Readonly<Record<strin
   };
 }
 
+/** Without a request a container gets next to no CPU on a busy node, and its probes fail. A limit is a request as well. */
+function withCpuRequest({ requests, limits }: ResourceRequirements = {}): ResourceRequirements {
+  const asked = requests?.cpu ?? limits?.cpu;
+  return {
+    ...(asked === undefined ? { requests: { cpu: smallCpuRequest, ...requests } } : requests && { requests }),
+    ...(limits && { limits }),
+  };
+}
+
 /** flux-pod answers these in every phase; the first only says yes when the broker is on its way. */
 const probe = (path: string, timing: Omit<Probe, 'httpGet'>): Probe => ({
   httpGet: { path, port: 'http' },
-  timeoutSeconds: 2,
+  // As troubleshooting says: on a busy node an agent may get the CPU late.
+  timeoutSeconds: 5,
   ...timing,
 });
 const probes = {
@@ -72,8 +84,10 @@ function settings(
     FLUX_POD_DIR: paths.run,
     // `flux pod status` finds flux-pod where flux looks for its subcommands.
     ...(options.installer !== undefined && { FLUX_EXEC_PATH: paths.installed }),
+    // flux-pod adds what the view has; set to nothing, these keep Fluxion out.
     ...(view !== undefined &&
-      !spec.flux?.scheduler?.simple && { FLUX_RC_EXTRA: `${view}/view/etc/flux/rc1.d` }),
+      spec.flux?.scheduler?.simple &&
+      Object.fromEntries(schedulerVariables.map((name) => [name, '']))),
     ...(options.user !== 'image' && { HOME: home }),
     ...(runner.container.logs && { FLUX_OUTPUT_DIR: runner.container.logs }),
     ...(view !== undefined && spec.flux?.environment),

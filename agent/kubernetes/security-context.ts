@@ -35,14 +35,14 @@ export function containerSecurity(
   const { windowsOptions, ...own } = context ?? {};
   if (windowsOptions) warn(`${path}.windowsOptions`, 'is left out: Flux does not run on Windows');
   const { capabilities, privileged } = own;
+  // As the Operator does it: an image that starts as root, such as nginx, needs the capabilities that the runtime gives it.
+  if (options.user === 'image') return own;
   // The API server refuses `allowPrivilegeEscalation: false` with either.
   const escalates = privileged || capabilities?.add?.some((name) => /^(CAP_)?SYS_ADMIN$/.test(name));
   return {
     ...(!escalates && { allowPrivilegeEscalation: false }),
     // Privileged means root on the host: as another user it would be for nothing.
-    ...(privileged &&
-      own.runAsUser === undefined &&
-      options.user !== 'image' && { runAsUser: 0, runAsNonRoot: false }),
+    ...(privileged && own.runAsUser === undefined && { runAsUser: 0, runAsNonRoot: false }),
     ...(own.runAsUser === 0 && { runAsNonRoot: false }),
     ...own,
     ...(!privileged && {

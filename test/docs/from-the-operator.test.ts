@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { ExitCode } from '../../agent/errors.ts';
 import { miniClusterSchema } from '../../agent/kubernetes/minicluster-schema.ts';
+import { type Reaction, reactionTo } from '../support/job-controller.ts';
 import { type Effect, effectOf, leaves } from '../support/minicluster-fields.ts';
+import { type GivenSpec, jobOf, render } from '../support/miniclusters.ts';
 import { haveSharedFixtures, miniClusterSpecSchema } from '../support/shared-fixtures.ts';
 
 interface Row {
@@ -110,3 +113,50 @@ const inCompany: Readonly<Record<string, readonly string[]>> = {
   '.flux.minimalService': ['warned'],
   '.pod.securityContext.runAsNonRoot': ['said already'],
 };
+
+describe('the table of docs/from-the-operator.md of what happens when a pod fails', () => {
+  const page = readFileSync('docs/from-the-operator.md', 'utf8');
+  const [, section = ''] = page.split('### When a pod fails\n');
+  const cases = section
+    .split('\n## ')[0]
+    ?.split('\n')
+    .filter((line) => /^\| .*`/.test(line) && !line.startsWith('| what'))
+    .flatMap((line) => {
+      const [, , ends = '', without = '', counted = ''] = line.split(' | ').join('|').split('|');
+      return codeIn(ends).flatMap((end) => [
+        { end, spec: {}, said: without.trim() },
+        { end, spec: { backoffLimit: 2 }, said: counted.trim() },
+      ]);
+    });
+  const reactions: Readonly<Record<string, Reaction>> = {
+    'the Job fails': 'the Job fails',
+    'tried again': 'replaced',
+    'tried again, not counted': 'replaced for free',
+  };
+
+  it('has every exit code of flux-pod', () => {
+    const codes = cases?.map(({ end }) => end);
+    for (const code of Object.values(ExitCode)) expect(codes).toContain(String(code));
+  });
+
+  it.each(cases ?? [])('$end with $spec: $said', ({ end, spec, said }) => {
+    const failed = /^\d+$/.test(end)
+      ? { exitCodes: { flux: Number(end) } }
+      : { conditions: [end], exitCodes: { flux: 1 } };
+    expect(Object.keys(reactions)).toContain(said);
+    expect(reactionTo(jobOf(render(spec)).spec ?? {}, failed)).toBe(reactions[said]);
+  });
+
+  it('is right about the limits', () => {
+    const lost = { exitCodes: { flux: 143 } };
+    const reaction = (spec: GivenSpec, failures: number) =>
+      reactionTo(jobOf(render(spec)).spec ?? {}, lost, failures);
+    expect([reaction({}, 23), reaction({}, 24)]).toEqual(['replaced', 'the Job fails']);
+    expect([reaction({ backoffLimit: 2 }, 1), reaction({ backoffLimit: 2 }, 2)]).toEqual([
+      'replaced',
+      'the Job fails',
+    ]);
+    // Once is enough.
+    expect(reaction({ backoffLimit: 0 }, 0)).toBe('the Job fails');
+  });
+});

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ExitCode } from '../../agent/errors.ts';
 import type { Manifest } from '../../agent/kubernetes/render.ts';
 import { configuredJob } from '../support/configured-job.ts';
+import { reactionTo } from '../support/job-controller.ts';
 import { podsOf, referenceProblems } from '../support/kubernetes-references.ts';
 import { kubernetesValidator } from '../support/kubernetes-schema.ts';
 import { directory, exampleNames, kustomize, kustomizeUnavailable } from '../support/kustomize.ts';
@@ -87,21 +88,15 @@ describe.skipIf(unavailable)('built by kustomize', { timeout: 30_000 }, () => {
     for (const word of words) expect(word).not.toMatch(/\$\$|\$\(/);
   });
 
-  it('spot nodes do not use up the tries, and what is hopeless ends the Job at once', () => {
-    const rules = jobOf(exampleOf('spot')).spec?.podFailurePolicy?.rules ?? [];
-    const codes = (action: string) =>
-      rules.flatMap((rule) => (rule.action === action ? (rule.onExitCodes?.values ?? []) : []));
-    expect(rules[0]).toEqual({
-      action: 'Ignore',
-      onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }],
-    });
-    expect(codes('Ignore')).toEqual([143]);
-    expect(codes('FailJob')).toEqual([
-      ExitCode.usage,
-      ExitCode.noFlux,
-      ExitCode.certificate,
-      ExitCode.configuration,
-    ]);
+  it('spot nodes do not use up the tries, and a program that fails ends the Job at once', () => {
+    const spec = jobOf(exampleOf('spot')).spec ?? {};
+    const reaction = (code: number, ...conditions: string[]) =>
+      reactionTo(spec, { exitCodes: { flux: code }, conditions });
+    expect(reaction(1, 'DisruptionTarget')).toBe('replaced for free');
+    expect(reaction(143)).toBe('replaced for free');
+    for (const code of [ExitCode.peersUnavailable, 137]) expect(reaction(code)).toBe('replaced');
+    for (const code of [1, ExitCode.noFlux, ExitCode.configuration])
+      expect(reaction(code)).toBe('the Job fails');
   });
 
   describe('in a kustomization of your own', () => {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { ExitCode } from '../../agent/errors.ts';
 import {
   environmentOf,
   type GivenSpec,
@@ -25,28 +24,35 @@ describe('the Job', () => {
     });
   });
 
-  it('does not count pods that were evicted, and gives up at once on a wrong configuration', () => {
-    const values = [ExitCode.usage, ExitCode.noFlux, ExitCode.certificate, ExitCode.configuration];
-    expect(jobOf(render()).spec?.podFailurePolicy?.rules).toEqual([
-      { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-      { action: 'FailJob', onExitCodes: { containerName: 'flux', operator: 'In', values } },
-    ]);
-    // The API server takes such a policy only with Never.
+  it('takes no policy with OnFailure, which the API server would refuse', () => {
     expect(podOf(render()).restartPolicy).toBe('Never');
     expect(jobOf(render({ pod: { restartPolicy: 'OnFailure' } })).spec).not.toHaveProperty(
       'podFailurePolicy',
     );
   });
 
-  it('counts tries of the whole instance, whose pods all fail when the program does', () => {
-    const tries = (spec: GivenSpec) => {
+  it('has a policy that the API server takes', () => {
+    for (const spec of [{}, { backoffLimit: 2 }]) {
+      for (const { onExitCodes } of jobOf(render(spec)).spec?.podFailurePolicy?.rules ?? []) {
+        const { values = [1] } = onExitCodes ?? {};
+        expect([...new Set(values)].sort((a, b) => a - b)).toEqual(values);
+        expect(values).not.toContain(0);
+        expect(values.length).toBeLessThanOrEqual(255);
+      }
+    }
+  });
+
+  it('counts by index only where tries of the program are asked for: all its pods fail when the program does', () => {
+    const limits = (spec: GivenSpec) => {
       const { backoffLimit, backoffLimitPerIndex } = jobOf(render(spec)).spec ?? {};
       return { backoffLimit, backoffLimitPerIndex };
     };
-    expect(tries({})).toEqual({ backoffLimitPerIndex: 6 });
+    // By index, a namespace would not go while such a Job runs.
+    expect(limits({})).toEqual({ backoffLimit: 24 });
+    expect(limits({ backoffLimit: 2 })).toEqual({ backoffLimitPerIndex: 2 });
     const pod = { restartPolicy: 'OnFailure' };
-    expect(tries({ pod, backoffLimit: 2 })).toEqual({ backoffLimit: 8 });
-    expect(tries({ pod, backoffLimit: 2 ** 31 - 1 })).toEqual({ backoffLimit: 2 ** 31 - 1 });
+    expect(limits({ pod, backoffLimit: 2 })).toEqual({ backoffLimit: 8 });
+    expect(limits({ pod, backoffLimit: 2 ** 31 - 1 })).toEqual({ backoffLimit: 2 ** 31 - 1 });
   });
 
   it('goes when it has ended where cleanup is asked for', () => {
@@ -67,6 +73,23 @@ describe('the container that runs Flux', () => {
       [runner.startupProbe, runner.livenessProbe, runner.readinessProbe].map((probe) => probe?.httpGet),
     ).toEqual(['/startupz', '/livez', '/readyz'].map((path) => ({ path, port: 'http' })));
     expect(runner.ports).toContainEqual({ name: 'http', containerPort: 8051, protocol: 'TCP' });
+  });
+
+  it.each([
+    ['nothing is said', {}, { requests: { cpu: '100m' } }],
+    [
+      'only memory is',
+      { limits: { memory: '1Gi' } },
+      { requests: { cpu: '100m' }, limits: { memory: '1Gi' } },
+    ],
+    ['a CPU limit is', { limits: { cpu: '2' } }, { limits: { cpu: '2' } }],
+    ['a CPU request is', { requests: { cpu: '2' } }, { requests: { cpu: '2' } }],
+  ])('has a CPU request, so that its probes are answered, where %s', (_, resources, expected) => {
+    const runner = runnerOf(render({}, { resources }));
+    expect(runner.resources).toEqual(expected);
+    // What troubleshooting says of `context deadline exceeded`.
+    for (const probe of [runner.startupProbe, runner.livenessProbe, runner.readinessProbe])
+      expect(probe?.timeoutSeconds).toBe(5);
   });
 
   it('runs the image’s own flux-pod where nothing is installed', () => {
@@ -310,7 +333,28 @@ describe('security', () => {
     expect(warningsOf(render({}, { commands: { pre: 'dnf install -y git' } })).join()).toContain(
       'spec.containers[0].commands.pre runs as user 1000',
     );
-    expect(render({}, { commands: { pre: 'true' } }, { user: 'image' }).warnings).toEqual([]);
+    const sidecar = { image: 'nginx', name: 'web', noWrapEntrypoint: true };
+    const containers = [{ image: 'a', runFlux: true, command: 'x' }, sidecar];
+    expect(warningsOf(render({ containers })).join()).toMatch(
+      /spec\.containers\[1\] runs as user 1000.* Flux starts only after a container beside it runs/,
+    );
+  });
+
+  it('is left to the images with --user image, as the Operator leaves it, and a warning says so', () => {
+    const containers = [
+      { image: 'a', runFlux: true, command: 'x' },
+      { image: 'nginx', name: 'web', noWrapEntrypoint: true, securityContext: { runAsUser: 0 } },
+    ];
+    const rendering = render({ containers }, {}, { user: 'image' });
+    const web = podOf(rendering).initContainers?.find(({ name }) => name === 'web');
+    // nginx as root changes the owner of its directories: CAP_CHOWN.
+    expect(web?.securityContext).toEqual({ runAsUser: 0 });
+    expect(runnerOf(rendering).securityContext).toEqual({});
+    expect(warningsOf(rendering)).toEqual([
+      expect.stringMatching(
+        /restricted Pod Security Standard is enforced: --user image leaves user and capabilities/,
+      ),
+    ]);
   });
 });
 
