@@ -110,9 +110,11 @@ async function assertMayWatch(client: FluxClient, { owner }: Instance, signal: A
   try {
     for await (const _ of log) return;
   } catch (error) {
-    // Any other answer says nothing of this user.
-    if (!(error instanceof FluxError && error.errnum === Errno.permission)) return signal.throwIfAborted();
-    throw new Error(`only user ${owner}, its owner, may watch the broker, not user ${process.getuid?.()}`);
+    const errnum = error instanceof FluxError ? error.errnum : undefined;
+    if (errnum === Errno.permission)
+      throw new Error(`only user ${owner}, its owner, may watch the broker, not user ${process.getuid?.()}`);
+    // A broker that shows its log to no user has said nothing of this one; a connection that has ended has not answered.
+    if (errnum !== Errno.noService && errnum !== Errno.tryAgain) throw error;
   }
 }
 

@@ -160,6 +160,19 @@ describe('the search for a broker that somebody else starts', () => {
     expect(await found).toEqual({ over: 'it has not come back within 0.05 s (FLUX_POD_LINGER)' });
   });
 
+  it('does not take a broker for found that goes before it has said who may watch', async () => {
+    const { onRequest } = brokerWith(follower);
+    await using broker = await startFakeBroker({
+      onRequest: (request, connection) => {
+        if (request.topic === 'log.dmesg') connection.socket.destroy();
+        else onRequest?.(request, connection);
+      },
+    });
+    const { attachment, stop } = search([broker.path]);
+    await expect.poll(() => attachment.obstacle).toBe(`${broker.path}: the broker has closed the connection`);
+    stop.abort();
+  });
+
   it('is over as well when a broker has gone that it could never watch, and not before', async () => {
     const broker = await startFakeBroker(brokerWith(follower, { log: EPERM }));
     const { found, attachment, said } = search([broker.path], { patience: 0.05 });
