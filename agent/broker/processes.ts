@@ -32,12 +32,15 @@ export function listProcesses(proc = '/proc'): Process[] {
 /**
  * The process id of the initial program, while it runs: the broker does not pass signals on to it. A broker that leads its process group
  * starts the program in that group, and everything else, such as rc1 and the shells of jobs, in groups of their own (flux-core
- * src/broker/broker.c, rc2_nopgrp; src/common/libsubprocess). In a terminal each has its own, and the program is the oldest.
+ * src/broker/broker.c, rc2_nopgrp; src/common/libsubprocess). In a terminal each has its own, and the program is the oldest while the
+ * broker is in state run (`runs`).
  */
-export function findProgram(broker: number, proc?: string): number | undefined {
+export function findProgram(broker: number, runs: boolean, proc?: string): number | undefined {
   const processes = listProcesses(proc);
   const children = processes.filter(({ parent }) => parent === broker);
   const together = children.filter(({ group }) => group === broker);
-  const [program] = (together.length > 0 ? together : children).sort((a, b) => a.startedAt - b.startedAt);
+  const [program] = (together.length > 0 || !runs ? together : children).sort(
+    (a, b) => a.startedAt - b.startedAt,
+  );
   return program?.pid;
 }

@@ -84,8 +84,5 @@ function killAfter(broker: BrokerProcess, milliseconds: number, before: () => vo
 }
 
 /** The program's process id, from its start to its end. */
-function runningProgram({ broker, observations }: Stopping): number | undefined {
-  const { broker: seen } = observations;
-  if (seen?.connected && stateOf(seen) !== 'run') return undefined;
-  return findProgram(broker.pid);
-}
+const runningProgram = ({ broker, observations }: Stopping): number | undefined =>
+  findProgram(broker.pid, stateOf(observations.broker) === 'run');

@@ -69,11 +69,16 @@ describe('the initial program of a broker', () => {
     ],
     ['is none of another broker', [[12, 20, 20, 7]], undefined],
   ])('%s', (_, rows, pid) => {
-    expect(findProgram(10, procOf(...rows))).toBe(pid);
+    expect(findProgram(10, true, procOf(...rows))).toBe(pid);
+  });
+
+  it('is found before its state is known where it shares a group with the broker, and not taken for rc1 in a terminal', () => {
+    expect(findProgram(10, false, procOf([10, 1, 10, 5], [12, 10, 10, 7]))).toBe(12);
+    expect(findProgram(10, false, procOf([10, 9, 9, 5], [12, 10, 12, 7]))).toBeUndefined();
   });
 
   it('of a process that is not there is nobody', () => {
-    expect(findProgram(2 ** 22 + 1)).toBeUndefined();
+    expect(findProgram(2 ** 22 + 1, true)).toBeUndefined();
   });
 });
 
