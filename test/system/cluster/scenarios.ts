@@ -214,6 +214,40 @@ const failing =
     await cluster.delete();
   };
 
+/** A MiniCluster that asks for no tries of its program: no second one is run. */
+const failsOnce: Scenario = async (place, find) => {
+  const cluster = await applyMiniCluster(place, { name: 'fails-once', program: `${sayStart}; exit 3` });
+  const reason = await cluster.jobCondition('Failed', 60);
+  find(
+    'a failing program fails the Job at once',
+    reason === 'PodFailurePolicy',
+    reason ? `${reason} in ${seconds(cluster.appliedAt)}` : await stateOf(cluster),
+  );
+  const pods = await cluster.pods();
+  find('and is run once', pods.length === 4, `${pods.length} pods were made for size 4`);
+  await cluster.delete();
+};
+
+/** Kubernetes deletes the pods of a namespace before its Jobs. */
+const namespaceDeleted: Scenario = async (place, find) => {
+  const namespace = `${place.namespace}-gone`;
+  await kubectl(['create', 'namespace', namespace]);
+  const cluster = await applyMiniCluster({ ...place, namespace }, { name: 'gone', program: staysUp });
+  await cluster.leaderSays(/^started /m);
+  const from = performance.now();
+  await kubectl(['delete', 'namespace', namespace, '--wait=false']);
+  const gone = await until(120, async () =>
+    (await kubectl(['get', 'namespace', namespace, '--ignore-not-found', '-o', 'name'])) === ''
+      ? true
+      : undefined,
+  );
+  find(
+    'a namespace is deleted while the Job runs',
+    gone === true,
+    gone ? seconds(from) : await stateOf(cluster),
+  );
+};
+
 const hopeless =
   (what: string, environment: Readonly<Record<string, string>>, code: number): Scenario =>
   async (place, find) => {
@@ -317,6 +351,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'job-deleted': jobDeleted,
   'failing-never': failing('Never'),
   'failing-onfailure': failing('OnFailure'),
+  'fails-once': failsOnce,
+  'namespace-deleted': namespaceDeleted,
   'no-flux': hopeless('no usable Flux', { FLUX_POD_FLUX: '/nowhere/flux' }, 72),
   'wrong-setting': hopeless('a wrong setting', { FLUX_POD_TOPO: 'star' }, 78),
   elastic,
