@@ -55,16 +55,15 @@ function isExecutable(path: string): boolean {
  */
 export function environmentFor(flux: string, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const prefix = join(dirname(flux), '..');
-  const wanted = viewVariables.filter(
-    (name) => (name === 'PATH' || bringsAlong(name, flux, prefix)) && !isSwitchedOff(name, environment),
-  );
-  const extended = wanted.flatMap((name) => {
-    const found =
-      name === 'PATH' ? [dirname(flux)] : viewPaths[name].flatMap((path) => directories(prefix, path));
-    const before = (environment[name] ?? '').split(':').filter((part) => part !== '');
-    const value = [...new Set([...before, ...found])].join(':');
-    return found.length > 0 ? [[name, value] as const] : [];
-  });
+  const extended = broughtAlong(flux, prefix)
+    .filter((name) => !isSwitchedOff(name, environment))
+    .flatMap((name) => {
+      const found =
+        name === 'PATH' ? [dirname(flux)] : viewPaths[name].flatMap((path) => directories(prefix, path));
+      const before = (environment[name] ?? '').split(':').filter((part) => part !== '');
+      const value = [...new Set([...before, ...found])].join(':');
+      return found.length > 0 ? [[name, value] as const] : [];
+    });
   return { ...environment, ...Object.fromEntries(extended) };
 }
 
@@ -74,17 +73,17 @@ const isSwitchedOff = (name: ViewVariable, environment: NodeJS.ProcessEnv): bool
 /** Where a Flux that lives in the prefix itself is still part of a view: the Operator copies it there. */
 const viewPrefix = '/mnt/flux/view';
 
-/** Whether what the variable lists is in the prefix and would not be found without it. */
-function bringsAlong(name: ViewVariable, flux: string, prefix: string): boolean {
-  if (prefix === '/usr' || prefix === '/usr/local') return false;
-  if (prefix === viewPrefix || !livesIn(prefix, flux)) return true;
-  return name === 'PYTHONPATH' && !livesIn(prefix, join(prefix, 'bin/python3'));
+/** The variables that list what is in the prefix and would not be found without them. */
+function broughtAlong(flux: string, prefix: string): readonly ViewVariable[] {
+  if (prefix === '/usr' || prefix === '/usr/local') return ['PATH'];
+  if (prefix === viewPrefix || !livesIn(prefix, flux)) return viewVariables;
+  return livesIn(prefix, join(prefix, 'bin/python3')) ? ['PATH'] : ['PATH', 'PYTHONPATH'];
 }
 
 /** Whether a file is there and no link to another prefix, as the files of a view are (/opt/software/...). */
 function livesIn(prefix: string, path: string): boolean {
   try {
-    return realpathSync(path).startsWith(`${realpathSync(prefix)}/`);
+    return realpathSync.native(path).startsWith(`${realpathSync.native(prefix)}/`);
   } catch {
     return false;
   }
