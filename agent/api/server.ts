@@ -39,10 +39,11 @@ const limits = {
 
 /**
  * Behind an ingress or a port-forward all clients have one address, so there is no limit for each. Streams are not counted: they have
- * limits of their own (streams.ts). With TLS a connection takes about 100 KiB.
+ * limits of their own (streams.ts). With TLS a connection takes about 100 KiB, so those that have not proved themselves are few.
  */
 export const usualConnectionLimits: ConnectionLimits & { readonly handshakeMs: number } = {
   connections: 600,
+  handshakes: 200,
   stallMs: 10_000,
   handshakeMs: 10_000,
 };

@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import { createPlaces, type Place, type PlaceLimits } from './places.ts';
 
 export interface ConnectionLimits extends PlaceLimits {
@@ -12,6 +13,8 @@ export interface ConnectionLimits extends PlaceLimits {
   readonly stallMs: number;
   /** From the head of a request to the last byte of its answer, however it is read; unbounded unless given. */
   readonly answerMs?: number;
+  /** TLS handshakes at once, among the connections; as many as there are connections unless given. */
+  readonly handshakes?: number;
 }
 
 /**
@@ -30,8 +33,10 @@ interface Connection extends Place {
 
 /** Has `respond` answer the requests of a server that has no listener of its own yet. */
 export function limitConnections(server: Server, limits: ConnectionLimits, respond: Respond): void {
-  const { stallMs, answerMs } = limits;
+  const { stallMs, answerMs, handshakes } = limits;
   const places = createPlaces<Connection>(limits);
+  const handshaking = createPlaces<Connection>({ connections: handshakes ?? limits.connections });
+  const isTls = server instanceof TlsServer;
   const connectionOf = new WeakMap<Socket, Connection>();
   const enter = (connection: Connection) => void places.enter(connection)?.socket.destroy();
 
@@ -39,14 +44,20 @@ export function limitConnections(server: Server, limits: ConnectionLimits, respo
     const { remoteAddress: address = '', remotePort: port } = socket;
     const connection = { socket, address, port, busy: false };
     connectionOf.set(socket, connection);
-    socket.once('close', () => places.leave(connection));
+    socket.once('close', () => {
+      places.leave(connection);
+      handshaking.leave(connection);
+    });
     enter(connection);
+    if (isTls) handshaking.enter(connection)?.socket.destroy();
   });
   // The requests come from a socket around the first one: it has the same client.
   server.on('secureConnection', (socket: Socket) => {
-    for (const connection of places.all)
-      if (connection.port === socket.remotePort && connection.address === socket.remoteAddress)
-        connectionOf.set(socket, connection);
+    for (const connection of handshaking.all) {
+      if (connection.port !== socket.remotePort || connection.address !== socket.remoteAddress) continue;
+      handshaking.leave(connection);
+      connectionOf.set(socket, connection);
+    }
   });
 
   server.timeout = stallMs;

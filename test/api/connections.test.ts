@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect as tlsConnect } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { startApi, writeToken } from '../support/fake-api.ts';
 import { begunJob } from '../support/fake-kvs.ts';
@@ -98,5 +99,18 @@ describe('connections of the API', () => {
     using api = await startApi({}, { tls: selfSigned(), connections: { ...few, handshakeMs: 100 } });
     const silent = await connect(api.port, 5);
     await expect.poll(() => silent.every(({ closed }) => closed()), patience).toBe(true);
+  });
+
+  it('have so many handshakes at once: the oldest give way, and no client that has finished its own', async () => {
+    using api = await startApi({}, { tls: selfSigned(), connections: { ...few, handshakes: 5 } });
+    const known = tlsConnect({ port: api.port, host: '127.0.0.1', rejectUnauthorized: false });
+    await once(known, 'secureConnect');
+    const silent = await connect(api.port, 12);
+    await expect.poll(() => silent.filter(({ closed }) => closed()).length, patience).toBe(7);
+    known.write('GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n');
+    const [answer] = (await once(known, 'data')) as [Buffer];
+    expect(answer.toString('latin1')).toMatch(/^HTTP\/1\.1 200 /);
+    known.destroy();
+    closeAll(silent);
   });
 });
