@@ -182,7 +182,10 @@ describe('flux-pod install refuses', () => {
       join(old, 'old.cjs'),
       "Object.defineProperty(process, 'versions', { value: { node: '20.1.0' } })",
     );
-    const { exitCode, stderr } = await execa('dist/flux-pod', ['install', place], {
+    // In a checkout's dist/ the launcher finds the Node.js of the checkout.
+    const copy = join(old, 'copy');
+    cpSync('dist', copy, { recursive: true });
+    const { exitCode, stderr } = await execa(join(copy, 'flux-pod'), ['install', place], {
       env: { PATH: `${old}:${env.PATH}` },
       extendEnv: false,
       reject: false,
