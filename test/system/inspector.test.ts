@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { makeAgentPlace } from '../support/agent.ts';
-import { installFluxPod } from '../support/flux-pod.ts';
+import { installOnHost } from '../support/flux-pod.ts';
 
 const place = makeAgentPlace();
 afterAll(place.remove);
@@ -32,7 +32,7 @@ function attitude(pid: number): 'default' | 'blocked' | 'caught' | 'gone' {
 
 /** Starts flux-pod and sends SIGUSR1 once in the first of these attitudes that it is seen in. */
 async function signalled(args: readonly string[], when: readonly ReturnType<typeof attitude>[]) {
-  const child = spawn(join(installFluxPod(), 'flux-pod'), args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(join(installOnHost(), 'flux-pod'), args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk) => (stdout += chunk));
   child.stderr.on('data', (chunk) => (stderr += chunk));

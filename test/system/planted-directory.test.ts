@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { installFluxPod } from '../support/flux-pod.ts';
+import { installOnHost } from '../support/flux-pod.ts';
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.warn('SKIPPED: what another user plants for root. Only root can be attacked so.');
@@ -31,8 +31,10 @@ interface Attack {
 
 /** Runs a command of root after the attack, in a mount namespace with /run and /tmp of its own. */
 function asVictim({ directory, env = '', before = '' }: Attack, command: string) {
-  const image = installFluxPod();
+  // The checkout may be below what is covered.
+  const image = '/mnt';
   const script = `
+    mount --bind ${installOnHost()} ${image}
     mount -t tmpfs -o mode=755 tmpfs /run; mount -t tmpfs -o mode=1777 tmpfs /tmp
     ${before}
     setpriv --reuid 65534 --regid 65534 --clear-groups ${image}/node -e "$ATTACKER" ${directory} /tmp/evil >/tmp/ready &

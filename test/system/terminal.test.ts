@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { installFluxPod } from '../support/flux-pod.ts';
+import { installOnHost } from '../support/flux-pod.ts';
 
 /** Clears the screen, sets the title of the window, forges a line, and the same with C1. */
 const evil = 'x\x1b[2J\x1b]0;owned\x07\nFORGED\u2028\x9b2J';
 const shown = 'x\\u001b[2J\\u001b]0;owned\\u0007\\nFORGED\\u2028\\u009b2J';
 
 async function fluxPod(args: readonly string[], env: Record<string, string> = {}) {
-  const { stdout, stderr, exitCode } = await execa(join(installFluxPod(), 'flux-pod'), args, {
+  const { stdout, stderr, exitCode } = await execa(join(installOnHost(), 'flux-pod'), args, {
     env: { PATH: process.env.PATH ?? '', ...env },
     extendEnv: false,
     reject: false,

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { installOnHost } from '../support/flux-pod.ts';
 
@@ -16,13 +15,19 @@ function inContainer(script: string, { tmp = 1777 } = {}) {
   );
   const { stdout, stderr, status } = spawnSync(
     'unshare',
-    ['--mount', 'sh', '-c', `set -e\n${prepare.join('')}cd /\n${script}`],
+    // The checkout may be below what is covered.
+    [
+      '--mount',
+      'sh',
+      '-c',
+      `set -e\nmount --bind ${installOnHost()} /media\n${prepare.join('')}cd /\n${script}`,
+    ],
     {
       encoding: 'utf8',
       env: {
         PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
         AS_USER: as1000,
-        FLUX_POD: join(installOnHost(), 'flux-pod'),
+        FLUX_POD: '/media/flux-pod',
         ...{ FLUX_POD_SIZE: '1', FLUX_POD_INDEX: '0', FLUX_POD_CLUSTER: 'mc', FLUX_POD_ADDRESS: '127.0.0.1' },
         FLUX_POD_HTTP: 'off',
       },
