@@ -43,6 +43,8 @@ RUN mkdir -p /installer/bin /installer/opt /installer/mnt/flux-pod \
       >/installer/bin/flux-pod \
  && chmod 755 /installer/bin/flux-pod \
  && cp -L /usr/share/doc/libc6/copyright /installer/opt/flux-pod/licenses/glibc
+# The installer has no use for it. man(1) looks for pages below the directories of PATH.
+RUN mkdir -p /out/man/man1 && cp dist/flux-pod.1 /out/man/man1/
 
 FROM scratch AS installer
 COPY --from=build /installer/ /
@@ -58,7 +60,6 @@ CMD ["install", "/mnt/flux-pod"]
 
 FROM ${FLUX_IMAGE} AS flux-pod
 COPY --from=build /out/ /opt/flux-pod/
-COPY --from=build /src/dist/flux-pod.1 /usr/local/share/man/man1/
 ARG FLUX_IMAGE
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="flux-pod" \

@@ -42,6 +42,7 @@ describe.skipIf(unavailable)('the images', () => {
         'licenses/THIRD-PARTY-NOTICES',
         'licenses/libstdc++',
         'licenses/node',
+        'man/man1/flux-pod.1',
         'node',
       ]);
       expect(built.Size - base.Size).toBeLessThan(120e6);
