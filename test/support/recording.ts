@@ -403,8 +403,8 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
   return [...recordings.values()].sort((a, b) => (a.topic < b.topic ? -1 : 1));
 }
 
-function versionOf({ path, real }: Flux): string {
-  const text = execFileSync(path, ['version'], { encoding: 'utf8' });
+function versionOf({ onHost, real }: Flux): string {
+  const text = execFileSync(onHost, ['version'], { encoding: 'utf8' });
   return real ? (/libflux-core:\s*(\S+)/.exec(text)?.[1] ?? text) : text.trim();
 }
 
