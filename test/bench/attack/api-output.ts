@@ -27,9 +27,9 @@ const written =
     await inside(
       target,
       String.raw`key=$(flux job id --to=kvs ${job}).guest.output
-       blobs=$(flux kvs get --treeobj $key | sed 's/.*[(.*)].*/\1/')
+       blobs=$(flux kvs get --treeobj $key | sed 's/.*\[\(.*\)\].*/\1/')
        all=$blobs; for more in $(seq 2 ${times}); do all=$all,$blobs; done
-       flux kvs put --treeobj "$key={"ver":1,"type":"valref","data":[$all]}"`,
+       flux kvs put --treeobj "$key={\"ver\":1,\"type\":\"valref\",\"data\":[$all]}"`,
     );
     // The broker keeps for 10 s what it has just written.
     await delay(15_000);
