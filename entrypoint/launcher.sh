@@ -29,7 +29,7 @@ program=$here/flux-pod.cjs
 [ ! -f "$here/flux-pod.cache" ] || program=$here/cached.cjs
 
 # With a young generation of 2 MiB, the way to the broker needs no garbage collection, and what a burst of probes allocates is freed soon
-# rather than kept. (Flags that change how code is compiled would cost Node.js its own code cache, and the start 7 ms: see compile-little.ts.)
+# rather than kept. (Flags that change how code is compiled would cost Node.js its own code cache, and the start 7 ms: see save-memory.ts.)
 flags='--min-semi-space-size=2 --max-semi-space-size=2'
 # A SIGUSR1 before the agent takes its signals would open Node's inspector to all containers of the pod. It gets an address at which nothing
 # can listen (RFC 5737). --disable-sigusr1 would leave the signal blocked for good, so that the program would not get it either.

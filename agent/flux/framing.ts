@@ -8,9 +8,9 @@ import { Errno, FluxProtocolError } from './errors.ts';
 
 const magic = Buffer.from(endianness() === 'LE' ? [0x12, 0x00, 0xee, 0xff] : [0xff, 0xee, 0x00, 0x12]);
 const headerBytes = 8;
-const smallSlice = 16 * 1024;
-/** A message from this length on has memory of its own. */
+/** A message of more bytes gets its memory as it comes, and gives it back when it has been read. */
 const longFrom = 256 * 1024;
+const firstBytes = 64 * 1024;
 
 /** Flux has no limit of its own. */
 export const longestMessage = 64 * 1024 * 1024;
@@ -25,86 +25,61 @@ export function frame(message: Buffer): Buffer {
 }
 
 /**
- * Takes bytes as they come, in slices of any size, and gives the messages that are whole. Holds no more than the message that is
- * under way, and nothing of one that is too long: a response of that kind comes out as the error EMSGSIZE without a payload, so that
- * it fails one request rather than the connection. Throws a FluxProtocolError at bytes that are no frame; after that it is of no more
- * use.
+ * Takes bytes as they come, in slices of any size, and gives the messages that are whole, in memory of their own: the slices are the
+ * caller's again. Holds no more than the message that is under way, and nothing of one that is too long: a response of that kind comes
+ * out as the error EMSGSIZE without a payload, so that it fails one request rather than the connection. Throws a FluxProtocolError at
+ * bytes that are no frame; after that it is of no more use.
  */
 export function createDeframer(longest: number = longestMessage): (chunk: Buffer) => Buffer[] {
-  let held: Buffer[] = [];
-  let heldBytes = 0;
-  let wanted = headerBytes;
+  const header = Buffer.alloc(headerBytes);
+  let headerHas = 0;
+  /** What there is of the message, and its length. */
+  let message: Buffer = Buffer.alloc(0);
+  let memory: ArrayBuffer | undefined;
+  let has = 0;
+  let length = 0;
   /** Of a message that is too long, the bytes before its end that are still to come. */
   let passedOver = 0;
   let tooLong = false;
-  /** A long message and how much of it is there, once a part of it is: the rest is copied as it comes rather than held in slices. */
-  let long: Buffer | undefined;
-  let longBytes = 0;
 
-  const take = (): Buffer => {
-    const [only = Buffer.alloc(0)] = held;
-    return held.length === 1 ? only : Buffer.concat(held, heldBytes);
+  const begin = (): void => {
+    const announced = messageLength(header);
+    tooLong = announced > Math.max(longest, endBytes);
+    length = tooLong ? endBytes : announced;
+    passedOver = announced - length;
+    has = 0;
+    memory = length > longFrom ? new ArrayBuffer(firstBytes, { maxByteLength: length }) : undefined;
+    message = memory ? Buffer.from(memory) : Buffer.allocUnsafe(length);
   };
-  /** Small slices are joined as they come: a long message in slices of a byte would take a hundred times its size. */
-  const hold = (chunk: Buffer): void => {
-    const before = held.at(-1);
-    if (!before || before.length >= smallSlice || before.length > chunk.length) return void held.push(chunk);
-    held.pop();
-    hold(Buffer.concat([before, chunk]));
+  const grow = (): void => {
+    memory?.resize(Math.min(length, 2 * has));
   };
-  const passOver = (chunk: Buffer): Buffer => {
-    const passed = Math.min(passedOver, chunk.length);
-    passedOver -= passed;
-    return chunk.subarray(passed);
-  };
-  const assemble = () => {
-    long = Buffer.allocUnsafeSlow(wanted);
-    longBytes = 0;
-    for (const slice of held) longBytes += slice.copy(long, longBytes);
-    held = [];
-    heldBytes = 0;
-  };
-  /** Gives what is behind the long message. */
-  const fill = (chunk: Buffer, messages: Buffer[]): Buffer => {
-    if (!long) return chunk;
-    const copied = chunk.copy(long, longBytes);
-    longBytes += copied;
-    if (longBytes === wanted) {
-      messages.push(long.subarray(headerBytes));
-      long = undefined;
-      wanted = headerBytes;
-    }
-    return chunk.subarray(copied);
+  const end = (): Buffer => {
+    headerHas = 0;
+    const whole = message;
+    message = Buffer.alloc(0);
+    return tooLong ? refusalOf(whole) : whole;
   };
   return (chunk) => {
     const messages: Buffer[] = [];
-    const bytesToHold = fill(passOver(chunk), messages);
-    if (bytesToHold.length === 0) return messages;
-    hold(bytesToHold);
-    heldBytes += bytesToHold.length;
-    // Slices are joined once there are enough of them, so that a long message in many slices is copied once.
-    while (heldBytes >= wanted) {
-      let bytes = take();
-      if (wanted === headerBytes) {
-        const length = messageLength(bytes);
-        tooLong = length > Math.max(longest, endBytes);
-        wanted += tooLong ? endBytes : length;
-        if (tooLong) {
-          passedOver = length - endBytes;
-          bytes = Buffer.concat([bytes.subarray(0, headerBytes), passOver(bytes.subarray(headerBytes))]);
-        }
+    for (let at = 0; at < chunk.length; ) {
+      if (headerHas < headerBytes) {
+        const copied = chunk.copy(header, headerHas, at);
+        at += copied;
+        headerHas += copied;
+        if (headerHas === headerBytes) begin();
+      } else if (passedOver > 0) {
+        const passed = Math.min(passedOver, chunk.length - at);
+        at += passed;
+        passedOver -= passed;
+      } else {
+        if (has === message.length) grow();
+        const copied = chunk.copy(message, has, at);
+        at += copied;
+        has += copied;
+        if (has === length) messages.push(end());
       }
-      if (bytes.length >= wanted) {
-        const message = bytes.subarray(headerBytes, wanted);
-        messages.push(tooLong ? refusalOf(message) : message);
-        bytes = bytes.subarray(wanted);
-        wanted = headerBytes;
-      }
-      held = [bytes];
-      heldBytes = bytes.length;
     }
-    // Not before, so that nothing is set aside for what is only announced.
-    if (wanted > longFrom && heldBytes > wanted / 8) assemble();
     return messages;
   };
 }
@@ -115,7 +90,7 @@ export function createDeframer(longest: number = longestMessage): (chunk: Buffer
  */
 export function free(payload: Uint8Array): void {
   const { buffer } = payload;
-  if (payload.length >= longFrom && buffer instanceof ArrayBuffer) buffer.transfer(0);
+  if (buffer instanceof ArrayBuffer && buffer.resizable) buffer.resize(0);
 }
 
 /** A message of nothing but the PROTO of one that was too long: no parts, and, in a response, the error. */

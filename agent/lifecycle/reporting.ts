@@ -52,12 +52,12 @@ export function createReporting(observations: Observations, log: Log): Reporting
   let unwatch: Promise<() => Promise<void>> | undefined;
 
   const begin = async (agentSocket: string | undefined): Promise<HealthServer> => {
-    const [{ serveHealth }, { compileLittle }] = await Promise.all([
+    const [{ serveHealth }, { saveMemory }] = await Promise.all([
       import('../health/server.ts'),
-      import('../health/compile-little.ts'),
+      import('../health/save-memory.ts'),
     ]);
     // The API is worth a compiler.
-    if (observations.configuration.api === 'off') compileLittle();
+    saveMemory({ compiles: observations.configuration.api !== 'off' });
     return serveHealth({
       observations,
       http: observations.configuration.http,

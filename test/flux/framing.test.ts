@@ -103,6 +103,17 @@ describe('a frame', () => {
     }
   });
 
+  it('has memory of its own: the slices that it came in may be written over', () => {
+    const deframe = createDeframer();
+    const slice = Buffer.alloc(7);
+    const found: Buffer[] = [];
+    for (let at = 0; at < stream.length; at += slice.length) {
+      const bytes = stream.copy(slice, 0, at);
+      found.push(...deframe(slice.subarray(0, bytes)));
+    }
+    expect(found).toEqual(messages);
+  });
+
   it('over the limit takes no memory while it passes', () => {
     const deframe = createDeframer(1000);
     const header = Buffer.from('1200eeffffffffff', 'hex');

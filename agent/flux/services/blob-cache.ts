@@ -32,7 +32,7 @@ export interface BlobCacheLimits {
   readonly timeoutMs: number;
 }
 
-const usualLimits: BlobCacheLimits = { bytes: 4 * 1024 * 1024, idleMs: 100, timeoutMs: 30_000 };
+const usualLimits: BlobCacheLimits = { bytes: 2 * 1024 * 1024, idleMs: 100, timeoutMs: 30_000 };
 
 export function createBlobCache({ bytes, idleMs, timeoutMs }: BlobCacheLimits = usualLimits): BlobCache {
   /** The one that was used last is the last. */

@@ -113,6 +113,9 @@ async function takeSlice(
 
 const newline = 10;
 
+const textOf = (before: readonly Buffer[], bytes: Buffer): string =>
+  (before.length === 0 ? bytes : Buffer.concat([...before, bytes])).toString();
+
 /** Entries from bytes as they come. Flux appends whole lines; where somebody else has not, the rest of a line waits for its end. */
 function createLines(after: number) {
   let rest: Buffer[] = [];
@@ -121,7 +124,7 @@ function createLines(after: number) {
   return {
     take: (bytes: Buffer): Slice => {
       const complete = bytes.lastIndexOf(newline) + 1;
-      const text = complete === 0 ? '' : Buffer.concat([...rest, bytes.subarray(0, complete)]).toString();
+      const text = complete === 0 ? '' : textOf(rest, bytes.subarray(0, complete));
       if (complete > 0) [rest, restBytes] = [[], 0];
       // A copy: a view would hold the whole blob.
       if (complete < bytes.length) rest.push(Buffer.from(bytes.subarray(complete)));
