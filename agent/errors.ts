@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 /**
  * Exit codes that flux-pod itself gives; all others are the program's own. Each has one meaning.
  * Numbers below 78 follow sysexits.h where it has a word for the case.
@@ -13,6 +15,9 @@ export const ExitCode = {
   configuration: 78,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** The exit code for a process that a signal ended: 143 for SIGTERM, 137 for SIGKILL. */
+export const signalCode = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
 
 /** Why flux-pod stops: a sentence for a person, the code it ends with, and, where there is one, the way out. */
 export class PodError extends Error {

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { taskFailure } from '../agent/api/job-reason.ts';
 import type { JobAnswer } from '../agent/api/schemas.ts';
-import { signalCode } from '../agent/broker/process.ts';
+import { signalCode } from '../agent/errors.ts';
 import { printable } from '../agent/printable.ts';
 import type { Flags } from './arguments.ts';
 import type { JobsClient } from './jobs-client.ts';

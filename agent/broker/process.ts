@@ -3,8 +3,7 @@
  * 23 ms to load: as long as everything else between exec of flux-pod and exec of the broker (`npm run bench`).
  */
 import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
-import { ExitCode, errnoOf, messageOf, PodError } from '../errors.ts';
+import { ExitCode, errnoOf, messageOf, PodError, signalCode } from '../errors.ts';
 import { killSession } from './session.ts';
 
 /** How a process ended. `code` is what a shell would say: 128+N where signal N ended it. */
@@ -62,6 +61,3 @@ export function startBroker(
 export function endingOf(code: number | null, signal: NodeJS.Signals | null): Ending {
   return { code: code ?? signalCode(signal ?? 'SIGKILL'), signal: signal ?? undefined };
 }
-
-/** 143 for SIGTERM, 137 for SIGKILL. */
-export const signalCode = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];

@@ -1,5 +1,5 @@
-import { type Ending, signalCode } from '../broker/process.ts';
-import { ExitCode, messageOf, PodError } from '../errors.ts';
+import type { Ending } from '../broker/process.ts';
+import { ExitCode, messageOf, PodError, signalCode } from '../errors.ts';
 import type { Signals } from './signals.ts';
 
 /** How the pod ends: its exit code, and the sentence for the termination log. */

@@ -1,4 +1,4 @@
-import { extras } from '../../agent/kubernetes/cluster.ts';
+import { extras } from '../../controller/render/minicluster/cluster.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Flag } from '../arguments.ts';
 

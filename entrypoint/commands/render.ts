@@ -3,19 +3,19 @@ import { formatCertificate } from '../../agent/broker/curve.ts';
 import { checkKeyPair, readMountedCertificate } from '../../agent/broker/curve-file.ts';
 import { createCertificate } from '../../agent/broker/curve-keys.ts';
 import { ExitCode, messageOf, PodError } from '../../agent/errors.ts';
-import { type Extra, extras, type RenderOptions } from '../../agent/kubernetes/cluster.ts';
+import { printable } from '../../agent/printable.ts';
 import {
   formatJson,
   formatYaml,
   isMiniCluster,
   parseDocuments,
   titleOf,
-} from '../../agent/kubernetes/documents.ts';
-import { isObjectName } from '../../agent/kubernetes/kinds.ts';
-import type { MiniCluster } from '../../agent/kubernetes/minicluster-schema.ts';
-import { readMiniCluster } from '../../agent/kubernetes/read-minicluster.ts';
-import { type Rendering, renderMiniCluster } from '../../agent/kubernetes/render.ts';
-import { printable } from '../../agent/printable.ts';
+} from '../../controller/render/documents.ts';
+import { type Extra, extras, type RenderOptions } from '../../controller/render/minicluster/cluster.ts';
+import { isObjectName } from '../../controller/render/minicluster/field-kinds.ts';
+import { readMiniCluster } from '../../controller/render/minicluster/read-minicluster.ts';
+import type { MiniCluster } from '../../controller/render/minicluster/schema.ts';
+import { type Rendering, renderMiniCluster } from '../../controller/render/render-minicluster.ts';
 import { type Flags, parseVerbArguments } from '../arguments.ts';
 import { defaultInstaller, renderFlags, usualExtras } from './render-flags.ts';
 

@@ -5,7 +5,8 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { endingOf, signalCode, startBroker } from '../../agent/broker/process.ts';
+import { endingOf, startBroker } from '../../agent/broker/process.ts';
+import { signalCode } from '../../agent/errors.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'process-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ExitCode } from '../../agent/errors.ts';
-import { miniClusterSchema } from '../../agent/kubernetes/minicluster-schema.ts';
+import { miniClusterSchema } from '../../controller/render/minicluster/schema.ts';
 import { type Reaction, reactionTo } from '../support/job-controller.ts';
 import { type Effect, effectOf, leaves } from '../support/minicluster-fields.ts';
 import { type GivenSpec, jobOf, render } from '../support/miniclusters.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { render, runnerOf } from '../support/miniclusters.ts';
+import { fluxContainerOf, render } from '../support/miniclusters.ts';
 
 /** A probe of a pod's container, written in one line. */
 const probesOf = (page: string): string[] =>
@@ -13,12 +13,12 @@ it.each(['getting-started.md', 'probes.md'])(
   (page) => {
     const probes = probesOf(page);
     expect(probes).toHaveLength(3);
-    const { timeoutSeconds } = runnerOf(render()).livenessProbe ?? {};
+    const { timeoutSeconds } = fluxContainerOf(render()).livenessProbe ?? {};
     for (const probe of probes) expect(probe).toContain(`timeoutSeconds: ${timeoutSeconds}`);
   },
 );
 
 it('getting-started asks for the CPU that `flux-pod render` asks for', () => {
-  const { cpu } = runnerOf(render()).resources?.requests ?? {};
+  const { cpu } = fluxContainerOf(render()).resources?.requests ?? {};
   expect(readFileSync('docs/getting-started.md', 'utf8')).toContain(`requests: { cpu: ${cpu} }`);
 });

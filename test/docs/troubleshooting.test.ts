@@ -4,7 +4,7 @@ import { ExitCode } from '../../agent/errors.ts';
 import { createSpoken, readTexts } from '../support/spoken.ts';
 
 const page = readFileSync('docs/troubleshooting.md', 'utf8');
-const isSpoken = createSpoken(readTexts(['agent', 'entrypoint']));
+const isSpoken = createSpoken(readTexts(['agent', 'controller', 'entrypoint']));
 
 /** The code in the first cells of the tables that begin with `message`. */
 function quotedMessages(markdown: string): string[] {

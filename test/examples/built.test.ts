@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ExitCode } from '../../agent/errors.ts';
-import type { Manifest } from '../../agent/kubernetes/render.ts';
+import type { Manifest } from '../../controller/render/render-minicluster.ts';
 import { configuredJob } from '../support/configured-job.ts';
 import { reactionTo } from '../support/job-controller.ts';
 import { podsOf, referenceProblems } from '../support/kubernetes-references.ts';

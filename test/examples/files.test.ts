@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { readEnvironment } from '../../agent/config/layers.ts';
 import { readSetting, type SettingName } from '../../agent/config/settings.ts';
-import type { Manifest } from '../../agent/kubernetes/render.ts';
+import type { Manifest } from '../../controller/render/render-minicluster.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { configuredJob } from '../support/configured-job.ts';
 import { podsOf, referenceProblems } from '../support/kubernetes-references.ts';

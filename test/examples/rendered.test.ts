@@ -2,8 +2,8 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, it } from 'vitest';
-import { readMiniCluster } from '../../agent/kubernetes/read-minicluster.ts';
-import { type Manifest, renderMiniCluster } from '../../agent/kubernetes/render.ts';
+import { readMiniCluster } from '../../controller/render/minicluster/read-minicluster.ts';
+import { type Manifest, renderMiniCluster } from '../../controller/render/render-minicluster.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { directory, exampleNames, kustomize, kustomizeUnavailable } from '../support/kustomize.ts';
 import {

@@ -1,5 +1,5 @@
 import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
-import type { Manifest } from '../../agent/kubernetes/render.ts';
+import type { Manifest } from '../../controller/render/render-minicluster.ts';
 
 export const podsOf = (manifests: readonly Manifest[]): PodSpec[] =>
   manifests.flatMap((manifest) =>

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { parse, parseAllDocuments } from 'yaml';
-import type { Manifest } from '../../agent/kubernetes/render.ts';
+import type { Manifest } from '../../controller/render/render-minicluster.ts';
 
 export const directory = 'examples';
 

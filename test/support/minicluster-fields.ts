@@ -1,6 +1,6 @@
 /** What `flux-pod render` makes of each field of the MiniCluster's definition, given a value that suits the field. */
-import { readMiniCluster } from '../../agent/kubernetes/read-minicluster.ts';
-import { renderMiniCluster, type Warning } from '../../agent/kubernetes/render.ts';
+import { readMiniCluster } from '../../controller/render/minicluster/read-minicluster.ts';
+import { renderMiniCluster, type Warning } from '../../controller/render/render-minicluster.ts';
 import { byFluxKeygen } from './certificates.ts';
 import { usualOptions } from './miniclusters.ts';
 import type { OpenApiSchema } from './shared-fixtures.ts';

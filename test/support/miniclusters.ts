@@ -1,8 +1,12 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Container, EnvVar, PodSpec } from 'kubernetes-types/core/v1.d.ts';
-import type { RenderOptions } from '../../agent/kubernetes/cluster.ts';
-import { readMiniCluster } from '../../agent/kubernetes/read-minicluster.ts';
-import { type Manifest, type Rendering, renderMiniCluster } from '../../agent/kubernetes/render.ts';
+import type { RenderOptions } from '../../controller/render/minicluster/cluster.ts';
+import { readMiniCluster } from '../../controller/render/minicluster/read-minicluster.ts';
+import {
+  type Manifest,
+  type Rendering,
+  renderMiniCluster,
+} from '../../controller/render/render-minicluster.ts';
 
 /** What a MiniCluster's `spec` looks like before anybody has checked it. */
 export type GivenSpec = Readonly<Record<string, unknown>>;
@@ -57,10 +61,10 @@ export function podOf(rendering: Rendered): PodSpec {
 }
 
 /** The container that runs Flux. */
-export function runnerOf(rendering: Rendered): Container {
-  const [runner] = podOf(rendering).containers;
-  if (!runner) throw new Error('the pod has no container');
-  return runner;
+export function fluxContainerOf(rendering: Rendered): Container {
+  const [fluxContainer] = podOf(rendering).containers;
+  if (!fluxContainer) throw new Error('the pod has no container');
+  return fluxContainer;
 }
 
 export const environmentOf = (container: Container): Record<string, EnvVar['value']> =>

@@ -1,0 +1,90 @@
+import type { Job, JobSpec } from 'kubernetes-types/batch/v1.d.ts';
+import { ExitCode, signalCode } from '../../agent/errors.ts';
+import type { Cluster } from './minicluster/cluster.ts';
+import { metadataOf } from './pod/labels.ts';
+import { podTemplate, restartPolicyOf } from './pod/pod-template.ts';
+
+/** Kubernetes' own default. */
+const defaultTries = 6;
+const largestInt32 = 2 ** 31 - 1;
+
+/**
+ * The Indexed Job: one pod a broker, and index 0, which leads, decides. Completions and parallelism are equal, so that the
+ * Job can be grown and shrunk (https://kubernetes.io/docs/concepts/workloads/controllers/job/#elastic-indexed-jobs).
+ */
+export function jobOf(cluster: Cluster, scripts: Readonly<Record<string, string>>): Job {
+  const { spec, size, names, miniCluster } = cluster;
+  const { jobLabels } = spec;
+  const annotations = Object.fromEntries(
+    Object.entries(miniCluster.metadata.annotations ?? {}).filter(
+      ([key]) => !key.startsWith('kubectl.kubernetes.io/'),
+    ),
+  );
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: metadataOf(cluster, names.job, { ...(jobLabels && { labels: jobLabels }), annotations }),
+    spec: {
+      completionMode: 'Indexed',
+      completions: size,
+      parallelism: size,
+      ...triesOf(cluster),
+      ...(spec.deadlineSeconds !== undefined && { activeDeadlineSeconds: spec.deadlineSeconds }),
+      ...(spec.cleanup && { ttlSecondsAfterFinished: 0 }),
+      successPolicy: { rules: [{ succeededIndexes: '0' }] },
+      // Two pods of one index would have one hostname.
+      podReplacementPolicy: 'Failed',
+      ...failurePolicy(cluster),
+      template: podTemplate(cluster, scripts),
+    },
+  };
+}
+
+/**
+ * How often what failed is tried again. A MiniCluster that names `backoffLimit` asks for tries of the program. All pods end with its exit
+ * code, so that one try is a failure of each index: counted together, four pods would use up the limit at the second try, and be made
+ * anew only after 80 s, because the controller waits 10 s and doubles that with every failed pod; by index it waits 10 s.
+ *
+ * Otherwise failures are counted together. By index the controller keeps a failed pod until there is another in its place
+ * (job_controller.go, canRemoveFinalizer), which in a namespace that is being deleted there never is.
+ */
+function triesOf(
+  cluster: Cluster,
+): Pick<JobSpec, 'backoffLimit' | 'backoffLimitPerIndex' | 'maxFailedIndexes'> {
+  const tries = programTries(cluster);
+  if (tries !== undefined) return { backoffLimitPerIndex: tries, maxFailedIndexes: 0 };
+  const { spec, maxSize } = cluster;
+  return { backoffLimit: Math.min((spec.backoffLimit ?? defaultTries) * maxSize, largestInt32) };
+}
+
+/** Kubernetes counts by index, and takes a podFailurePolicy, only with restartPolicy Never. */
+const programTries = (cluster: Cluster): number | undefined =>
+  restartPolicyOf(cluster) === 'Never' ? cluster.spec.backoffLimit : undefined;
+
+/** Exit codes that no second try changes: errors.ts says what each means. */
+const nonRetriable = [ExitCode.usage, ExitCode.noFlux, ExitCode.certificate, ExitCode.configuration];
+/** Exit codes that are not the program's doing: no peers, and what the kubelet and the kernel do to a container. */
+const circumstances = [ExitCode.peersUnavailable, signalCode('SIGKILL'), signalCode('SIGTERM')];
+
+/**
+ * A pod that was evicted or lost its node does not count. A program that fails fails the Job at once, unless the MiniCluster asks for more
+ * tries: to run an expensive program again is its owner's decision.
+ */
+function failurePolicy(cluster: Cluster): Pick<JobSpec, 'podFailurePolicy'> {
+  if (restartPolicyOf(cluster) !== 'Never') return {};
+  const containerName = cluster.fluxContainer.container.name ?? 'flux';
+  return {
+    podFailurePolicy: {
+      rules: [
+        { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+        {
+          action: 'FailJob',
+          onExitCodes:
+            programTries(cluster) === undefined
+              ? { containerName, operator: 'NotIn', values: circumstances }
+              : { containerName, operator: 'In', values: nonRetriable },
+        },
+      ],
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import type { NetworkPolicy, NetworkPolicyIngressRule } from 'kubernetes-types/networking/v1.d.ts';
+import { burstingOf } from './minicluster/bursting.ts';
+import type { Cluster } from './minicluster/cluster.ts';
+import { metadataOf } from './pod/labels.ts';
+import { clusterLabel } from './reserved/names.ts';
+import { ports } from './reserved/ports.ts';
+
+/**
+ * Who may reach the pods: each other, whoever uses the ports that the MiniCluster names, and the namespace where it is to
+ * use flux-pod's HTTP. The kubelet's probes come from the node, which no policy keeps out.
+ */
+export function networkPolicy(cluster: Cluster): NetworkPolicy {
+  const { name, miniCluster, options, fluxContainer, sidecars, services } = cluster;
+  const members = { podSelector: { matchLabels: { [clusterLabel]: name } } };
+  const open = [
+    ...new Set([fluxContainer, ...sidecars, ...services].flatMap(({ container }) => container.ports ?? [])),
+  ];
+  const ingress: NetworkPolicyIngressRule[] = [
+    { from: [members] },
+    ...(options.extras.has('http-service')
+      ? [{ from: [{ podSelector: {} }], ports: tcp([ports.http]) }]
+      : []),
+    // Brokers of other clusters come from outside.
+    ...(burstingOf(miniCluster) ? [{ ports: tcp([ports.overlay]) }] : []),
+    ...(open.length > 0 ? [{ ports: tcp(open) }] : []),
+  ];
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: metadataOf(cluster, name),
+    spec: { ...members, policyTypes: ['Ingress'], ingress },
+  };
+}
+
+const tcp = (numbers: readonly number[]) => numbers.map((port) => ({ port, protocol: 'TCP' }));

@@ -1,0 +1,94 @@
+import type { Container, ResourceRequirements, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
+import type { Cluster, Placed } from '../minicluster/cluster.ts';
+import { home, paths, socket } from '../reserved/paths.ts';
+import { commonFields, environmentOf, homeMounts, mountsOf, smallCpuRequest } from './containers.ts';
+import { viewContainer, viewMounts } from './flux-view.ts';
+import { isWrapped, sidecarFile, sidecarFiles } from './scripts.ts';
+import { containerSecurity } from './security-context.ts';
+
+/** What starts before the program: flux-pod and the Flux view are copied into the pod, then the containers beside it run. */
+export function initContainers(cluster: Cluster): Container[] {
+  const { options, view, sidecars } = cluster;
+  return [
+    ...(options.installer === undefined ? [] : [installer(cluster, options.installer)]),
+    ...(view === undefined ? [] : [viewContainer(cluster, view)]),
+    ...sidecars.map((sidecar) => sidecarContainer(cluster, sidecar)),
+  ];
+}
+
+/** Puts flux-pod and its Node.js where the program's image, which may have neither, finds them. */
+function installer(cluster: Cluster, image: string): Container {
+  return {
+    name: 'flux-pod-install',
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['flux-pod', 'install', paths.installed],
+    resources: installerResources(cluster),
+    securityContext: { ...containerSecurity(cluster, undefined, ''), readOnlyRootFilesystem: true },
+    volumeMounts: [{ name: 'flux-pod', mountPath: paths.installed }],
+  };
+}
+
+/**
+ * A tenth of a second on a CPU, before the program's container needs any: a limit is only set where that one has one, so that a pod
+ * stays Guaranteed. With a limit of 100m instead each start took a second longer.
+ */
+function installerResources({ fluxContainer }: Cluster): ResourceRequirements {
+  const { limits = {}, requests = {} } = fluxContainer.container.resources ?? {};
+  const memory = '128Mi';
+  if (limits.cpu === undefined) return { requests: { cpu: smallCpuRequest, memory }, limits: { memory } };
+  return { requests: { cpu: requests.cpu ?? limits.cpu, memory }, limits: { cpu: limits.cpu, memory } };
+}
+
+/**
+ * A container beside Flux, as a native sidecar: it runs as long as the program, and does not keep the pod from ending.
+ * https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+ */
+function sidecarContainer(cluster: Cluster, sidecar: Placed): Container {
+  const { container, path } = sidecar;
+  const { view, options, warn } = cluster;
+  const wrapped = isWrapped(sidecar);
+  const unused = [
+    ...(['launcher', 'batch', 'batchRaw', 'logs'] as const).filter((field) => container[field]),
+    ...(['prefix', 'brokerPre', 'workerPre', 'pre'] as const)
+      .filter((field) => container.commands?.[field])
+      .map((field) => `commands.${field}`),
+  ];
+  for (const field of unused) warn(`${path}.${field}`, 'is not used: this container does not run Flux');
+  if (!wrapped) warnAboutImageEntrypoint(cluster, sidecar);
+  const mounts = [
+    // To connect to the broker needs no right to write (path_resolution(7)); the certificate is a directory above.
+    { name: 'flux-pod-socket', mountPath: paths.socket, readOnly: true },
+    ...(wrapped ? sidecarFiles(sidecar).map(scriptMount) : []),
+    ...homeMounts(cluster, sidecar),
+    ...(view === undefined ? [] : viewMounts(cluster, view).map((mount) => ({ ...mount, readOnly: true }))),
+  ];
+  return {
+    name: container.name ?? '',
+    ...commonFields(cluster, sidecar),
+    restartPolicy: 'Always',
+    ...(wrapped && { command: ['/bin/bash', `${paths.scripts}/${sidecarFile(sidecar)}`] }),
+    env: environmentOf(container, {
+      fluxsocket: socket,
+      ...(options.user !== 'image' && { HOME: home }),
+    }),
+    volumeMounts: mountsOf(cluster, sidecar, mounts),
+  };
+}
+
+/** One file of the ConfigMap, which also holds what is for the container of Flux. */
+const scriptMount = (file: string): VolumeMount => ({
+  name: 'flux-pod-scripts',
+  mountPath: `${paths.scripts}/${file}`,
+  subPath: file,
+  readOnly: true,
+});
+
+/** `noWrapEntrypoint: true`: the image's own entrypoint, as with the Operator, and nothing around it. */
+function warnAboutImageEntrypoint({ warn }: Cluster, { container, path }: Placed): void {
+  const why = 'is not used: with noWrapEntrypoint the image’s own entrypoint runs';
+  if (container.command) warn(`${path}.command`, why);
+  for (const field of ['init', 'servicePre', 'script', 'post'] as const) {
+    if (container.commands?.[field]) warn(`${path}.commands.${field}`, why);
+  }
+}

@@ -1,0 +1,197 @@
+import { describe, expect, it } from 'vitest';
+import {
+  fluxContainerOf,
+  type GivenSpec,
+  manifest,
+  podOf,
+  render,
+  warningsOf,
+} from '../../support/miniclusters.ts';
+
+const withExtras = (...extras: ('http-service' | 'network-policy' | 'disruption-budget')[]) => ({
+  extras: new Set(extras),
+});
+const beside = (container: GivenSpec) => ({
+  containers: [
+    { image: 'ubuntu:noble', command: 'hostname', runFlux: true },
+    { image: 'nginx', name: 'beside', ...container },
+  ],
+});
+
+describe('the headless Service', () => {
+  it('publishes pods before they are ready, and has named ports', () => {
+    expect(manifest(render(), 'Service').spec).toMatchObject({
+      clusterIP: 'None',
+      publishNotReadyAddresses: true,
+      selector: { 'flux-pod/minicluster': 'mc' },
+      ports: [
+        { name: 'overlay', port: 8050 },
+        { name: 'http', port: 8051 },
+      ],
+    });
+    expect(podOf(render({ network: { headlessName: 'pods' } })).subdomain).toBe('pods');
+  });
+
+  it('publishes only the leader where that is asked for and nobody needs another', () => {
+    const selector = (spec: GivenSpec) => manifest(render(spec), 'Service').spec?.selector;
+    expect(selector({ flux: { minimalService: true } })).toHaveProperty(
+      ['batch.kubernetes.io/job-completion-index'],
+      '0',
+    );
+    const tree = { flux: { minimalService: true, topology: 'kary:2' } };
+    expect(selector(tree)).toEqual({ 'flux-pod/minicluster': 'mc' });
+    expect(warningsOf(render(tree)).join()).toContain(
+      'spec.flux.minimalService is not used: the tree has more levels',
+    );
+  });
+});
+
+describe('a container beside Flux', () => {
+  it('is a native sidecar whose command waits for the instance', () => {
+    const rendering = render(beside({ command: 'flux jobs -a' }));
+    const sidecar = podOf(rendering).initContainers?.at(-1);
+    expect(sidecar).toMatchObject({
+      name: 'beside',
+      restartPolicy: 'Always',
+      command: ['/bin/bash', '/etc/flux-pod/scripts/sidecar-beside.sh'],
+    });
+    const script = manifest(rendering, 'ConfigMap').data?.['sidecar-beside.sh'];
+    expect(script).toContain('until [ -S /run/flux-pod/run/local ]');
+    expect(script).toContain('flux jobs -a');
+  });
+
+  it('runs its image’s own entrypoint with noWrapEntrypoint', () => {
+    const rendering = render(beside({ noWrapEntrypoint: true, command: 'x' }));
+    expect(podOf(rendering).initContainers?.at(-1)).not.toHaveProperty('command');
+    expect(warningsOf(rendering).join()).toContain('spec.containers[1].command is not used');
+  });
+
+  it('with ports is a Service of its name', () => {
+    expect(manifest(render(beside({ ports: [80] })), 'Service', 'beside').spec).toMatchObject({
+      selector: { 'flux-pod/minicluster': 'mc', 'flux-pod/component': 'broker' },
+      ports: [{ name: 'port-80', port: 80, targetPort: 80 }],
+    });
+  });
+});
+
+it('services are a pod of their own, under the name that the Operator gives them', () => {
+  const rendering = render({
+    services: [{ name: 'mongo', image: 'mongo', ports: [27_017], environment: { A: 'b' } }],
+  });
+  const { spec } = manifest(rendering, 'Deployment');
+  expect(spec?.template.spec).toMatchObject({
+    hostname: 'mc-services',
+    subdomain: 'mc',
+    containers: [{ name: 'mongo', env: [{ name: 'A', value: 'b' }] }],
+  });
+  expect(spec?.template.metadata?.labels).toMatchObject(spec?.selector.matchLabels ?? { never: '' });
+});
+
+describe('a container beside Flux sees of the pod', () => {
+  const mountsOf = (container: GivenSpec, spec: GivenSpec = {}) => {
+    const rendering = render({ ...beside(container), ...spec });
+    return {
+      rendering,
+      mounts: podOf(rendering).initContainers?.find(({ name }) => name === 'beside')?.volumeMounts ?? [],
+    };
+  };
+
+  it.each([{ command: 'flux jobs' }, { noWrapEntrypoint: true }])(
+    'the directory of the broker’s socket to read, and neither certificate nor broker.toml: %j',
+    (container) => {
+      const { rendering, mounts } = mountsOf(container, {
+        flux: { brokerConfig: '[archive]\nperiod = "1m"' },
+      });
+      expect(mounts).toContainEqual({
+        name: 'flux-pod-socket',
+        mountPath: '/run/flux-pod/run',
+        readOnly: true,
+      });
+      const names = mounts.map(({ name }) => name);
+      for (const secret of ['flux-pod-run', 'flux-pod-curve', 'flux-pod-hooks', 'flux-pod-munge'])
+        expect(names).not.toContain(secret);
+      const scripts = mounts.filter(({ name }) => name === 'flux-pod-scripts');
+      expect(scripts.map(({ subPath }) => subPath)).toEqual(
+        'command' in container ? ['sidecar-beside.sh'] : [],
+      );
+      // The agent makes the socket where they look for it.
+      expect(fluxContainerOf(rendering).volumeMounts).toEqual(
+        expect.arrayContaining([
+          { name: 'flux-pod-run', mountPath: '/run/flux-pod' },
+          { name: 'flux-pod-socket', mountPath: '/run/flux-pod/run' },
+        ]),
+      );
+    },
+  );
+
+  it('nothing that it could change and the container of Flux executes', () => {
+    const { rendering, mounts } = mountsOf({ command: 'x' });
+    const homes = [mounts, fluxContainerOf(rendering).volumeMounts ?? []].map((all) =>
+      all.find(({ name }) => name === 'flux-pod-home'),
+    );
+    expect(homes.map((mount) => mount?.subPath)).toEqual(['beside', 'flux']);
+    expect(mounts.filter(({ readOnly, name }) => !readOnly && name !== 'flux-pod-home')).toEqual([]);
+  });
+});
+
+describe('what there is beside the pods', () => {
+  it('is, in the order to apply', () => {
+    expect(render().manifests.map(({ kind, metadata }) => `${kind} ${metadata?.name}`)).toEqual([
+      'Secret mc-curve',
+      'ConfigMap mc-scripts',
+      'Service mc',
+      'NetworkPolicy mc',
+      'PodDisruptionBudget mc-leader',
+      'PodDisruptionBudget mc-followers',
+      'Job mc',
+    ]);
+    const bare = render({ flux: { container: { disable: true } } }, {}, { secret: 's', extras: new Set() });
+    expect(bare.manifests.map(({ kind }) => kind)).toEqual(['Service', 'Job']);
+  });
+
+  it('a NetworkPolicy lets in the cluster, and others only where the MiniCluster has something for them', () => {
+    const ingress = (spec: GivenSpec, container: GivenSpec = {}, ...more: 'http-service'[]) =>
+      manifest(render(spec, container, withExtras('network-policy', ...more)), 'NetworkPolicy').spec?.ingress;
+    const members = { from: [{ podSelector: { matchLabels: { 'flux-pod/minicluster': 'mc' } } }] };
+    expect(ingress({})).toEqual([members]);
+    expect(ingress({}, { ports: [80] })).toEqual([members, { ports: [{ port: 80, protocol: 'TCP' }] }]);
+    expect(ingress({}, {}, 'http-service')?.[1]).toEqual({
+      from: [{ podSelector: {} }],
+      ports: [{ port: 8051, protocol: 'TCP' }],
+    });
+    expect(ingress({ flux: { bursting: { clusters: [{ size: 1 }] } } })?.[1]).toEqual({
+      ports: [{ port: 8050, protocol: 'TCP' }],
+    });
+  });
+
+  it('budgets keep the leader and the quorum', () => {
+    const budgets = (spec: GivenSpec) =>
+      render(spec, {}, withExtras('disruption-budget')).manifests.flatMap((each) =>
+        each.kind === 'PodDisruptionBudget' ? [`${each.metadata?.name} ${each.spec?.minAvailable}`] : [],
+      );
+    expect(budgets({})).toEqual(['mc-leader 1', 'mc-followers 3']);
+    expect(budgets({ minSize: 2 })).toEqual(['mc-leader 1', 'mc-followers 1']);
+    expect(budgets({ size: 1 })).toEqual(['mc-leader 1']);
+  });
+
+  it('a Service for flux-pod’s HTTP leads to the leader', () => {
+    expect(manifest(render({}, {}, withExtras('http-service')), 'Service', 'mc-http').spec).toMatchObject({
+      selector: { 'batch.kubernetes.io/job-completion-index': '0' },
+      ports: [{ name: 'http', port: 8051 }],
+    });
+  });
+
+  it('broker.toml is what the MiniCluster adds, without what flux-pod owns', () => {
+    const brokerConfig =
+      '[bootstrap]\ndefault_port = 1\nx = 1\n[tbon]\ntopo = "flat"\n[archive]\nperiod = "1m"\n';
+    const rendering = render({ flux: { brokerConfig, scheduler: { queuePolicy: 'easy' } } });
+    expect(manifest(rendering, 'ConfigMap').data?.['broker.toml']).toBe(
+      '[archive]\nperiod = "1m"\n\n[sched-fluxion-qmanager]\nqueue-policy = "easy"\n',
+    );
+    expect(warningsOf(rendering).map((warning) => /brokerConfig (\S+)/.exec(warning)?.[1])).toEqual([
+      'bootstrap.default_port',
+      'tbon.topo',
+      'bootstrap',
+    ]);
+  });
+});
