@@ -3,10 +3,9 @@
  *
  * This file maps a verb to its command, and is the only one that ends the process. verbs.ts says what each is for.
  */
-import { writeSync } from 'node:fs';
-import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
-import { printableLines } from '../agent/printable.ts';
+import { ExitCode, PodError } from '../agent/errors.ts';
 import { didYouMean } from '../agent/suggestion.ts';
+import { outliveReaders, report } from './report.ts';
 
 type Command = (args: readonly string[]) => Promise<number>;
 
@@ -32,8 +31,6 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./commands/demo.ts')).demo,
   help: async () => (await import('./commands/help.ts')).help,
   version: async () => (await import('./commands/help.ts')).version,
-  // Not for people: the embedded stand-in for Flux, which `demo` puts on PATH where there is no Flux.
-  'stand-in-flux': async () => (await import('./demo/stand-in/main.ts')).standInFlux,
 };
 
 const runsOnAny: readonly string[] = ['help', 'version'];
@@ -48,15 +45,13 @@ async function main([word = 'help', ...args]: readonly string[]): Promise<number
   const verb = aliases[word] ?? word;
   const load = Object.hasOwn(commands, verb) ? commands[verb] : undefined;
   if (!load) {
-    const verbs = Object.keys(commands).filter((known) => known !== 'stand-in-flux');
+    const verbs = Object.keys(commands);
     throw new PodError(
       ExitCode.usage,
       `Cannot understand "flux-pod ${word}": expected one of ${verbs.join(', ')}${didYouMean(word, verbs)}`,
     );
   }
-  const asksForHelp =
-    verb !== 'stand-in-flux' &&
-    args.slice(0, endOfFlags(args)).some((arg) => arg === '--help' || arg === '-h');
+  const asksForHelp = args.slice(0, endOfFlags(args)).some((arg) => arg === '--help' || arg === '-h');
   if (asksForHelp) return (await import('./commands/help.ts')).help([verb]);
   if (!runsOnAny.includes(verb)) checkNode();
   if (verb !== 'run') outliveReaders();
@@ -73,25 +68,8 @@ function checkNode(): void {
   });
 }
 
-/** A reader that goes away, such as `head`, is no error of ours, and must not leave a demo's pods behind. */
-function outliveReaders(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-}
-
 const endOfFlags = (args: readonly string[]): number =>
   args.includes('--') ? args.indexOf('--') : args.length;
-
-function report(error: unknown): number {
-  if (error instanceof PodError) {
-    const hint = error.hint === undefined ? '' : `${error.hint}\n`;
-    writeSync(2, printableLines(`flux-pod: ${error.message}\n${hint}`));
-    return error.exitCode;
-  }
-  process.stderr.write(
-    `flux-pod: internal error: ${error instanceof Error ? error.stack : messageOf(error)}\n`,
-  );
-  return ExitCode.internal;
-}
 
 main(process.argv.slice(2))
   .catch(report)

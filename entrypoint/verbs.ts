@@ -162,5 +162,6 @@ honoured or named in a warning on stderr; unknown fields are errors.
     forms: { '[--size N] [-- COMMAND]': 'a MiniCluster on this machine, without Kubernetes or root' },
     flags: demoFlags,
     examples: ['flux-pod demo', 'flux-pod demo --web', 'flux-pod demo --size 8 -- flux run -N8 hostname'],
+    more: 'It is part of a checkout. Images and installations have no demo.\n',
   },
 };

@@ -50,6 +50,16 @@ describe('imports', () => {
   });
 });
 
+describe('flux-pod.cjs', () => {
+  it('has nothing of the demo and of the stand-in for Flux', () => {
+    const demo = (file: string) => file.startsWith('entrypoint/demo/');
+    expect(reachedFrom(imports, ['entrypoint/main.ts']).filter(demo)).toEqual([]);
+    expect(reachedFrom(imports, ['entrypoint/demo/main.ts']).filter(demo).sort()).toEqual(
+      filesOf('entrypoint/demo').sort(),
+    );
+  });
+});
+
 describe('a folder', () => {
   /** Those that are still wider. Nothing is to be added here. */
   const wide = [

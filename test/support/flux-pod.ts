@@ -100,10 +100,12 @@ function install(): string {
   for (const file of ['flux-pod', 'flux-pod.cjs', 'cached.cjs', 'flux-pod.cache'])
     put(file, (path) => copyFileSync(join(onHost, '..', file), path));
   put('node', (path) => linkOrCopy(process.execPath, path));
+  // Beside the stand-in, not beside flux-pod: an image has none.
+  put('bin/demo.cjs', (path) => copyFileSync(join(onHost, '../demo.cjs'), path));
   put('bin/flux', (path) => {
     writeFileSync(
       path,
-      `#!/bin/sh\nhere=\${0%/*}/..\nexec "$here/node" "$here/flux-pod.cjs" stand-in-flux "$@"\n`,
+      `#!/bin/sh\nhere=\${0%/*}\nexec "$here/../node" "$here/demo.cjs" stand-in-flux "$@"\n`,
     );
     chmodSync(path, 0o755);
   });

@@ -38,14 +38,17 @@ export async function buildImages(podman: Podman): Promise<Images> {
 
   const real = realFlux()?.path.startsWith('/opt/flux/') === true;
   const flux = `localhost/flux-pod-test/${real ? 'flux' : 'stand-in'}`;
-  const standIn = '#!/bin/sh\\nexec $HERE/node $HERE/flux-pod.cjs stand-in-flux "$@"\\n';
+  // With flux-pod comes the Node.js that runs it.
+  const standIn = '#!/bin/sh\\nexec $HERE/node /opt/flux/demo.cjs stand-in-flux "$@"\\n';
+  const standInContext = podman.directory('stand-in');
+  cpSync('dist/demo.cjs', join(standInContext, 'demo.cjs'));
   await podman.build(flux, {
-    context: real ? '/opt/flux' : nothing,
+    context: real ? '/opt/flux' : standInContext,
     dockerfile: [
       `FROM ${debian}`,
       real
         ? 'COPY . /opt/flux'
-        : `RUN mkdir -p /opt/flux/bin && printf '${standIn}' >/opt/flux/bin/flux && chmod 755 /opt/flux/bin/flux`,
+        : `COPY demo.cjs /opt/flux/\nRUN mkdir -p /opt/flux/bin && printf '${standIn}' >/opt/flux/bin/flux && chmod 755 /opt/flux/bin/flux`,
       'ENV PATH=/opt/flux/bin:/usr/bin:/bin HERE=/opt/flux-pod',
     ].join('\n'),
   });

@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { everyFlux, installOnHost } from '../support/flux-pod.ts';
+import { everyFlux } from '../support/flux-pod.ts';
 
-const program = join(installOnHost(), 'flux-pod');
+/** That of a checkout: an installation has no demo. */
+const program = 'dist/flux-pod';
 const demo = (flux: string, ...args: string[]) =>
   execa(program, ['demo', ...args], {
     env: { FLUX_POD_FLUX: flux },

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { buildImages, type Images } from '../support/images.ts';
@@ -154,6 +155,9 @@ describe.skipIf(unavailable)('the images', () => {
         ['/mnt/flux-pod/flux-pod', 'version'],
       );
       expect(version.stdout, version.stderr).toBe(packageJson.version);
+      expect(readdirSync(volume).sort()).toEqual([
+        ...['cached.cjs', 'flux-pod', 'flux-pod.cache', 'flux-pod.cjs', 'lib', 'licenses', 'node'],
+      ]);
     });
 
     it('is a user without a shell, and small', async () => {

@@ -58,6 +58,25 @@ describe('flux-pod install', () => {
     expect(readdirSync(target).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
+  it('passes on nothing of the demo and of the stand-in for Flux, and says so', async () => {
+    const target = directory('without-demo');
+    await install([target]);
+    expect(readdirSync('dist')).toContain('demo.cjs');
+    expect(readFileSync('dist/demo.cjs', 'latin1')).toContain('stand-in');
+    expect(readdirSync(target).sort()).toEqual([
+      ...['cached.cjs', 'flux-pod', 'flux-pod.cache', 'flux-pod.cjs', 'licenses', 'make-cache.sh', 'node'],
+    ]);
+    expect(readFileSync(join(target, 'flux-pod.cjs'), 'latin1')).not.toContain('stand-in');
+    const demo = await execa(join(target, 'flux-pod'), ['demo'], { reject: false });
+    expect(demo).toMatchObject({ exitCode: 78, stdout: '' });
+    expect(demo.stderr.split('\n')).toEqual([
+      `flux-pod: Cannot run the demo: it is not part of this installation, ${target} has no demo.cjs`,
+      'Images and `flux-pod install` leave it out. In a checkout of flux-pod: `npm ci && npm run demo`.',
+    ]);
+    const standIn = await execa(join(target, 'flux-pod'), ['stand-in-flux', 'version'], { reject: false });
+    expect(standIn.exitCode).toBe(64);
+  });
+
   it('lets every user run it, whatever the umask was', async () => {
     const target = directory('umask');
     await execa('sh', ['-c', `umask 077; exec dist/flux-pod install ${target}`], { env, extendEnv: false });

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
-/** Writes an executable `flux` into `directory` that is the stand-in, run by this Node.js out of `program`. Returns its path. */
+/** Writes an executable `flux` into `directory` that is the stand-in, run by this Node.js out of demo.cjs. Returns its path. */
 export function writeStandInFlux(
   directory: string,
-  program = process.argv[1] ?? '',
+  program = join(dirname(process.argv[1] ?? ''), 'demo.cjs'),
   node = process.execPath,
 ): string {
   mkdirSync(directory, { recursive: true });
