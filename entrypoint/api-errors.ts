@@ -1,8 +1,8 @@
 /** What is wrong with a job or with the way to the API, for the person at the command line. Data in, data out. */
-import { Problem, wordsOf } from '../agent/api/problem.ts';
 import { apiTokenVariable } from '../agent/config/layers.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
-import { FluxError } from '../agent/flux/errors.ts';
+import { detailOf, FluxError } from '../agent/flux/errors.ts';
+import { JobError } from '../agent/jobs/job-error.ts';
 import { printable } from '../agent/printable.ts';
 
 /** What an error of the API says: `detail`, and what is wrong with which part of the request. */
@@ -32,9 +32,8 @@ export const sentenceOf = ({ detail, errors = [] }: Refusal): string =>
 
 /** What Flux, or what is in front of it, refuses as a PodError (exit 64); anything else is thrown as it is. */
 export function refused(error: unknown): never {
-  if (error instanceof Problem)
-    throw usage(sentenceOf({ detail: error.message, errors: error.extras.errors }));
-  if (error instanceof FluxError) throw usage(wordsOf(error));
+  if (error instanceof JobError) throw usage(sentenceOf({ detail: error.message, errors: error.faults }));
+  if (error instanceof FluxError) throw usage(detailOf(error));
   throw error;
 }
 

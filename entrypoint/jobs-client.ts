@@ -1,15 +1,15 @@
 /** Jobs for commands: through the broker's local socket inside a pod, through the REST API from anywhere else. */
 import { existsSync, readFileSync } from 'node:fs';
-import { jobEnvironment } from '../agent/api/job-environment.ts';
-import { followOutput, type Piece } from '../agent/api/job-output.ts';
-import { findJob, idOf, type JobsRequest, listPage, ofJob } from '../agent/api/jobs.ts';
-import type { CopiesAnswer, JobAnswer, SimpleJob, SubmitAnswer } from '../agent/api/schemas.ts';
-import { type Submission, submit } from '../agent/api/submit.ts';
-import { submitCopies } from '../agent/api/submit-copies.ts';
 import { apiTokenVariable, apiUrlVariable } from '../agent/config/layers.ts';
 import { ExitCode, errnoOf, PodError } from '../agent/errors.ts';
 import { createBlobCache } from '../agent/flux/services/blob-cache.ts';
 import { cancelJob } from '../agent/flux/services/job-manager.ts';
+import { submitCopies } from '../agent/jobs/copies.ts';
+import { jobEnvironment } from '../agent/jobs/job-environment.ts';
+import type { JobAnswer, SimpleJob, SubmitAnswer } from '../agent/jobs/job-schemas.ts';
+import { findJob, idOf, type JobsRequest, listPage, ofJob } from '../agent/jobs/list.ts';
+import { followOutput, type Piece } from '../agent/jobs/output.ts';
+import { type Submission, submit } from '../agent/jobs/submit.ts';
 import {
   apiRefusal,
   connectionError,
@@ -123,7 +123,7 @@ function remoteJobs(base: string, tokenFile: string | undefined): JobsClient {
   return {
     submit: async (submission) => (await ask('POST', '/v1/jobs', submission)).json() as Promise<SubmitAnswer>,
     submitCopies: async (cc, job) =>
-      ((await (await ask('POST', '/v1/jobs/cc', { cc, job })).json()) as CopiesAnswer).ids,
+      ((await (await ask('POST', '/v1/jobs/cc', { cc, job })).json()) as { ids: string[] }).ids,
     page: async (request) => {
       const query = new URLSearchParams();
       for (const [name, value] of Object.entries(request))

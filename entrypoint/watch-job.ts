@@ -1,8 +1,8 @@
 /** Watches a job to its end for `submit --watch` and `logs`: its output, why it ended, and its exit code, as `flux job attach` does. */
 import { once } from 'node:events';
-import { taskFailure } from '../agent/api/job-reason.ts';
-import type { JobAnswer } from '../agent/api/schemas.ts';
 import { signalCode } from '../agent/errors.ts';
+import { taskFailure } from '../agent/jobs/job-reason.ts';
+import type { JobAnswer } from '../agent/jobs/job-schemas.ts';
 import { printable } from '../agent/printable.ts';
 import type { Flags } from './arguments.ts';
 import type { JobsClient } from './jobs-client.ts';

@@ -25,6 +25,15 @@ describe('imports', () => {
     },
   );
 
+  it.each(['agent/jobs', 'entrypoint/jobs-client.ts', 'entrypoint/commands/submit.ts'])(
+    'of %s reach nothing of the API and its HTTP',
+    (start) => {
+      const starts = [...imports.keys()].filter((file) => file.startsWith(start));
+      expect(starts).not.toEqual([]);
+      expect(reachedFrom(imports, starts).filter((file) => /^agent\/(api|http)\//.test(file))).toEqual([]);
+    },
+  );
+
   it('of what renders a MiniCluster reach no file, no process and no network', () => {
     const reached = reachedFrom(imports, filesOf('controller/render'));
     const modules = new Set(reached.flatMap((file) => imports.get(file)?.modules ?? []));

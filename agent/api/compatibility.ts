@@ -1,23 +1,17 @@
 /** Paths and answers of flux-restful-api (https://github.com/flux-framework/flux-restful-api), so that its client works unchanged. */
 import { getJobStats } from '../flux/services/job-list.ts';
+import type { SimpleJob } from '../jobs/job-schemas.ts';
+import { listPage } from '../jobs/list.ts';
+import { splitWords } from '../shell-words.ts';
 import { readAuthorization, unauthorized } from './authenticate.ts';
 import { bringDown } from './instance-routes.ts';
 import { submitOnce } from './job-routes.ts';
-import { listPage } from './jobs.ts';
 import { readJwt } from './jwt.ts';
 import { Problem } from './problem.ts';
 import { readPairs } from './read-pairs.ts';
 import { largeBody } from './request.ts';
 import { type Context, type Route, route } from './route.ts';
-import {
-  compatibleSubmit,
-  messageAnswer,
-  type SimpleJob,
-  searchAnswer,
-  searchQuery,
-  tokenAnswer,
-} from './schemas.ts';
-import { splitWords } from './split-words.ts';
+import { compatibleSubmit, messageAnswer, searchAnswer, searchQuery, tokenAnswer } from './schemas.ts';
 
 const tag = 'As flux-restful-api';
 

@@ -9,9 +9,9 @@ import type { FluxClient } from '../flux/client.ts';
 import { formatJobId, jobId } from '../flux/job-id.ts';
 import { readAnswer } from '../flux/services/answer.ts';
 import { getJobStats } from '../flux/services/job-list.ts';
+import { readResources } from '../jobs/nodes.ts';
 import type { Log } from '../log.ts';
 import type { Broker } from './broker.ts';
-import { readResources } from './nodes.ts';
 import { sse } from './streams.ts';
 
 export interface EventHub {

@@ -4,9 +4,9 @@ import { getHealth } from '../flux/services/overlay.ts';
 import { drain, getResourceStatus, undrain } from '../flux/services/resource.ts';
 import { startShutdown } from '../flux/services/shutdown.ts';
 import { getState } from '../flux/services/state-machine.ts';
+import { ofNodes, readNodes, readResources } from '../jobs/nodes.ts';
 import { unauthorized } from './authenticate.ts';
 import { cameByTls, clearCookies, sessionCookie, setCookie } from './cookies.ts';
-import { ofNodes, readNodes, readResources } from './nodes.ts';
 import { Problem } from './problem.ts';
 import { type Context, type Route, route } from './route.ts';
 import {

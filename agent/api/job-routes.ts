@@ -1,15 +1,19 @@
 /** Jobs over HTTP. */
 import { constants } from 'node:os';
-import { FluxError } from '../flux/errors.ts';
+import { detailOf, FluxError, isOutage } from '../flux/errors.ts';
 import { formatJobId } from '../flux/job-id.ts';
 import { lookup } from '../flux/services/job-info.ts';
 import { getJobStats } from '../flux/services/job-list.ts';
 import { cancelJob, getQueueStatus, killJob, listQueues, setUrgency } from '../flux/services/job-manager.ts';
-import { followEvents, readEvents } from './job-events.ts';
-import { followOutput, type Piece, readOutput } from './job-output.ts';
-import { findJob, idOf, listPage, noSuchJob, ofJob } from './jobs.ts';
+import { submitCopies } from '../jobs/copies.ts';
+import { JobError } from '../jobs/job-error.ts';
+import { followEvents, readEvents } from '../jobs/job-events.ts';
+import { jobAnswer, submission, submitAnswer } from '../jobs/job-schemas.ts';
+import { findJob, idOf, listPage, ofJob } from '../jobs/list.ts';
+import { followOutput, type Piece, readOutput } from '../jobs/output.ts';
+import { type Submission, submit } from '../jobs/submit.ts';
 import { jsonList, mapped } from './json-list.ts';
-import { isOutage, Problem, wordsOf } from './problem.ts';
+import { Problem } from './problem.ts';
 import { largeBody } from './request.ts';
 import { type Call, type Reply, type Route, route } from './route.ts';
 import {
@@ -17,7 +21,6 @@ import {
   copiesAnswer,
   copiesSubmission,
   eventlogAnswer,
-  jobAnswer,
   jobsAnswer,
   jobsQuery,
   messageAnswer,
@@ -26,13 +29,9 @@ import {
   outputQuery,
   queueAnswer,
   signalBody,
-  submission,
-  submitAnswer,
   urgencyBody,
 } from './schemas.ts';
 import { sse, sseBeat, sseType } from './streams.ts';
-import { type Submission, submit } from './submit.ts';
-import { submitCopies, submittedBefore } from './submit-copies.ts';
 
 const plain = 'text/plain; charset=utf-8';
 
@@ -57,10 +56,10 @@ async function change(id: bigint, what: string, act: () => Promise<void>, done: 
     await act();
   } catch (error) {
     if (!(error instanceof FluxError) || isOutage(error)) throw error;
-    if (/unknown|no such|not found/i.test(error.message))
-      throw noSuchJob(id, { Message: `There is no job ${formatJobId(id)}.`, id: formatJobId(id) });
-    throw new Problem('conflict', `${what}: ${wordsOf(error)}.`, {
-      members: { Message: `${what}: ${wordsOf(error)}.`, id: formatJobId(id) },
+    const unknown = /unknown|no such|not found/i.test(error.message);
+    const Message = unknown ? `There is no job ${formatJobId(id)}.` : `${what}: ${detailOf(error)}.`;
+    throw new Problem(unknown ? 'not-found' : 'conflict', Message, {
+      members: { Message, id: formatJobId(id) },
     });
   }
   return { json: { Message: done, id: formatJobId(id) } };
@@ -131,7 +130,7 @@ export const jobRoutes: readonly Route[] = [
     handle: async ({ body, context, note }) => {
       const ids = await submitCopies(await context.broker.client(), body.cc, body.job, context).catch(
         (error) => {
-          note({ jobs: submittedBefore(error) });
+          note({ jobs: error instanceof JobError ? error.submitted : [] });
           throw error;
         },
       );

@@ -1,5 +1,7 @@
 /** Errors as RFC 9457 problem details: what a client is told, and with which status. */
-import { FluxError } from '../flux/errors.ts';
+import { detailOf, FluxError, isOutage } from '../flux/errors.ts';
+import type { Fault } from '../jobs/faults.ts';
+import { JobError, type JobErrorKind } from '../jobs/job-error.ts';
 
 /** The kinds of problem, each with its HTTP status and title. `type` in the answer is `/v1/problems#KIND`. */
 export const problemKinds = {
@@ -20,13 +22,6 @@ export const problemKinds = {
   'too-late': { status: 504, title: 'Flux has not answered in time' },
 } as const;
 export type ProblemKind = keyof typeof problemKinds;
-
-/** What is wrong with one part of a request. */
-export interface Fault {
-  /** A JSON pointer into the body, or the name of a parameter. */
-  readonly where: string;
-  readonly what: string;
-}
 
 export interface ProblemExtras {
   readonly errors?: readonly Fault[];
@@ -60,31 +55,35 @@ const kindsByErrno: Readonly<Record<string, ProblemKind>> = {
   EINVAL: 'invalid',
   EPERM: 'forbidden',
   EEXIST: 'conflict',
-  ENOSYS: 'unavailable',
-  ECONNRESET: 'unavailable',
-  ECONNREFUSED: 'unavailable',
-  EHOSTUNREACH: 'unavailable',
-  ECANCELED: 'unavailable',
-  EPIPE: 'unavailable',
-  ETIMEDOUT: 'too-late',
 };
 
-/** Whether Flux could not be asked, rather than that it said no. */
-export const isOutage = (error: unknown): boolean =>
-  error instanceof FluxError && ['unavailable', 'too-late'].includes(kindsByErrno[error.errno] ?? '');
+function fluxProblem(error: FluxError): Problem {
+  const { errno } = error;
+  const members = { errno };
+  if (errno === 'ETIMEDOUT') return new Problem('too-late', detailOf(error), { members });
+  if (isOutage(error))
+    return new Problem('unavailable', detailOf(error), { headers: { 'retry-after': '1' }, members });
+  return new Problem(kindsByErrno[errno] ?? 'flux-error', detailOf(error), { members });
+}
 
-/** Anything thrown as a problem. `toInternal` is told of what nobody expected. */
+const kindsOfJobErrors: Readonly<Record<Exclude<JobErrorKind, 'partly-submitted'>, ProblemKind>> = {
+  'not-found': 'not-found',
+  invalid: 'invalid',
+  'bad-cursor': 'bad-request',
+};
+
+function jobProblem(error: JobError, onInternal: (error: unknown) => void): Problem {
+  const { kind, message, faults, submitted } = error;
+  if (kind === 'partly-submitted')
+    return new Problem(toProblem(error.cause, onInternal).kind, message, { members: { ids: submitted } });
+  return new Problem(kindsOfJobErrors[kind], message, faults.length > 0 ? { errors: faults } : {});
+}
+
+/** Anything thrown as a problem. `onInternal` gets what no part of the agent throws on purpose. */
 export function toProblem(error: unknown, onInternal: (error: unknown) => void): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof FluxError) {
-    const kind = kindsByErrno[error.errno] ?? 'flux-error';
-    const headers = kind === 'unavailable' ? { headers: { 'retry-after': '1' } } : {};
-    return new Problem(kind, wordsOf(error), { ...headers, members: { errno: error.errno } });
-  }
+  if (error instanceof JobError) return jobProblem(error, onInternal);
+  if (error instanceof FluxError) return fluxProblem(error);
   onInternal(error);
   return new Problem('internal', 'The agent’s log says more.');
 }
-
-/** Flux's own words, without the topic, which is ours. */
-export const wordsOf = ({ message, topic }: FluxError): string =>
-  topic !== undefined && message.startsWith(`${topic}: `) ? message.slice(topic.length + 2) : message;

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import * as z from 'zod/mini';
 import { messageOf } from '../errors.ts';
-import { faultsOf } from './faults.ts';
+import { faultsOf } from '../jobs/faults.ts';
 import { jsonFaultAt, lineAndColumn } from './json-fault.ts';
 import { Problem } from './problem.ts';
 import type { Route } from './route.ts';

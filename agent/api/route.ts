@@ -2,6 +2,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod/mini';
 import type { BlobCache } from '../flux/services/blob-cache.ts';
+import type { SubmitAnswer } from '../jobs/job-schemas.ts';
+import type { BrokerTree } from '../jobs/nodes.ts';
 import type { AuditLine } from './audit.ts';
 import type { Principal } from './authenticate.ts';
 import type { Broker } from './broker.ts';
@@ -9,8 +11,6 @@ import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Credentials, Role, Token } from './credentials.ts';
 import type { EventHub } from './event-hub.ts';
 import type { Idempotency } from './idempotency.ts';
-import type { BrokerTree } from './nodes.ts';
-import type { SubmitAnswer } from './schemas.ts';
 import type { Sessions } from './sessions.ts';
 import type { Source, Streams } from './streams.ts';
 

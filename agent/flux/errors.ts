@@ -44,6 +44,18 @@ export class FluxError extends Error {
   }
 }
 
+/** Flux's own words, without the topic. */
+export const detailOf = ({ message, topic }: FluxError): string =>
+  topic !== undefined && message.startsWith(`${topic}: `) ? message.slice(topic.length + 2) : message;
+
+const outages: readonly string[] = [
+  ...['ENOSYS', 'ECONNRESET', 'ECONNREFUSED', 'EHOSTUNREACH', 'ECANCELED', 'EPIPE', 'ETIMEDOUT'],
+];
+
+/** Whether Flux could not be asked or has not answered, rather than that it refused. */
+export const isOutage = (error: unknown): boolean =>
+  error instanceof FluxError && outages.includes(error.errno);
+
 /** Bytes that are no message, or a message that breaks RFC 3. The connection they came from is of no more use. */
 export class FluxProtocolError extends Error {
   override readonly name = 'FluxProtocolError';

@@ -1,5 +1,6 @@
 import { viewVariables } from '../../agent/broker/view-paths.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
+import { inQuotes } from '../../agent/shell-words.ts';
 import { parseVerbArguments } from '../arguments.ts';
 import { actingIdentity } from '../find-run-directory.ts';
 import { instanceEnvironment } from '../instance-environment.ts';
@@ -18,9 +19,7 @@ export async function env(args: readonly string[]): Promise<number> {
   const environment = await instanceEnvironment(directory, process.env);
   for (const name of ['FLUX_URI', ...viewVariables]) {
     const value = environment[name];
-    if (value !== undefined) process.stdout.write(`export ${name}=${quoted(value)}\n`);
+    if (value !== undefined) process.stdout.write(`export ${name}=${inQuotes(value)}\n`);
   }
   return 0;
 }
-
-const quoted = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`;

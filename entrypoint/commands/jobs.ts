@@ -1,6 +1,6 @@
-import { reasonOf } from '../../agent/api/job-reason.ts';
-import { type JobAnswer, stateFilters } from '../../agent/api/schemas.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
+import { reasonOf } from '../../agent/jobs/job-reason.ts';
+import { type JobAnswer, stateFilters } from '../../agent/jobs/job-schemas.ts';
 import { printable } from '../../agent/printable.ts';
 import { didYouMean } from '../../agent/suggestion.ts';
 import { type Flag, type Flags, parseVerbArguments } from '../arguments.ts';

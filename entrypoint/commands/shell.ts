@@ -5,7 +5,7 @@ import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { formatJobId, parseJobId } from '../../agent/flux/job-id.ts';
 import { lookup } from '../../agent/flux/services/job-info.ts';
-import { shellLineOf } from '../../agent/shell-line.ts';
+import { shellLineOf } from '../../agent/shell-words.ts';
 import { type Flag, parseVerbArguments } from '../arguments.ts';
 import { connectBroker } from '../connect-broker.ts';
 import { actingIdentity, type FoundDirectory } from '../find-run-directory.ts';

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
-import { faultsOf } from '../../agent/api/faults.ts';
-import { jobspecSubmission, simpleJob } from '../../agent/api/schemas.ts';
-import type { Submission } from '../../agent/api/submit.ts';
 import { parseDuration } from '../../agent/config/kinds.ts';
 import { ExitCode, messageOf, PodError } from '../../agent/errors.ts';
+import { faultsOf } from '../../agent/jobs/faults.ts';
+import { jobspecSubmission, simpleJob } from '../../agent/jobs/job-schemas.ts';
+import type { Submission } from '../../agent/jobs/submit.ts';
 import { printable } from '../../agent/printable.ts';
-import { shellLineOf } from '../../agent/shell-line.ts';
+import { shellLineOf } from '../../agent/shell-words.ts';
 import { sentenceOf } from '../api-errors.ts';
 import { type Flag, type Flags, parseVerbArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';

@@ -1,4 +1,4 @@
-import type { SimpleJob } from '../../agent/api/schemas.ts';
+import type { SimpleJob } from '../../agent/jobs/job-schemas.ts';
 import type { JobsClient } from '../jobs-client.ts';
 
 /** Jobs for the page of a demo: one of each kind that a person meets first. */

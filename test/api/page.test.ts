@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { jobspecOf } from '../../agent/api/jobspec.ts';
 import { Refusal, sentenceOf } from '../../agent/api/page/ask.ts';
 import { commandText } from '../../agent/api/page/command-text.ts';
 import { readEnvironment } from '../../agent/api/page/environment.ts';
@@ -8,7 +7,8 @@ import { gapsOf } from '../../agent/api/page/gaps.ts';
 import { closerOffset } from '../../agent/api/page/leader-clock.ts';
 import { isRunning, runTimeText } from '../../agent/api/page/run-time.ts';
 import { emptyForm, faultsByField, formOf, type Jobspec, jobOf } from '../../agent/api/page/submit-form.ts';
-import type { SimpleJob } from '../../agent/api/schemas.ts';
+import type { SimpleJob } from '../../agent/jobs/job-schemas.ts';
+import { jobspecOf } from '../../agent/jobs/jobspec.ts';
 
 describe('the environment field of the page', () => {
   it('is a variable a line', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mostPairs, readPairs } from '../../agent/api/read-pairs.ts';
-import { splitWords } from '../../agent/api/split-words.ts';
+import { splitWords } from '../../agent/shell-words.ts';
 import { startApi } from '../support/fake-api.ts';
 
 describe('pairs', () => {

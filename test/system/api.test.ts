@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { JobAnswer } from '../../agent/api/schemas.ts';
+import type { JobAnswer } from '../../agent/jobs/job-schemas.ts';
 import { fluxPod, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
 import { chromiumPath } from '../support/chromium.ts';

@@ -1,14 +1,7 @@
 /** Questions to the API, with the cookie of the session. */
 import type { z } from 'zod/mini';
-import type {
-  eventlogAnswer,
-  healthAnswer,
-  jobAnswer,
-  jobsAnswer,
-  nodesAnswer,
-  sessionAnswer,
-  submitAnswer,
-} from '../schemas.ts';
+import type { jobAnswer, submitAnswer } from '../../jobs/job-schemas.ts';
+import type { eventlogAnswer, healthAnswer, jobsAnswer, nodesAnswer, sessionAnswer } from '../schemas.ts';
 import { sawLeaderTime } from './leader-clock.ts';
 
 export type Job = z.output<typeof jobAnswer>;

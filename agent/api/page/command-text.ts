@@ -1,3 +1,5 @@
+import { inQuotes } from '../../shell-words.ts';
+
 /** A program and its arguments as a line for sh. Data in, data out. */
 export function commandText(argv: readonly string[]): string {
   const [program, flag, line, ...rest] = argv;
@@ -6,5 +8,4 @@ export function commandText(argv: readonly string[]): string {
 }
 
 /** What sh takes for one word and nothing else (POSIX, 2.2.2). */
-const quoted = (word: string): string =>
-  /^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+const quoted = (word: string): string => (/^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : inQuotes(word));

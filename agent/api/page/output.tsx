@@ -1,6 +1,6 @@
 /** What a job writes, as it comes. Text is put into the page as text: nothing in it can become anything else. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Piece } from '../job-output.ts';
+import type { Piece } from '../../jobs/output.ts';
 
 /** Pieces that are kept in the page. */
 const mostPieces = 5000;

@@ -1,5 +1,5 @@
 /** How long a job has run: while it runs, counted here from its start. */
-import type { JobAnswer } from '../schemas.ts';
+import type { JobAnswer } from '../../jobs/job-schemas.ts';
 import { duration, elapsed } from './format.ts';
 
 type Times = Pick<JobAnswer, 't_run' | 't_cleanup' | 't_inactive' | 'runtime'>;

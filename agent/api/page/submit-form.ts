@@ -1,5 +1,5 @@
 /** The form of a job: as the API takes it, from the jobspec of an earlier one, and with what the API finds wrong. Data in, data out. */
-import { nameOfLine } from '../job-name.ts';
+import { nameOfLine } from '../../jobs/job-name.ts';
 import { commandText } from './command-text.ts';
 import { readEnvironment } from './environment.ts';
 

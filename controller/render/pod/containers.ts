@@ -4,7 +4,6 @@ import type { MiniClusterContainer } from '../minicluster/schema.ts';
 import { mountPathOf } from '../minicluster/volume-problems.ts';
 import { home } from '../reserved/paths.ts';
 import { containerSecurity } from './security-context.ts';
-import { literally } from './shell-words.ts';
 
 /** What every container of a MiniCluster has, whatever it does: image, user, resources, environment, volumes. */
 export function commonFields(cluster: Cluster, { container, path }: Placed): Omit<Container, 'name'> {
@@ -108,3 +107,10 @@ export function mountsOf(
   });
   return [...own, ...free];
 }
+
+/**
+ * Text for a container's `command` or `args`, in which the kubelet replaces $(NAME) and halves $$
+ * (k8s.io/kubernetes/third_party/forked/golang/expansion).
+ */
+export const literally = (word: string): string =>
+  word.replace(/\$+\(|\$\$+/g, (match) => match.replaceAll('$', '$$$$'));

@@ -4,10 +4,16 @@ import { burstingOf } from '../minicluster/bursting.ts';
 import type { Cluster } from '../minicluster/cluster.ts';
 import { home, paths } from '../reserved/paths.ts';
 import { ports } from '../reserved/ports.ts';
-import { commonFields, environmentOf, homeMounts, mountsOf, smallCpuRequest } from './containers.ts';
+import {
+  commonFields,
+  environmentOf,
+  homeMounts,
+  literally,
+  mountsOf,
+  smallCpuRequest,
+} from './containers.ts';
 import { viewMounts } from './flux-view.ts';
 import { type Program, programOf } from './run-command.ts';
-import { literally } from './shell-words.ts';
 
 /** The container that runs `flux-pod run -- COMMAND`. */
 export function fluxContainer(cluster: Cluster, scripts: Readonly<Record<string, string>>): Container {

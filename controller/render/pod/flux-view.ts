@@ -5,11 +5,11 @@ import {
   viewPaths,
   viewVariables,
 } from '../../../agent/broker/view-paths.ts';
+import { quoted } from '../../../agent/shell-words.ts';
 import type { Cluster } from '../minicluster/cluster.ts';
 import { paths, socket, softwareVolume, viewSoftware } from '../reserved/paths.ts';
 import { resourcesOf } from './containers.ts';
 import { containerSecurity } from './security-context.ts';
-import { quoted } from './shell-words.ts';
 
 /** The volume that holds the view; as with the Operator, it has the container's name. */
 export const viewVolume = ({ spec }: Cluster): string => spec.flux?.container?.name ?? 'flux-view';

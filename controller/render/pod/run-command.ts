@@ -1,6 +1,6 @@
+import { toLine } from '../../../agent/shell-words.ts';
 import type { Cluster } from '../minicluster/cluster.ts';
 import { paths } from '../reserved/paths.ts';
-import { toLine, toWords } from './shell-words.ts';
 
 /** What the instance runs, in the terms of `flux-pod run`: FLUX_POD_MODE, FLUX_POD_TASKS and COMMAND. */
 export interface Program {
@@ -135,4 +135,17 @@ function reasonWithoutTasks({ fluxContainer }: Cluster, { mode }: Program): stri
   return fluxContainer.container.launcher
     ? 'a launcher submits its own jobs'
     : 'the jobs of a batch say how many they need';
+}
+
+/** Words that no shell would read as anything but themselves. */
+const plainWords = /^[\w@%+:,./-][\w@%+=:,./-]*(\s+[\w@%+=:,./-]+)*$/;
+
+/** A line of a shell as the words to execute: the words themselves where they are plain, else bash with the line. */
+function toWords(line: string): string[] {
+  const trimmed = line.trim();
+  if (trimmed === '') return [];
+  const first = trimmed.split(/\s/, 1)[0] ?? '';
+  // A=1 before a command is an assignment, and a command of several lines a script.
+  const plain = plainWords.test(trimmed) && !first.includes('=') && !trimmed.includes('\n');
+  return plain ? trimmed.split(/\s+/) : ['/bin/bash', '-c', trimmed];
 }

@@ -1,9 +1,9 @@
+import { quoted } from '../../../agent/shell-words.ts';
 import type { Cluster, Placed } from '../minicluster/cluster.ts';
 import { paths, socket } from '../reserved/paths.ts';
 import { brokerTomlOf } from './broker-file.ts';
 import { viewEnvironment, viewScript } from './flux-view.ts';
 import { defaultLogs } from './run-command.ts';
-import { quoted } from './shell-words.ts';
 
 /**
  * The files of the ConfigMap. The commands of the MiniCluster stay as they were written, one file each; start.sh runs them in

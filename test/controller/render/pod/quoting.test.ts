@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { quoted, toLine } from '../../../../controller/render/pod/shell-words.ts';
+import { quoted, toLine } from '../../../../agent/shell-words.ts';
 import { fluxContainerOf, type GivenSpec, manifest, render } from '../../../support/miniclusters.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'flux-pod-quoting-'));

@@ -1,6 +1,6 @@
 /** Why a job waits, or why it ended as it did, in one line: as `flux jobs` has it (its fields contextual_info and inactive_reason). */
 import { constants } from 'node:os';
-import type { JobAnswer } from './schemas.ts';
+import type { JobAnswer } from './job-schemas.ts';
 
 /** Empty where there is nothing to say: the job runs, or has completed. `now` in milliseconds. */
 export function reasonOf(job: JobAnswer, now: number = Date.now()): string {

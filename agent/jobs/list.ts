@@ -1,14 +1,15 @@
 /**
- * Jobs as the API shows them, and lists of them in pages. A page costs the job-list service no more than it holds, whether there are
+ * Jobs as the API and the command line show them, and lists of them in pages. A page costs the job-list service no more than it holds, whether there are
  * ten jobs or 100,000: the cursor says where the next one begins (RFC 43 for constraints and the order of lists).
  */
+
 import type { FluxClient } from '../flux/client.ts';
 import { Errno, FluxError } from '../flux/errors.ts';
 import { formatJobId, parseJobId } from '../flux/job-id.ts';
 import type { Json, JsonObject } from '../flux/payload.ts';
 import { getJob, type Job, listJobs } from '../flux/services/job-list.ts';
-import { Problem, type ProblemExtras } from './problem.ts';
-import { type JobAnswer, resultNames } from './schemas.ts';
+import { JobError } from './job-error.ts';
+import { type JobAnswer, resultNames } from './job-schemas.ts';
 
 type Upper<Name> = Name extends string ? Uppercase<Name> : never;
 const upper = <Name extends string>(name: Name) => name.toUpperCase() as Upper<Name>;
@@ -51,21 +52,21 @@ type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> } & {
 const withoutUndefined = <T extends object>(object: T): Defined<T> =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
 
-/** One job. Throws a Problem (404) where there is none. */
+/** One job. Throws a JobError (not-found) where there is none. */
 export async function findJob(client: FluxClient, text: string): Promise<JobAnswer> {
   const id = idOf(text);
   return jobAnswerOf(await ofJob(id, getJob(client, id)));
 }
 
-/** The id in a path. Throws a Problem (404): what is no id is the id of no job. */
+/** The id in a path. Throws a JobError (not-found): what is no id is the id of no job. */
 export function idOf(text: string): bigint {
   const id = parseJobId(text);
   if (id !== undefined) return id;
   const written = text.slice(0, 80).replace(/[^\w.-]/g, '?');
-  throw new Problem('not-found', `There is no job ${written}: expected an id such as f2qx7SvB.`);
+  throw new JobError('not-found', `There is no job ${written}: expected an id such as f2qx7SvB.`);
 }
 
-/** What was asked of a job. Throws a Problem (404) where Flux says that there is none. */
+/** What was asked of a job. Throws a JobError (not-found) where Flux says that there is none. */
 export async function ofJob<T>(id: bigint, asked: Promise<T>): Promise<T> {
   try {
     return await asked;
@@ -75,8 +76,8 @@ export async function ofJob<T>(id: bigint, asked: Promise<T>): Promise<T> {
   }
 }
 
-export const noSuchJob = (id: bigint, members?: ProblemExtras['members']): Problem =>
-  new Problem('not-found', `There is no job ${formatJobId(id)}.`, members && { members });
+export const noSuchJob = (id: bigint): JobError =>
+  new JobError('not-found', `There is no job ${formatJobId(id)}.`);
 
 export interface JobsRequest {
   readonly limit?: number | undefined;
@@ -245,6 +246,6 @@ function readCursor(cursor: string | undefined): Place {
   if (cursor === undefined) return { section: 0, skip: 0 };
   const [, name, from, skip] = /^([pri])_(\d{1,12}(?:\.\d{1,9})?)_(\d{1,7})$/.exec(cursor) ?? [];
   const section = sections.findIndex((candidate) => candidate.name === name);
-  if (section < 0) throw new Problem('bad-request', 'The cursor is none that was given out.');
+  if (section < 0) throw new JobError('bad-cursor', 'The cursor is none that was given out.');
   return { section, ...(Number(from) > 0 && { from: Number(from) }), skip: Number(skip) };
 }

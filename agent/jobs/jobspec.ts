@@ -1,16 +1,17 @@
 /** Jobspecs (RFC 14, in the form of RFC 25) of jobs in simple terms, as `flux submit` makes them. Data in, data out. */
+
 import { parseDuration } from '../config/kinds.ts';
 import type { JsonObject } from '../flux/payload.ts';
+import { JobError } from './job-error.ts';
 import { nameOfLine } from './job-name.ts';
-import { Problem } from './problem.ts';
-import type { SimpleJob } from './schemas.ts';
+import type { SimpleJob } from './job-schemas.ts';
 
 export interface JobDefaults {
   readonly environment: Readonly<Record<string, string>>;
   readonly directory: string;
 }
 
-/** Throws a Problem (422) for what does not go together. */
+/** Throws a JobError (invalid) for what does not go together. */
 export function jobspecOf(job: SimpleJob, { environment, directory }: JobDefaults): JsonObject {
   const { command, nodes, tasks = nodes ?? 1, coresPerTask = 1, gpusPerTask = 0 } = job;
   if (nodes !== undefined && tasks < nodes)
@@ -50,8 +51,8 @@ export function jobspecOf(job: SimpleJob, { environment, directory }: JobDefault
   };
 }
 
-const refuse = (where: string, what: string): Problem =>
-  new Problem('invalid', `${where}: ${what}`, { errors: [{ where: `/${where}`, what }] });
+const refuse = (where: string, what: string): JobError =>
+  new JobError('invalid', `${where}: ${what}`, { faults: [{ where: `/${where}`, what }] });
 
 /** RFC 14 has no way to say `for ever` but 0. */
 function secondsOf(duration: number | string): number {

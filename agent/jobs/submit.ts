@@ -1,15 +1,15 @@
 import type { FluxClient } from '../flux/client.ts';
-import { FluxError } from '../flux/errors.ts';
+import { detailOf, FluxError, isOutage } from '../flux/errors.ts';
 import { formatJobId } from '../flux/job-id.ts';
 import type { JsonObject } from '../flux/payload.ts';
 import { submitJob } from '../flux/services/job-ingest.ts';
+import { JobError } from './job-error.ts';
+import type { SimpleJob, SubmitAnswer } from './job-schemas.ts';
 import { type JobDefaults, jobspecOf } from './jobspec.ts';
-import { isOutage, Problem, wordsOf } from './problem.ts';
-import type { SimpleJob, SubmitAnswer } from './schemas.ts';
 
 export type Submission = SimpleJob | { readonly jobspec: object; readonly urgency?: number | undefined };
 
-/** Submits a job. Throws a Problem (422) with Flux's own words where Flux does not take it. */
+/** Submits a job. Throws a JobError (invalid) with Flux's own words where Flux does not take it. */
 export async function submit(
   client: FluxClient,
   submission: Submission,
@@ -22,7 +22,7 @@ export async function submit(
     return { id: formatJobId(id), idDecimal: String(id) };
   } catch (error) {
     // The validator's errno is anything; what it says is what is wrong with the jobspec.
-    if (error instanceof FluxError && !isOutage(error)) throw new Problem('invalid', wordsOf(error));
+    if (error instanceof FluxError && !isOutage(error)) throw new JobError('invalid', detailOf(error));
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /** Names of jobs that were given none. Flux takes argv[0] (job_data.c of its job-list), which says nothing where that is a shell. */
-import { splitWords } from './split-words.ts';
+import { splitWords } from '../shell-words.ts';
 
 const mostLength = 255;
 

@@ -1,6 +1,12 @@
 /** What a schema finds wrong, as sentences with their places. Data in, data out. */
 import type { z } from 'zod/mini';
-import type { Fault } from './problem.ts';
+
+/** What is wrong with one part of a request. */
+export interface Fault {
+  /** A JSON pointer into the body, or the name of a parameter. */
+  readonly where: string;
+  readonly what: string;
+}
 
 /** Every fault, each with a JSON pointer to its place. */
 export const faultsOf = ({ issues }: z.core.$ZodError): Fault[] =>

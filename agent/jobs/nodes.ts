@@ -1,9 +1,10 @@
 /** Nodes with their state, cores and place in the tree of brokers. */
+
 import { parseHostlist } from '../cluster/hostlist.ts';
 import { formatIdset, parseIdset } from '../cluster/idset.ts';
 import type { Tree } from '../cluster/topology.ts';
 import type { FluxClient } from '../flux/client.ts';
-import { Errno, FluxError } from '../flux/errors.ts';
+import { detailOf, Errno, FluxError } from '../flux/errors.ts';
 import { getHealth, type OverlayHealth } from '../flux/services/overlay.ts';
 import {
   countResources,
@@ -12,8 +13,8 @@ import {
   type ResourceSet,
   type ResourceStatus,
 } from '../flux/services/resource.ts';
-import { Problem, wordsOf } from './problem.ts';
-import type { NodeAnswer } from './schemas.ts';
+import { JobError } from './job-error.ts';
+import type { NodeAnswer } from './job-schemas.ts';
 
 /** What must be known of the tree. */
 export type BrokerTree = Pick<Tree, 'parentOf' | 'descendantCountOf'>;
@@ -128,7 +129,7 @@ export async function readResources(
   return { all: whole, up, allocated: inUse, free: less(up, inUse) };
 }
 
-/** What changes nodes. Throws a Problem (422) that names the ranks and hosts that there are where Flux knows none of `targets`. */
+/** What changes nodes. Throws a JobError (invalid) that names the ranks and hosts that there are where Flux knows none of `targets`. */
 export async function ofNodes(client: FluxClient, change: Promise<void>): Promise<void> {
   try {
     await change;
@@ -136,8 +137,8 @@ export async function ofNodes(client: FluxClient, change: Promise<void>): Promis
     if (!(error instanceof FluxError) || error.errnum !== Errno.invalid) throw error;
     const { execution } = (await getResourceStatus(client, { timeoutMs: withinMs })).R;
     const ranks = formatIdset(execution.R_lite.flatMap(({ rank }) => rank));
-    const what = `${wordsOf(error)}; there are the ranks ${ranks}, hosts ${execution.nodelist.join(',')}`;
-    throw new Problem('invalid', `targets: ${what}`, { errors: [{ where: '/targets', what }] });
+    const what = `${detailOf(error)}; there are the ranks ${ranks}, hosts ${execution.nodelist.join(',')}`;
+    throw new JobError('invalid', `targets: ${what}`, { faults: [{ where: '/targets', what }] });
   }
 }
 

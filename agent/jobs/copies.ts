@@ -1,10 +1,12 @@
 /** Jobs that differ by a number only, many by one request, as `flux submit --cc` submits them. */
+
 import { parseIdset } from '../cluster/idset.ts';
 import { messageOf } from '../errors.ts';
 import type { FluxClient } from '../flux/client.ts';
+import { detailOf, FluxError } from '../flux/errors.ts';
+import { JobError } from './job-error.ts';
+import type { SimpleJob } from './job-schemas.ts';
 import type { JobDefaults } from './jobspec.ts';
-import { Problem, toProblem } from './problem.ts';
-import type { SimpleJob } from './schemas.ts';
 import { submit } from './submit.ts';
 
 const most = 10_000;
@@ -13,7 +15,7 @@ const atOnce = 1024;
 
 /**
  * Submits `job` once for each number of an RFC 22 idset, which the copy has in FLUX_JOB_CC and, in its command, in the place of `{cc}`.
- * Resolves to the ids of the jobs (F58) in the order of the numbers. Throws a Problem; where some were submitted before, their ids are in it.
+ * Resolves to the ids of the jobs (F58) in the order of the numbers. Throws a JobError; where some were submitted before, their ids are in it.
  */
 export async function submitCopies(
   client: FluxClient,
@@ -34,16 +36,16 @@ export async function submitCopies(
   const submitted = ids.filter(() => true);
   const failure = endings.find((ending) => ending.status === 'rejected');
   if (!failure) return submitted;
-  const { kind, message } = toProblem(failure.reason, () => undefined);
-  throw new Problem(kind, `${submitted.length} of ${rest.length + 1} jobs were submitted, then: ${message}`, {
-    members: { ids: submitted },
-  });
+  throw new JobError(
+    'partly-submitted',
+    `${submitted.length} of ${rest.length + 1} jobs were submitted, then: ${reasonOf(failure.reason)}`,
+    { submitted, cause: failure.reason },
+  );
 }
 
-/** The ids of the jobs that were submitted before something failed. */
-export function submittedBefore(error: unknown): string[] {
-  const ids = error instanceof Problem ? error.extras.members?.ids : undefined;
-  return Array.isArray(ids) ? ids : [];
+function reasonOf(error: unknown): string {
+  if (error instanceof FluxError) return detailOf(error);
+  return error instanceof JobError ? error.message : 'an internal error';
 }
 
 /** For several who share it: when one of them fails, there is nothing more for the others. */
@@ -52,7 +54,8 @@ function* inTurn<Item>(items: readonly Item[]): Generator<[number, Item], void> 
 }
 
 function readNumbers(cc: string): number[] {
-  const wrong = (what: string) => new Problem('invalid', `cc: ${what}`, { errors: [{ where: '/cc', what }] });
+  const wrong = (what: string) =>
+    new JobError('invalid', `cc: ${what}`, { faults: [{ where: '/cc', what }] });
   let numbers: number[];
   try {
     numbers = parseIdset(cc);

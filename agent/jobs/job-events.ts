@@ -5,9 +5,9 @@ import type { JobId } from '../flux/job-id.ts';
 import type { BlobCache } from '../flux/services/blob-cache.ts';
 import { type EventlogOptions, readEventlog, type Slice } from '../flux/services/eventlog.ts';
 import { watchEventlog } from '../flux/services/job-info.ts';
-import { noSuchJob } from './jobs.ts';
+import { noSuchJob } from './list.ts';
 
-/** Those that there are now, a slice at a time. Throws a Problem (404) where there is no such job. */
+/** Those that there are now, a slice at a time. Throws a JobError (not-found) where there is no such job. */
 export async function* readEvents(
   client: FluxClient,
   blobs: BlobCache,
