@@ -25,6 +25,23 @@ describe('imports', () => {
     },
   );
 
+  it.each([
+    ['agent', []],
+    ['agent/cluster', []],
+    ['agent/flux', ['agent/cluster']],
+    ['agent/dns', ['agent']],
+    ['agent/http', ['agent']],
+    ['agent/jobs', ['agent', 'agent/cluster', 'agent/flux']],
+  ])('of the files of %s reach no other folder than %j', (room, others) => {
+    // Of the agent itself: what lies in no folder of it.
+    const of = (file: string) => dirname(file).split('/').slice(0, 2).join('/');
+    const reached = reachedFrom(
+      imports,
+      [...imports.keys()].filter((file) => of(file) === room),
+    );
+    expect([...new Set(reached.map(of))].sort()).toEqual([room, ...others].sort());
+  });
+
   it.each(['agent/jobs', 'entrypoint/jobs-client.ts', 'entrypoint/commands/submit.ts'])(
     'of %s reach nothing of the API and its HTTP',
     (start) => {
@@ -37,8 +54,8 @@ describe('imports', () => {
   it('of what renders a MiniCluster reach no file, no process and no network', () => {
     const reached = reachedFrom(imports, filesOf('controller/render'));
     const modules = new Set(reached.flatMap((file) => imports.get(file)?.modules ?? []));
-    // Of node:os the numbers of signals, of node:net what tells an address, of node:crypto curve25519.
-    const pure = ['node:crypto', 'node:net', 'node:os', 'node:util', 'smol-toml', 'yaml', 'zod/mini'];
+    // Of node:os the numbers of signals, of node:crypto curve25519.
+    const pure = ['node:crypto', 'node:os', 'node:util', 'smol-toml', 'yaml', 'zod/mini'];
     expect([...modules].filter((name) => !name.startsWith('kubernetes-types/')).sort()).toEqual(pure);
   });
 

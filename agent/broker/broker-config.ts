@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse, type TomlTable } from 'smol-toml';
-import type { HostPort } from '../config/kinds.ts';
+import type { HostPort } from '../address.ts';
 import type { Configuration } from '../config/resolve.ts';
 import { tomlFault } from '../config/toml-fault.ts';
 import { ExitCode, PodError } from '../errors.ts';

@@ -1,5 +1,6 @@
 /** Writes broker.toml: flux-config-bootstrap(5), flux-config-tbon(5), flux-config-resource(5). Data in, text out. */
 import { stringify, type TomlTable } from 'smol-toml';
+import { bracketed, isIPv6 } from '../address.ts';
 
 export interface BrokerTomlInput {
   /** All hosts in rank order, RFC 29. */
@@ -42,7 +43,7 @@ export function brokerTable(input: BrokerTomlInput): TomlTable {
   return {
     bootstrap: {
       ...(input.curveCert !== undefined && { curve_cert: input.curveCert }),
-      ...(address.includes(':') && { enable_ipv6: true }),
+      ...(isIPv6(address) && { enable_ipv6: true }),
       default_port: port,
       default_bind: `tcp://${bracketed(address)}:%p`,
       default_connect: `tcp://%h${dnsSuffix}:%p`,
@@ -82,8 +83,6 @@ function resourceTable(offered: NonNullable<OfferedResources>, hostlist: string)
 }
 
 const idsBelow = (count: number): string => (count === 1 ? '0' : `0-${count - 1}`);
-
-const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
 /** What flux-pod must own in broker.toml, and the setting that says it instead. */
 const owned: readonly (readonly [path: string, setting: string])[] = [

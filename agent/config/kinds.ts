@@ -4,6 +4,8 @@
  */
 import { isIP } from 'node:net';
 import * as z from 'zod/mini';
+import { type HostPort, parseHostPort } from '../address.ts';
+import { parseDuration } from '../duration.ts';
 
 const digits = z.pipe(z.string().check(z.regex(/^\d{1,15}$/)), z.transform(Number));
 
@@ -56,36 +58,6 @@ export const duration = z.pipe(
     return z.NEVER;
   }),
 );
-
-const unitMs: Record<string, number> = { ms: 1, s: 1000, '': 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/**
- * Seconds of an RFC 23 duration: a number with an optional unit of `ms`, `s`, `m`, `h` or `d`, seconds where it has none;
- * `inf` and `infinity` for ever. Undefined where the text is no duration.
- */
-export function parseDuration(value: string): number | undefined {
-  if (/^inf(inity)?$/i.test(value)) return Number.POSITIVE_INFINITY;
-  const match = /^((?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)(ms|s|m|h|d|)$/.exec(value);
-  const unit = unitMs[match?.[2] ?? ''];
-  return match?.[1] === undefined || unit === undefined ? undefined : (Number(match[1]) * unit) / 1000;
-}
-
-/** A socket address. `host` is a name, an IPv4 address, or an IPv6 address without its brackets. */
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** `HOST:PORT` or `[IPv6]:PORT`; with `defaultPort`, the port and the brackets may be left out. */
-export function parseHostPort(value: string, defaultPort?: number): HostPort | undefined {
-  const match =
-    /^\[([0-9a-f:.%]+)\](?::(\d{1,5}))?$/i.exec(value) ??
-    /^([^\s:[\]]+)(?::(\d{1,5}))?$/.exec(value) ??
-    (defaultPort === undefined ? null : /^([0-9a-f:.]*:[0-9a-f:.]*)$/i.exec(value));
-  const port = match?.[2] === undefined ? defaultPort : Number(match[2]);
-  if (match?.[1] === undefined || port === undefined || port > 65_535) return undefined;
-  return { host: match[1], port };
-}
 
 export const hostPort = z.pipe(
   z.string(),

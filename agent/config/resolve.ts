@@ -1,9 +1,10 @@
+import type { HostPort } from '../address.ts';
 import { ExitCode, PodError } from '../errors.ts';
 import type { PodFacts } from '../pod/facts.ts';
 import { firstLabel, readIdentity } from '../pod/identity.ts';
 import { attachSettings } from './attach-settings.ts';
 import { defaultCurveCert } from './defaults.ts';
-import type { HostPort, OnFailure, Resources } from './kinds.ts';
+import type { OnFailure, Resources } from './kinds.ts';
 import type { Layer, Problem, RawSetting } from './layers.ts';
 import { operatorLayer } from './operator-layer.ts';
 import { contradictions, missing, thePod } from './requirements.ts';

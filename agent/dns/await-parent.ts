@@ -5,7 +5,7 @@
  */
 import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HostPort } from '../config/kinds.ts';
+import type { HostPort } from '../address.ts';
 import { instant, longestTimerMs } from '../instant.ts';
 import { notOurs } from './candidates.ts';
 import { type Connected, connect } from './connect.ts';

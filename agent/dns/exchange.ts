@@ -2,7 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { createConnection, isIPv6 } from 'node:net';
 import { type DecodedPacket, decode, encode, type Packet, streamEncode } from 'dns-packet';
-import type { HostPort } from '../config/kinds.ts';
+import type { HostPort } from '../address.ts';
 import { answerTo, type Question, questionPacket } from './message.ts';
 
 /** A question under way to one server. */

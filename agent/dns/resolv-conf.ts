@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import type { HostPort } from '../config/kinds.ts';
+import type { HostPort } from '../address.ts';
 import { errnoOf } from '../errors.ts';
 
 /** What resolv.conf(5) says that matters to a stub resolver which only asks absolute names. */

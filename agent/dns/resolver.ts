@@ -1,6 +1,6 @@
 /** One question to the name servers of a pod, of which some may be dead, slow, lossy or unwilling. */
 import type { DecodedPacket } from 'dns-packet';
-import type { HostPort } from '../config/kinds.ts';
+import type { HostPort } from '../address.ts';
 import { type Exchange, exchange } from './exchange.ts';
 import { type Question, type Reply, replyOf } from './message.ts';
 

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { HostPort } from '../config/kinds.ts';
+import type { HostPort } from '../address.ts';
 import { errnoOf } from '../errors.ts';
 import { type ConnectionLimits, type Hold, limitConnections } from '../http/connection-limits.ts';
 import { createRateLimit } from '../http/rate-limit.ts';

@@ -1,6 +1,6 @@
 /** Jobs and nodes as the API and the command line give and take them, once: what is given is checked by it, types are inferred from it. */
 import * as z from 'zod/mini';
-import { parseDuration } from '../config/kinds.ts';
+import { parseDuration } from '../duration.ts';
 import { parseJobId } from '../flux/job-id.ts';
 import { jobResults, jobStates } from '../flux/services/job-list.ts';
 import { count, optional, said, text } from './json-kinds.ts';

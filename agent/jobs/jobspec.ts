@@ -1,6 +1,6 @@
 /** Jobspecs (RFC 14, in the form of RFC 25) of jobs in simple terms, as `flux submit` makes them. Data in, data out. */
 
-import { parseDuration } from '../config/kinds.ts';
+import { parseDuration } from '../duration.ts';
 import type { JsonObject } from '../flux/payload.ts';
 import { JobError } from './job-error.ts';
 import { nameOfLine } from './job-name.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { HostPort } from '../address.ts';
 import type { Ending } from '../broker/process.ts';
-import type { HostPort } from '../config/kinds.ts';
 import { instant } from '../instant.ts';
 import type { Announcement } from '../parent-link/message.ts';
 import { within } from '../within.ts';

@@ -1,7 +1,8 @@
 /** Who a broker is, as it says itself: for an agent that has not started it (flux-broker-attributes(7)). */
+
+import { type HostPort, parseHostPort } from '../address.ts';
 import { parseHostlist } from '../cluster/hostlist.ts';
 import { createTopology, parseTopology, type Tree } from '../cluster/topology.ts';
-import { type HostPort, parseHostPort } from '../config/kinds.ts';
 import type { RpcOptions } from '../flux/channel.ts';
 import type { FluxClient } from '../flux/client.ts';
 import { Errno, FluxError } from '../flux/errors.ts';

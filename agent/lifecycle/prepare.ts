@@ -1,3 +1,4 @@
+import type { HostPort } from '../address.ts';
 import { brokerConfig } from '../broker/broker-config.ts';
 import { type CertificateInUse, useCertificate } from '../broker/certificate-in-use.ts';
 import { brokerArguments } from '../broker/command-line.ts';
@@ -5,7 +6,6 @@ import { readMountedCertificate } from '../broker/curve-file.ts';
 import { environmentFor, findFlux } from '../broker/find-flux.ts';
 import { initialProgram } from '../broker/program.ts';
 import { linkFromOperatorSocket, type RunDirectory, writePrivate } from '../broker/run-directory.ts';
-import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
 import type { Log } from '../log.ts';
 import { instanceName, type Membership, membershipOf } from '../pod/membership.ts';

@@ -3,7 +3,7 @@
  * the address it was given: so the agents keep a link to each other, and when it breaks, the parent is looked for as at the start.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HostPort } from '../config/kinds.ts';
+import type { HostPort } from '../address.ts';
 import { isAfter } from '../flux/services/state-machine.ts';
 import { type Observations, parentSilentSince, stateOf } from '../health/observations.ts';
 import { instant } from '../instant.ts';

@@ -1,7 +1,7 @@
 /** The child's end of a parent link: a request to the parent's agent whose response stays open as long as both live. */
 import { randomBytes } from 'node:crypto';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
-import type { HostPort } from '../config/kinds.ts';
+import type { HostPort } from '../address.ts';
 import { errnoOf } from '../errors.ts';
 import { type LinkName, linkSigner } from './key.ts';
 import {

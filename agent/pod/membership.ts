@@ -1,6 +1,6 @@
+import type { HostPort } from '../address.ts';
 import { formatHostlist, formatIndexedHosts, parseHostlist } from '../cluster/hostlist.ts';
 import { createTopology, parseTopology, type Tree } from '../cluster/topology.ts';
-import type { HostPort } from '../config/kinds.ts';
 import type { Configuration } from '../config/resolve.ts';
 import { ExitCode, messageOf, PodError } from '../errors.ts';
 import { firstLabel } from './identity.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
-import { parseDuration } from '../../agent/config/kinds.ts';
+import { parseDuration } from '../../agent/duration.ts';
 import { ExitCode, messageOf, PodError } from '../../agent/errors.ts';
 import { faultsOf } from '../../agent/jobs/faults.ts';
 import { jobspecSubmission, simpleJob } from '../../agent/jobs/job-schemas.ts';

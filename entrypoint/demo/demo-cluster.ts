@@ -4,9 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { HostPort } from '../../agent/address.ts';
 import { formatCertificate } from '../../agent/broker/curve.ts';
 import { createCertificate } from '../../agent/broker/curve-keys.ts';
-import type { HostPort } from '../../agent/config/kinds.ts';
 import { type Nameserver, startNameserver } from './nameserver.ts';
 
 /** One pod of the demo: an agent process with a loopback address for its own. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
+import { parseHostPort } from '../../agent/address.ts';
 import {
   absolutePath,
   domainName,
@@ -10,13 +11,12 @@ import {
   localSocket,
   nameservers,
   onFailure,
-  parseDuration,
-  parseHostPort,
   resources,
   text,
   wholeNumber,
   words,
 } from '../../agent/config/kinds.ts';
+import { parseDuration } from '../../agent/duration.ts';
 
 const refused = Symbol('refused');
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { HostPort } from '../../agent/config/kinds.ts';
+import type { HostPort } from '../../agent/address.ts';
 import { type AwaitOptions, awaitParent } from '../../agent/dns/await-parent.ts';
 import { isSame, type Obstacle } from '../../agent/dns/obstacle.ts';
 import { createResolver } from '../../agent/dns/resolver.ts';

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type DecodedPacket, decode, encode, type Packet, streamEncode } from 'dns-packet';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { HostPort } from '../../agent/config/kinds.ts';
+import type { HostPort } from '../../agent/address.ts';
 import { type Question, reverseName } from '../../agent/dns/message.ts';
 import { createResolver } from '../../agent/dns/resolver.ts';
 import { type NameserverOptions, startNameserver } from '../../entrypoint/demo/nameserver.ts';

@@ -1,3 +1,4 @@
+import { bracketed } from '../../../agent/address.ts';
 import { parseHostlist } from '../../../agent/cluster/hostlist.ts';
 import { messageOf } from '../../../agent/errors.ts';
 import type { FieldProblem } from './field-problem.ts';
@@ -50,5 +51,3 @@ export function hostsProblems(miniCluster: MiniCluster): FieldProblem[] {
 }
 
 const range = (name: string, size: number): string => (size === 1 ? `${name}-0` : `${name}-[0-${size - 1}]`);
-
-const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);

@@ -1,11 +1,12 @@
 import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism, hostname, networkInterfaces } from 'node:os';
 import { parse, TomlError, type TomlTable } from 'smol-toml';
+import { bracketed, type HostPort, parseHostPort } from '../../../agent/address.ts';
 import { parseCertificate } from '../../../agent/broker/curve.ts';
 import { formatHostlist, parseHostlist } from '../../../agent/cluster/hostlist.ts';
 import { parseIdset } from '../../../agent/cluster/idset.ts';
 import { createTopology, parseTopology, type Tree } from '../../../agent/cluster/topology.ts';
-import { type HostPort, parseDuration, parseHostPort } from '../../../agent/config/kinds.ts';
+import { parseDuration } from '../../../agent/duration.ts';
 
 /** What a broker was told on its command line and in broker.toml. */
 export interface BrokerConfig {
@@ -127,8 +128,7 @@ function endpoint(template: string, host: string, port: string): HostPort {
   return { host: parsed.host === '*' ? '0.0.0.0' : (held?.address ?? parsed.host), port: parsed.port };
 }
 
-const formatEndpoint = ({ host, port }: HostPort): string =>
-  `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
+const formatEndpoint = ({ host, port }: HostPort): string => `tcp://${bracketed(host)}:${port}`;
 
 function readPublicKey(path: unknown): string {
   if (typeof path !== 'string') throw new Error('curve_cert must be defined for size > 1');
