@@ -38,8 +38,8 @@ interface Life extends Omit<Start, 'at'>, stop.FollowerRun {
   readonly watch: ParentWatch;
   /** Where another broker has taken the parent's place. */
   readonly replacedBy?: HostPort | undefined;
-  /** How the instance ended. */
-  readonly told?: Outcome | undefined;
+  /** Of the instance, as its leader has announced it. */
+  readonly outcome?: Outcome | undefined;
 }
 
 interface Run extends Life {
@@ -176,8 +176,11 @@ function running(run: Run, event: Event, context: Context): Step<Follower> {
 
 function announced(run: Run, message: Announcement, now: Instant): Step<Run> {
   if (message.kind === 'stopping') return stop.parentStops(run);
-  if (run.told) return { state: run, commands: [] };
-  return { state: stop.due({ ...run, told: toldOutcome(message) }, 'linger', now + lingerMs), commands: [] };
+  if (run.outcome) return { state: run, commands: [] };
+  return {
+    state: stop.due({ ...run, outcome: toldOutcome(message) }, 'linger', now + lingerMs),
+    commands: [],
+  };
 }
 
 function overdue(run: Run, deadline: Deadline, context: Context): Step<Run> {
@@ -198,7 +201,7 @@ function brokerExited(
   if (run.failure) return exit(run.failure);
   if (run.stoppedBy) return exit(stoppedOutcome(run.stoppedBy), true);
   if (failure) return exit(failure);
-  if (run.told) return exit(run.told, true);
+  if (run.outcome) return exit(run.outcome, true);
   const learn: Learn = { ...run, at: 'learn-outcome', ending, deadlines: {} };
   if (run.parentStops || run.replacedBy) return startAgain(learn, context);
   if (context.linked) {
@@ -258,7 +261,6 @@ function watching<L extends Run | Learn>(
   now: Instant,
   then: (life: L) => Step<Follower>,
 ): Step<Follower> {
-  if (life.replacedBy) return { state: life, commands: [] };
   const { watch, commands, replacedBy } = nextWatch(life.watch, event, now);
   if (!replacedBy) return { state: { ...life, watch }, commands };
   const sentence = 'Another broker has taken the place of the parent: this one is started anew to join it';

@@ -23,7 +23,7 @@ export async function runBroker(
   feed: Feed,
   onStart: (broker: BrokerProcess) => void,
 ): Promise<void> {
-  const { pod, signals, lifecycle, observations, log } = of;
+  const { pod, signals, lifecycle, observations, reporting, log } = of;
   let madeSocket = () => false;
   let broker: BrokerProcess;
   try {
@@ -41,17 +41,23 @@ export async function runBroker(
   const program = () => (pod.membership.rank === 0 ? runningProgram(pid, of) : undefined);
   signals.forwardTo({ program, pass });
   feed({ kind: 'broker started' });
-  const fail = (error: unknown) => feed({ kind: 'failed', outcome: failedOutcome(error) });
   let lastLog: Promise<readonly LogLine[]> | undefined;
+  const watched = ownBroker(broker, {
+    socket: pod.directory.socket,
+    observations,
+    onShutdown: (log) => {
+      lastLog ??= log;
+    },
+    onState: (state) => feed({ kind: 'broker state', state }),
+    log,
+  });
   try {
     lifecycle.enter('broker', { pid, flux: pod.flux });
-    watch(broker, of, feed, (log) => {
-      lastLog ??= log;
-    });
+    void reporting.watch(watched);
     await pod.certificate?.check();
     await serve(of);
   } catch (error) {
-    fail(error);
+    feed({ kind: 'failed', outcome: failedOutcome(error) });
   }
   const ending = await broker.ended;
   signals.forwardTo(undefined);
@@ -78,17 +84,6 @@ async function renewCertificate({ pod, observations, log }: Supervised): Promise
   if (!renewed) return;
   log('warn', renewed);
   addRemark(observations, renewed);
-}
-
-function watch(
-  broker: BrokerProcess,
-  { pod, observations, reporting, log }: Supervised,
-  feed: Feed,
-  onShutdown: (log: Promise<readonly LogLine[]>) => void,
-): void {
-  const { socket } = pod.directory;
-  const onState = (state: NonNullable<ReturnType<typeof stateOf>>) => feed({ kind: 'broker state', state });
-  void reporting.watch(ownBroker(broker, { socket, observations, onShutdown, onState, log }));
 }
 
 /** Everything that can wait until the broker is on its way. */

@@ -26,8 +26,6 @@ export interface LeaderRun extends Ends {
 export interface FollowerRun extends LeaderRun {
   /** The parent was asked to stop. */
   readonly parentStops: boolean;
-  /** How far the stop is: the node is drained; the parent may announce that it stops too; the instance stops, or this pod alone. */
-  readonly stop?: 'drain' | 'ask' | 'together' | 'alone';
 }
 
 /** A parent that is stopped with this pod, because the Job is deleted, announces that within this time. */
@@ -62,29 +60,25 @@ export function stopFollower<Run extends FollowerRun>(
 ): Step<Run> {
   if (run.stoppedBy) return { state: run, commands: [{ do: 'signal broker', signal }] };
   return {
-    state: due({ ...run, stoppedBy: signal, stop: 'drain' }, 'grace', graceUntil(grace, now)),
+    state: due({ ...run, stoppedBy: signal }, 'grace', graceUntil(grace, now)),
     commands: [{ do: 'drain' }],
   };
 }
 
-export function drained<Run extends FollowerRun>(run: Run, now: Instant): Step<Run> {
-  if (run.stop !== 'drain') return { state: run, commands: [] };
-  const state: Run = run.parentStops
-    ? { ...run, stop: 'together' }
-    : due({ ...run, stop: 'ask' }, 'parent stops', now + parentStopsWithinMs);
-  return { state, commands: [] };
-}
+export const drained = <Run extends FollowerRun>(run: Run, now: Instant): Step<Run> => ({
+  state: run.parentStops ? run : due(run, 'parent stops', now + parentStopsWithinMs),
+  commands: [],
+});
 
 /** The parent's broker shuts down this pod's. */
-export function parentStops<Run extends FollowerRun>(run: Run): Step<Run> {
-  const state: Run = { ...run, parentStops: true };
-  if (run.stop !== 'ask') return { state, commands: [] };
-  return { state: notDue({ ...state, stop: 'together' }, 'parent stops'), commands: [] };
-}
+export const parentStops = <Run extends FollowerRun>(run: Run): Step<Run> => ({
+  state: notDue({ ...run, parentStops: true }, 'parent stops'),
+  commands: [],
+});
 
 /** The parent goes on: this pod leaves alone. Its children's brokers are shut down with its own, and their agents await the next. */
 export const leaveAlone = <Run extends FollowerRun>(run: Run, now: Instant): Step<Run> => ({
-  state: due({ ...run, stop: 'alone' }, 'leave', now + leaveMs),
+  state: due(run, 'leave', now + leaveMs),
   commands: [
     { do: 'announce', message: { kind: 'stopping', signal: run.stoppedBy ?? 'SIGTERM' } },
     { do: 'signal broker', signal: 'SIGTERM' },

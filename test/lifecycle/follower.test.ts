@@ -366,6 +366,16 @@ describe('where another server has the parent’s address', () => {
       ],
     ],
     [
+      'one that is not of this instance is not looked for where it is, also when the broker joins meanwhile',
+      [...toRun, [brokerState('join')]],
+      [
+        [noLink('not the parent'), foreign, 'find parent, foreign 10.0.0.7'],
+        [brokerState('run')],
+        [found('10.0.0.7')],
+        [50, 'open link 10.0.0.7', 'find parent, foreign 10.0.0.7'],
+      ],
+    ],
+    [
       'a broker that has joined has the right parent, whatever else serves HTTP there',
       [...toRun, [brokerState('join')], [brokerState('run')]],
       [
@@ -385,6 +395,19 @@ describe('where another server has the parent’s address', () => {
         [noLink('unavailable'), 'find parent, foreign 10.0.0.7'],
         [found('10.0.0.7')],
         [50, 'find parent, foreign 10.0.0.7'],
+      ],
+    ],
+    [
+      'which counts from when it began to join, also where its connection says so again',
+      [...toRun, [brokerState('join')]],
+      [[14_000], [brokerState('join')], [1001], [noLink('unavailable'), 'find parent, foreign 10.0.0.7']],
+    ],
+    [
+      'a parent that has answered is the parent, though the broker has not joined yet',
+      [...toRun, [brokerState('join')], [linkOpened('a'), 'stop finding']],
+      [
+        [linkBroken, lost],
+        [0, 'open link 10.0.0.7', 'find parent, known 10.0.0.7'],
       ],
     ],
     [

@@ -36,7 +36,9 @@ describe('a machine that is run', () => {
   it('takes the next event when all commands of the one before have been given', async () => {
     const executed: string[] = [];
     const machine = machineOf((event) =>
-      event.kind === 'drained' ? [{ do: 'kill broker' }, { do: 'close link' }] : [exit],
+      event.kind === 'drained'
+        ? [{ do: 'kill broker' }, { do: 'close link' }]
+        : [{ do: 'stop finding' }, exit],
     );
     const { exited } = runMachine(machine, (command, feed) => {
       executed.push(command.do);
@@ -44,7 +46,7 @@ describe('a machine that is run', () => {
       if (command.do === 'kill broker') feed({ kind: 'link broken' });
     });
     await exited;
-    expect(executed).toEqual(['drain', 'kill broker', 'close link']);
+    expect(executed).toEqual(['drain', 'kill broker', 'close link', 'stop finding']);
   });
 
   it('is given its deadlines, the earliest first, and none before its time', async () => {
