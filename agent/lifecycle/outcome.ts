@@ -11,20 +11,10 @@ export interface Outcome {
 }
 
 /** The leader ends as its program did; the broker passes the program's code on, 128+N for a signal. */
-export function leaderOutcome(ending: Ending, stoppedBy: NodeJS.Signals | undefined): Outcome {
-  if (stoppedBy) return stoppedOutcome(stoppedBy);
+export function leaderOutcome(ending: Ending): Outcome {
   if (ending.signal) return { code: ending.code, sentence: `The broker was ended by ${ending.signal}` };
   if (ending.code === 0) return { code: 0, sentence: 'The program has ended with 0' };
   return { code: ending.code, sentence: `The program has ended with ${ending.code}${explain(ending.code)}` };
-}
-
-/**
- * A follower's broker ends with 0 when the instance has ended; how that ended, its parent tells. Any other end is a lost parent
- * or a broken broker.
- */
-export function followerOutcome(ending: Ending, stoppedBy: NodeJS.Signals | undefined): Outcome | undefined {
-  if (stoppedBy) return stoppedOutcome(stoppedBy);
-  return ending.code === 0 ? { code: 0, sentence: 'The instance has ended' } : undefined;
 }
 
 /** All pods of an instance end with the outcome of its leader, so that a Job retries or completes as a whole. */
@@ -51,7 +41,7 @@ export function brokenOff(error: unknown, { stop, stoppedBy }: Signals): Outcome
 }
 
 /** What stopped the start: with its own code where it was foreseen, else as an internal error. */
-function failedOutcome(error: unknown): Outcome {
+export function failedOutcome(error: unknown): Outcome {
   if (error instanceof PodError) {
     const facts = error.hint === undefined ? {} : { hint: error.hint };
     return { code: error.exitCode, sentence: error.message, facts };

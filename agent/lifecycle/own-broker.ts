@@ -16,6 +16,8 @@ export interface OwnBroker {
   readonly observations: Observations;
   /** Called with the broker's log when it shuts down and was not seen to run: with it goes the only place that says why. */
   readonly onShutdown: (log: Promise<readonly LogLine[]>) => void;
+  /** Called with each state. */
+  readonly onState: (state: BrokerState) => void;
   readonly log: Log;
 }
 
@@ -41,6 +43,7 @@ export function ownBroker({ pid, ended }: BrokerProcess, own: OwnBroker): Watche
       return whenThere([socket], { attempt: (path) => connectFlux(path, { signal }), signal });
     },
     onState: (state, client) => {
+      own.onState(state);
       if (state === 'run') void undrainSelf(client, observations, log);
       if (observations.membership?.rank === 0) onLeaderState(state, client);
     },

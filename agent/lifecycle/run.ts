@@ -6,14 +6,15 @@ import { messageOf } from '../errors.ts';
 import { createObservations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import { createLifecycle } from '../pod/phase.ts';
-import { followParent } from './follow.ts';
+import { follower } from './follower.ts';
 import { holdFailed } from './hold.ts';
 import { findHooks, runHooks, type Stage } from './hooks.ts';
-import { brokenOff, leaderOutcome, type Outcome } from './outcome.ts';
+import { leader } from './leader.ts';
+import { brokenOff, type Outcome } from './outcome.ts';
 import { preparePod } from './prepare.ts';
 import { createReporting } from './reporting.ts';
 import { handleSignals } from './signals.ts';
-import { type Tending, tendBroker } from './tend.ts';
+import { supervise } from './supervise.ts';
 import type { Reread } from './watch-mounts.ts';
 
 /** Runs this pod's part of the Flux instance until it has ended. COMMAND is run by the leader as the mode says. */
@@ -49,20 +50,15 @@ export async function runPod(
     await hook('pre');
     await hook(leads ? 'leader-pre' : 'follower-pre');
 
-    const tending = { pod, terminal, signals, lifecycle, observations, reporting, reread, log };
-    const outcome = leads ? await lead(tending) : await followParent(tending);
-    await tellChildren(outcome);
+    const supervised = { pod, terminal, signals, lifecycle, observations, reporting, reread, log };
+    const { outcome, runsPost } = leads
+      ? await supervise(leader(configuration), supervised)
+      : await supervise(follower(configuration, pod.membership), supervised);
+    if (!runsPost) return outcome;
+    await reporting.parentLinks()?.settled(childrenHearMs);
     // The instance has ended and the others know how: what a hook makes of it changes nothing any more.
     await hook('post', new AbortController().signal).catch((error) => log('error', messageOf(error)));
     return outcome;
-  };
-
-  /** A leader that was stopped has no outcome: its followers wait for the one that takes its place, unless they are stopped as well. */
-  const tellChildren = async ({ code, sentence }: Outcome) => {
-    const links = reporting.parentLinks();
-    const decides = observations.membership?.rank === 0 && !signals.stoppedBy();
-    if (decides) links?.announce({ kind: 'outcome', code, sentence });
-    await links?.settled(childrenHearMs);
   };
 
   const outcome = await live().catch((error: unknown) => brokenOff(error, signals));
@@ -79,16 +75,6 @@ export async function runPod(
   log(outcome.code === 0 ? 'info' : 'error', outcome.sentence, { exitCode: outcome.code, ...outcome.facts });
   reporting.close();
   return outcome;
-}
-
-/** A leader waits for nobody. That its broker could not start is an outcome as well, which followers hear. */
-async function lead(tending: Tending): Promise<Outcome> {
-  const { signals } = tending;
-  const broker = await tendBroker(tending, new Promise(() => undefined));
-  return broker.ended.then(
-    (ending) => leaderOutcome(ending, signals.stoppedBy()),
-    (error: unknown) => brokenOff(error, signals),
-  );
 }
 
 /** Children have this long to hear the outcome. */

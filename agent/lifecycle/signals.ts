@@ -5,8 +5,6 @@ import type { Observations } from '../health/observations.ts';
 export interface Target {
   /** The process id of the leader's program, while it runs. */
   readonly program: () => number | undefined;
-  /** Ends the broker in an orderly way; called again for each further signal that asks for an end. */
-  readonly stop: (signal: NodeJS.Signals, first: boolean) => void;
   /** To the broker itself: what it makes of it is its own business. */
   readonly pass: (signal: NodeJS.Signals) => void;
 }
@@ -21,7 +19,9 @@ export interface Signals {
   readonly stop: AbortSignal;
   /** That signal. It decides the exit code. */
   readonly stoppedBy: () => NodeJS.Signals | undefined;
-  /** From now on signals go there; an end that was asked for before is asked for at once. */
+  /** From now on each signal that asks for an end goes to the listener; at once where one has come before. */
+  readonly onStop: (listener: (signal: NodeJS.Signals) => void) => void;
+  /** From now on the other signals go there. */
   readonly forwardTo: (target: Target | undefined) => void;
 }
 
@@ -32,11 +32,11 @@ export interface Signals {
 export function handleSignals(terminal: boolean, observations: Pick<Observations, 'stoppedBy'>): Signals {
   const controller = new AbortController();
   let target: Target | undefined;
+  let onStop = (_: NodeJS.Signals) => {};
 
   const end = (signal: NodeJS.Signals) => {
-    const first = observations.stoppedBy === undefined;
     observations.stoppedBy ??= signal;
-    target?.stop(signal, first);
+    onStop(signal);
     controller.abort(new Error(`stopped by ${signal}`));
   };
   process.on('SIGTERM', () => end('SIGTERM'));
@@ -54,9 +54,12 @@ export function handleSignals(terminal: boolean, observations: Pick<Observations
   return {
     stop: controller.signal,
     stoppedBy: () => observations.stoppedBy,
+    onStop: (listener) => {
+      onStop = listener;
+      if (observations.stoppedBy) listener(observations.stoppedBy);
+    },
     forwardTo: (next) => {
       target = next;
-      if (observations.stoppedBy) target?.stop(observations.stoppedBy, true);
     },
   };
 }

@@ -1,88 +1,108 @@
-/** An orderly stop, for the leader and for a follower, each within the grace period. */
-import { setTimeout as delay } from 'node:timers/promises';
-import type { BrokerProcess } from '../broker/process.ts';
-import { findProgram } from '../broker/processes.ts';
-import type { FluxClient } from '../flux/client.ts';
-import type { Observations } from '../health/observations.ts';
-import { stateOf } from '../health/observations.ts';
-import { longestTimerMs } from '../instant.ts';
-import type { Log } from '../log.ts';
-import type { ParentLinks } from '../parent-link/parent.ts';
-import { drainSelf } from './drain.ts';
-import type { Target } from './signals.ts';
+/**
+ * How a pod with a running broker stops, within the grace period: the leader with the whole instance, a follower alone or with the instance.
+ * Pure: a part of leader.ts and follower.ts.
+ */
+import type { Instant } from '../instant.ts';
+import type { Command, Deadline, Deadlines, Step } from './machine.ts';
+import type { Outcome } from './outcome.ts';
 
-export interface Stopping {
-  readonly broker: BrokerProcess;
-  readonly observations: Observations;
-  readonly parentLinks: () => ParentLinks | undefined;
-  readonly client: () => FluxClient | undefined;
-  /** Fulfilled when the parent has said that it stops: then the whole instance does. */
-  readonly parentStops: Promise<void>;
-  readonly log: Log;
+/** Why a pod is to exit. */
+export interface Ends {
+  /** The signal that asked for it first. It decides the exit code. */
+  readonly stoppedBy?: NodeJS.Signals | undefined;
+  /** What keeps the agent from going on. */
+  readonly failure?: Outcome | undefined;
 }
 
-/** The leader stops the instance: its broker hangs up the program, cancels jobs and saves its state; followers are told at once. */
-export function leaderTarget(stopping: Stopping): Target {
-  const { broker, parentLinks } = stopping;
-  return {
-    program: () => runningProgram(stopping),
-    pass: broker.signal,
-    stop: (signal, first) => {
-      if (first) {
-        parentLinks()?.announce({ kind: 'stopping', signal });
-        killAfterGrace(stopping);
-      }
-      broker.signal('SIGTERM');
-    },
-  };
+export interface Grace {
+  /** FLUX_POD_GRACE, in seconds. */
+  readonly grace: number;
 }
 
-/** Time in which a parent that is stopped with this pod, because the Job is deleted, says so. */
-const parentSaysMs = 500;
-/** A broker leaves in less than a second; one whose parent has gone would wait a minute for its goodbye. */
+export interface LeaderRun extends Ends {
+  readonly deadlines: Deadlines;
+}
+
+export interface FollowerRun extends LeaderRun {
+  /** The parent was asked to stop. */
+  readonly parentStops: boolean;
+}
+
+/** A parent that is stopped with this pod, because the Job is deleted, announces that within this time. */
+const parentStopsWithinMs = 500;
+/** A broker leaves in less than a second; one whose parent is lost would wait a minute for its goodbye. */
 const leaveMs = 5000;
 
-/** A follower alone leaves: it takes no new jobs, then goes. When the whole instance stops, it goes with the instance. */
-export function followerTarget(stopping: Stopping): Target {
-  const { broker, client, parentLinks, observations, parentStops, log } = stopping;
-  const leave = async (signal: NodeJS.Signals) => {
-    await drainSelf(client(), observations, log);
-    const together = await Promise.race([parentStops.then(() => true), delay(parentSaysMs, false)]);
-    if (together) return;
-    // Its children's brokers are shut down with its own.
-    parentLinks()?.announce({ kind: 'stopping', signal });
-    broker.signal('SIGTERM');
-    killAfter(broker, leaveMs);
-  };
+/**
+ * The broker hangs up the program, cancels jobs, saves its state, and shuts down the followers' brokers. Their agents learn of it at once. A
+ * further signal cuts the broker's clean-up short.
+ */
+export function stopLeader<Run extends LeaderRun>(
+  run: Run,
+  signal: NodeJS.Signals,
+  now: Instant,
+  grace: Grace,
+): Step<Run> {
+  const terminate: Command = { do: 'signal broker', signal: 'SIGTERM' };
+  if (run.stoppedBy) return { state: run, commands: [terminate] };
   return {
-    program: () => undefined,
-    pass: broker.signal,
-    stop: (signal, first) => {
-      if (!first) return broker.signal(signal);
-      killAfterGrace(stopping);
-      void leave(signal);
-    },
+    state: due({ ...run, stoppedBy: signal }, 'grace', graceUntil(grace, now)),
+    commands: [{ do: 'announce', message: { kind: 'stopping', signal } }, terminate],
   };
 }
 
-function killAfterGrace({ broker, observations, log }: Stopping): void {
-  const { grace } = observations.configuration;
-  killAfter(broker, grace * 1000, () =>
-    log('warn', `The stop took longer than FLUX_POD_GRACE, ${grace} s: the broker is killed`),
-  );
+/** A follower takes no new jobs. What follows depends on whether its parent stops as well. A further signal is the broker's. */
+export function stopFollower<Run extends FollowerRun>(
+  run: Run,
+  signal: NodeJS.Signals,
+  now: Instant,
+  grace: Grace,
+): Step<Run> {
+  if (run.stoppedBy) return { state: run, commands: [{ do: 'signal broker', signal }] };
+  return {
+    state: due({ ...run, stoppedBy: signal }, 'grace', graceUntil(grace, now)),
+    commands: [{ do: 'drain' }],
+  };
 }
 
-function killAfter(broker: BrokerProcess, milliseconds: number, before: () => void = () => undefined): void {
-  const timer = setTimeout(
-    () => {
-      before();
-      broker.kill();
-    },
-    Math.min(milliseconds, longestTimerMs),
-  );
-  void broker.ended.then(() => clearTimeout(timer));
-}
+export const drained = <Run extends FollowerRun>(run: Run, now: Instant): Step<Run> => ({
+  state: run.parentStops ? run : due(run, 'parent stops', now + parentStopsWithinMs),
+  commands: [],
+});
 
-/** The program's process id, from its start to its end. */
-const runningProgram = ({ broker, observations }: Stopping): number | undefined =>
-  findProgram(broker.pid, stateOf(observations.broker) === 'run');
+/** The parent's broker shuts down this pod's. */
+export const parentStops = <Run extends FollowerRun>(run: Run): Step<Run> => ({
+  state: notDue({ ...run, parentStops: true }, 'parent stops'),
+  commands: [],
+});
+
+/** The parent goes on: this pod leaves alone. Its children's brokers are shut down with its own, and their agents await the next. */
+export const leaveAlone = <Run extends FollowerRun>(run: Run, now: Instant): Step<Run> => ({
+  state: due(run, 'leave', now + leaveMs),
+  commands: [
+    { do: 'announce', message: { kind: 'stopping', signal: run.stoppedBy ?? 'SIGTERM' } },
+    { do: 'signal broker', signal: 'SIGTERM' },
+  ],
+});
+
+const graceUntil = ({ grace }: Grace, now: Instant): Instant => now + grace * 1000;
+
+export const graceOver = ({ grace }: Grace): readonly Command[] => [
+  {
+    do: 'log',
+    level: 'warn',
+    sentence: `The stop took longer than FLUX_POD_GRACE, ${grace} s: the broker is killed`,
+  },
+  { do: 'kill broker' },
+];
+
+export const due = <Run extends { readonly deadlines: Deadlines }>(
+  run: Run,
+  deadline: Deadline,
+  at: Instant,
+): Run => ({ ...run, deadlines: { ...run.deadlines, [deadline]: at } });
+
+export function notDue<Run extends { readonly deadlines: Deadlines }>(run: Run, deadline: Deadline): Run {
+  const { [deadline]: _, ...deadlines } = run.deadlines;
+  return { ...run, deadlines };
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { endingOf } from '../../agent/broker/process.ts';
-import { followerOutcome, leaderOutcome, stoppedOutcome } from '../../agent/lifecycle/outcome.ts';
+import { leaderOutcome, stoppedOutcome } from '../../agent/lifecycle/outcome.ts';
 
 describe('the leader ends as its program did', () => {
   it.each([
@@ -16,7 +16,7 @@ describe('the leader ends as its program did', () => {
     [160, 'The program has ended with 160'],
     [255, 'The program has ended with 255'],
   ])('%i', (code, sentence) => {
-    expect(leaderOutcome(endingOf(code, null), undefined)).toEqual({ code, sentence });
+    expect(leaderOutcome(endingOf(code, null))).toEqual({ code, sentence });
   });
 
   it.each([
@@ -24,45 +24,18 @@ describe('the leader ends as its program did', () => {
     ['SIGSEGV', 139],
     ['SIGTERM', 143],
   ] as const)('or as its broker, which %s ended', (signal, code) => {
-    expect(leaderOutcome(endingOf(null, signal), undefined)).toEqual({
+    expect(leaderOutcome(endingOf(null, signal))).toEqual({
       code,
       sentence: `The broker was ended by ${signal}`,
     });
   });
 });
 
-describe('a follower ends when the instance has ended', () => {
-  it('with 0', () => {
-    expect(followerOutcome(endingOf(0, null), undefined)).toEqual({
-      code: 0,
-      sentence: 'The instance has ended',
-    });
-  });
-
-  it.each([
-    ['1, for its parent was lost', endingOf(1, null)],
-    ['any other code', endingOf(134, null)],
-    ['a signal', endingOf(null, 'SIGKILL')],
-  ])('and not when its broker has ended with %s', (_, ending) => {
-    expect(followerOutcome(ending, undefined)).toBeUndefined();
-  });
-});
-
-describe('a pod that was stopped ends with 128+N, whatever its broker says', () => {
-  const stops = [
-    ['SIGTERM', 143],
-    ['SIGINT', 130],
-    ['SIGHUP', 129],
-    ['SIGQUIT', 131],
-  ] as const;
-  const endings = [endingOf(0, null), endingOf(1, null), endingOf(129, null), endingOf(null, 'SIGKILL')];
-
-  it.each(stops)('%s: %i', (signal, code) => {
-    const outcome = { code, sentence: `Stopped by ${signal}` };
-    expect(stoppedOutcome(signal)).toEqual(outcome);
-    for (const ending of endings) {
-      expect(leaderOutcome(ending, signal)).toEqual(outcome);
-      expect(followerOutcome(ending, signal)).toEqual(outcome);
-    }
-  });
+it.each([
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+  ['SIGHUP', 129],
+  ['SIGQUIT', 131],
+] as const)('a pod that was stopped ends with 128+N: %s %i', (signal, code) => {
+  expect(stoppedOutcome(signal)).toEqual({ code, sentence: `Stopped by ${signal}` });
 });

@@ -1,0 +1,62 @@
+/** The life of a leader's broker, as a state machine (machine.ts). A leader waits for no other pod, and its outcome is that of the instance. */
+import type { Instant } from '../instant.ts';
+import { whileStarting } from './broker-start.ts';
+import type { Deadlines, Event, Machine, Step } from './machine.ts';
+import { leaderOutcome, type Outcome, stoppedOutcome } from './outcome.ts';
+import { type Ends, type Grace, graceOver, type LeaderRun, stopLeader } from './stop.ts';
+
+interface Run extends LeaderRun {
+  readonly at: 'run';
+  readonly deadlines: Deadlines;
+}
+
+export type Leader = (Ends & { readonly at: 'start-broker' }) | Run | { readonly at: 'exit' };
+
+export const leader = (grace: Grace): Machine<Leader> => ({
+  first: () => ({ state: { at: 'start-broker' }, commands: [{ do: 'start broker' }] }),
+  next: (state, event, now) => {
+    if (state.at === 'exit') return { state, commands: [] };
+    if (state.at === 'run') return running(state, event, now, grace);
+    const { stoppedBy: _, ...asked } = state;
+    const run: Run = { ...asked, at: 'run', deadlines: {} };
+    return whileStarting<typeof state, Leader>(state, event, {
+      run: () => ({ state: run, commands: [] }),
+      stop: (signal) => stopLeader(run, signal, now, grace),
+      exit,
+    });
+  },
+  deadlinesOf: (state) => (state.at === 'run' ? state.deadlines : {}),
+});
+
+function running(run: Run, event: Event, now: Instant, grace: Grace): Step<Leader> {
+  const { stoppedBy, failure } = run;
+  switch (event.kind) {
+    case 'signal':
+      return stopLeader(run, event.signal, now, grace);
+    case 'deadline':
+      return { state: { ...run, deadlines: {} }, commands: graceOver(grace) };
+    case 'failed':
+      return { state: { ...run, failure: failure ?? event.outcome }, commands: [{ do: 'kill broker' }] };
+    case 'broker exited':
+      if (failure) return exit(failure);
+      // Followers of a leader that was stopped wait for the one that takes its place, unless they are stopped as well.
+      if (stoppedBy) return exit(stoppedOutcome(stoppedBy), true);
+      return announceAndExit(event.failure ?? leaderOutcome(event.ending));
+    default:
+      return { state: run, commands: [] };
+  }
+}
+
+const announceAndExit = (outcome: Outcome): Step<Leader> => {
+  const { state, commands } = exit(outcome, true);
+  const { code, sentence } = outcome;
+  return {
+    state,
+    commands: [{ do: 'announce', message: { kind: 'outcome', code, sentence } }, ...commands],
+  };
+};
+
+const exit = (outcome: Outcome, runsPost = false): Step<Leader> => ({
+  state: { at: 'exit' },
+  commands: [{ do: 'exit', outcome, runsPost }],
+});

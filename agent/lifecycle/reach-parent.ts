@@ -1,0 +1,89 @@
+/** What a follower's machine commands about its parent: to find it, and to hold a link to its agent. Decides nothing. */
+import type { RunDirectory } from '../broker/run-directory.ts';
+import { parentSilentSince } from '../health/observations.ts';
+import { instant } from '../instant.ts';
+import type { LinkOptions, NoLink, ParentLink } from '../parent-link/child.ts';
+import { findParent } from './find-parent.ts';
+import type { Command, Event } from './machine.ts';
+import { failedOutcome } from './outcome.ts';
+import type { PreparedPod } from './prepare.ts';
+import type { Reporting } from './reporting.ts';
+import type { Supervised } from './supervise.ts';
+
+type Find = Command & { do: 'find parent' };
+
+export interface ReachParent {
+  /** Ends with the event `parent found` or `parent not found`, unless it is stopped. */
+  readonly find: (command: Find) => Promise<void>;
+  readonly stopFinding: () => void;
+  /** Ends with the event `no link` or `link broken`, unless it is closed. */
+  readonly openLink: (host: string) => Promise<void>;
+  readonly closeLink: () => void;
+}
+
+interface Reaching extends Pick<Supervised, 'observations' | 'log'> {
+  readonly pod: Pick<PreparedPod, 'membership' | 'environment' | 'linkKey'> & {
+    readonly directory: Pick<RunDirectory, 'agentSocket'>;
+  };
+  readonly reporting: Pick<Reporting, 'serve'>;
+}
+
+/** One search and one link at a time. */
+export function reachParent(
+  { pod, observations, reporting, log }: Reaching,
+  feed: (event: Event) => void,
+): ReachParent {
+  const { membership, environment } = pod;
+  const { parent } = membership;
+  if (!parent) throw new Error('rank 0 has no parent');
+  const ranks = { parent: parent.rank, child: membership.rank };
+  let search = new AbortController();
+  let link = new AbortController();
+
+  const tryLink = async (host: string, how: Pick<LinkOptions, 'signal' | 'onMessage'>) => {
+    const { http } = observations.configuration;
+    if (http === 'off') return 'unavailable';
+    try {
+      const [{ openParentLink }, key] = await Promise.all([import('../parent-link/child.ts'), pod.linkKey()]);
+      return await openParentLink({ host, port: http.port }, { key, ranks, ...how });
+    } catch (error) {
+      log('error', 'The parent link could not be opened', { why: String(error) });
+      return 'unavailable';
+    }
+  };
+
+  return {
+    find: async ({ known, foreign }) => {
+      search = new AbortController();
+      const { signal } = search;
+      try {
+        await log.open();
+        void reporting.serve(pod.directory.agentSocket);
+        const where = { parent, membership, environment, known, strangers: foreign };
+        const found = await findParent({ ...where, observations, signal, log });
+        const { host, port, ...facts } = found;
+        if (!signal.aborted) feed({ kind: 'parent found', address: { host, port }, facts });
+      } catch (error) {
+        if (!signal.aborted) feed({ kind: 'parent not found', outcome: failedOutcome(error) });
+      }
+    },
+    stopFinding: () => search.abort(),
+    openLink: async (host) => {
+      link = new AbortController();
+      const { signal } = link;
+      const onMessage: LinkOptions['onMessage'] = (message) => {
+        if (!signal.aborted) feed({ kind: 'announced', message });
+      };
+      const opened: ParentLink | NoLink = await tryLink(host, { signal, onMessage });
+      if (signal.aborted) return;
+      if (typeof opened === 'string') {
+        const parentIsSilent = parentSilentSince(observations.broker, instant()) !== undefined;
+        return feed({ kind: 'no link', why: opened, parentIsSilent });
+      }
+      feed({ kind: 'link opened', incarnation: opened.incarnation });
+      await opened.broken;
+      if (!signal.aborted) feed({ kind: 'link broken' });
+    },
+    closeLink: () => link.abort(),
+  };
+}

@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import { leader } from '../../agent/lifecycle/leader.ts';
+import { exitedWith, play, replay, type Script, signal, started } from '../support/played-machine.ts';
+
+const toRun: Script = [[0, 'start broker'], [started]];
+const stopped = (name = 'SIGTERM', code = 143) => `exit ${code}: Stopped by ${name}`;
+const begin = () => play(leader({ grace: 25 }));
+
+describe('a leader', () => {
+  it.each<readonly [string, Script]>([
+    [
+      'exits with the code of its program, and announces that',
+      [...toRun, [3_600_000], [exitedWith(3), 'announce outcome', 'exit 3: The program has ended with 3']],
+    ],
+    [
+      'whose broker is killed announces that as well',
+      [
+        ...toRun,
+        [exitedWith(137, 'SIGKILL'), 'announce outcome', 'exit 137: The broker was ended by SIGKILL'],
+      ],
+    ],
+    [
+      'whose broker could not start announces why',
+      [
+        ...toRun,
+        [
+          {
+            kind: 'broker exited',
+            ending: { code: 1, signal: undefined },
+            failure: { code: 71, sentence: 'The broker could not start' },
+          },
+          'announce outcome',
+          'exit 71: The broker could not start',
+        ],
+      ],
+    ],
+    [
+      'that cannot execute flux exits at once',
+      [
+        [0, 'start broker'],
+        [
+          { kind: 'broker not started', outcome: { code: 72, sentence: 'Cannot execute flux' } },
+          'exit 72: Cannot execute flux (no post hooks)',
+        ],
+      ],
+    ],
+    [
+      'that is stopped informs its followers, stops its broker, and has no outcome for them',
+      [
+        ...toRun,
+        [signal(), 'announce stopping', 'signal broker SIGTERM'],
+        [24_999],
+        [exitedWith(143), stopped()],
+      ],
+    ],
+    [
+      'that is stopped again and again sends its broker SIGTERM each time, and exits by the first signal',
+      [
+        ...toRun,
+        [signal('SIGINT'), 'announce stopping', 'signal broker SIGTERM'],
+        [signal('SIGINT'), 'signal broker SIGTERM'],
+        [exitedWith(1), stopped('SIGINT', 130)],
+      ],
+    ],
+    [
+      'kills its broker after FLUX_POD_GRACE',
+      [
+        ...toRun,
+        [signal(), 'announce stopping', 'signal broker SIGTERM'],
+        [24_999],
+        [1, 'log warn: The stop took longer than FLUX_POD_GRACE, 25 s: the broker is killed', 'kill broker'],
+        [exitedWith(137, 'SIGKILL'), stopped()],
+      ],
+    ],
+    [
+      'that is stopped before its broker is started does not start it',
+      [
+        [0, 'start broker'],
+        [signal(), 'cancel start'],
+        [{ kind: 'broker not started', outcome: undefined }, `${stopped()} (no post hooks)`],
+      ],
+    ],
+    [
+      'that is stopped while its broker is started stops it as soon as it runs',
+      [
+        [0, 'start broker'],
+        [signal(), 'cancel start'],
+        [started, 'announce stopping', 'signal broker SIGTERM'],
+        [exitedWith(143, 'SIGTERM'), stopped()],
+      ],
+    ],
+    [
+      'that cannot go on kills its broker before it exits',
+      [
+        ...toRun,
+        [{ kind: 'failed', outcome: { code: 77, sentence: 'The keys are no pair' } }, 'kill broker'],
+        [exitedWith(137, 'SIGKILL'), 'exit 77: The keys are no pair (no post hooks)'],
+      ],
+    ],
+  ])('%s', (_, script) => {
+    expect(replay(begin(), script)).toEqual(script);
+  });
+
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+    ['SIGHUP', 129],
+    ['SIGQUIT', 131],
+  ] as const)('that was stopped by %s exits with %i, however its broker ends', (name, code) => {
+    for (const ending of [exitedWith(0), exitedWith(1), exitedWith(129), exitedWith(137, 'SIGKILL')]) {
+      const script: Script = [
+        ...toRun,
+        [signal(name), 'announce stopping', 'signal broker SIGTERM'],
+        [ending, stopped(name, code)],
+      ];
+      expect(replay(begin(), script)).toEqual(script);
+    }
+  });
+});

@@ -1,0 +1,147 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openRunDirectory } from '../../agent/broker/run-directory.ts';
+import { ExitCode, PodError } from '../../agent/errors.ts';
+import { createObservations } from '../../agent/health/observations.ts';
+import { leader } from '../../agent/lifecycle/leader.ts';
+import type { Exit } from '../../agent/lifecycle/machine.ts';
+import { preparePod } from '../../agent/lifecycle/prepare.ts';
+import { createReporting } from '../../agent/lifecycle/reporting.ts';
+import type { Signals } from '../../agent/lifecycle/signals.ts';
+import { supervise } from '../../agent/lifecycle/supervise.ts';
+import { createLog } from '../../agent/log.ts';
+import { createLifecycle } from '../../agent/pod/phase.ts';
+import { fakeFlux } from '../support/agent.ts';
+import { configurationOf } from '../support/configuration.ts';
+
+const log = createLog({ level: 'silent', format: 'json', base: {} });
+let place: string;
+beforeEach(() => {
+  place = mkdtempSync(join(tmpdir(), 'flux-pod-supervise-'));
+});
+afterEach(() => rmSync(place, { recursive: true, force: true }));
+
+interface Options {
+  readonly flux?: string;
+  readonly grace?: number;
+  /** The check of the certificate, once the broker has started. */
+  readonly check?: () => Promise<void>;
+  /** Called with what sends a signal, once that is listened to. */
+  readonly signals?: (send: (signal: NodeJS.Signals) => void) => void;
+}
+
+/** Supervises a leader whose broker is its program alone. */
+async function lead(command: readonly string[], options: Options = {}): Promise<Exit> {
+  const flux = options.flux ?? join(place, 'flux');
+  writeFileSync(join(place, 'flux'), fakeFlux, { mode: 0o755 });
+  const configuration = configurationOf({ dir: join(place, 'run'), flux, http: 'off' });
+  const lifecycle = createLifecycle(log);
+  lifecycle.enter('prepare');
+  const observations = createObservations(configuration, lifecycle.history);
+  const openDirectory = () => openRunDirectory(configuration.dir, () => undefined);
+  const pod = await preparePod(configuration, command, process.env, openDirectory, log);
+  const certificate = options.check && {
+    check: options.check,
+    renew: async () => undefined,
+    secretKey: () => '',
+  };
+  const signals: Signals = {
+    stop: new AbortController().signal,
+    stoppedBy: () => undefined,
+    onStop: (listener) => options.signals?.(listener),
+    forwardTo: () => undefined,
+  };
+  const reporting = createReporting(observations, log);
+  try {
+    return await supervise(leader({ grace: options.grace ?? 25 }), {
+      pod: { ...pod, certificate },
+      terminal: false,
+      signals,
+      lifecycle,
+      observations,
+      reporting: { ...reporting, watchMounts: async () => undefined },
+      reread: { configFile: '', reconfigure: async () => configuration },
+      log,
+    });
+  } finally {
+    reporting.close();
+  }
+}
+
+const until = async (holds: () => boolean): Promise<void> => {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+/** A program that goes on until it is killed, with a child. Both write their process ids. */
+const stubborn = () => {
+  const [own, child] = [join(place, 'own'), join(place, 'child')];
+  const text = `trap '' TERM; echo $$ >${own}; sleep 1000 & echo $! >${child}; touch ${place}/ran; wait; sleep 1000`;
+  const isGone = (file: string) => {
+    const stat = `/proc/${readFileSync(file, 'utf8').trim()}/stat`;
+    return !existsSync(stat) || / Z /.test(readFileSync(stat, 'utf8'));
+  };
+  return {
+    command: ['sh', '-c', text],
+    runs: () => until(() => existsSync(join(place, 'ran'))),
+    ownIsGone: () => isGone(own),
+    childIsGone: () => isGone(child),
+  };
+};
+
+describe('the shell of a leader', () => {
+  it.each([0, 3, 143])('runs its broker, and exits with its code: %i', async (code) => {
+    const { outcome, runsPost } = await lead(['sh', '-c', `exit ${code}`]);
+    expect(outcome.code).toBe(code);
+    expect(runsPost).toBe(true);
+  });
+
+  it('exits with 72 where flux cannot be executed', async () => {
+    const notAProgram = join(place, 'text');
+    writeFileSync(notAProgram, '#!/no/such/interpreter\n', { mode: 0o755 });
+    expect(await lead(['true'], { flux: notAProgram })).toMatchObject({
+      outcome: { code: ExitCode.noFlux },
+      runsPost: false,
+    });
+  });
+
+  it('starts no broker after a signal', async () => {
+    const ran = join(place, 'ran');
+    const exit = await lead(['touch', ran], { signals: (send) => send('SIGTERM') });
+    expect(exit.outcome).toEqual({ code: 143, sentence: 'Stopped by SIGTERM' });
+    expect(existsSync(ran)).toBe(false);
+  });
+
+  it('passes a signal on to its broker', async () => {
+    const ran = join(place, 'ran');
+    const exit = await lead(['sh', '-c', `touch ${ran}; exec sleep 1000`], {
+      signals: (send) => void until(() => existsSync(ran)).then(() => send('SIGINT')),
+    });
+    expect(exit.outcome).toEqual({ code: 130, sentence: 'Stopped by SIGINT' });
+  });
+
+  it('kills a broker that does not exit within the grace period, with all that it has started', async () => {
+    const { command, runs, ownIsGone, childIsGone } = stubborn();
+    const exit = await lead(command, {
+      grace: 0.1,
+      signals: (send) => void runs().then(() => send('SIGTERM')),
+    });
+    expect(exit.outcome.code).toBe(143);
+    expect(ownIsGone()).toBe(true);
+    await until(childIsGone);
+  });
+
+  it('kills its broker before it exits where the certificate turns out to be damaged', async () => {
+    const { command, runs, ownIsGone, childIsGone } = stubborn();
+    const exit = await lead(command, {
+      check: async () => {
+        await runs();
+        throw new PodError(ExitCode.certificate, 'it is damaged');
+      },
+    });
+    expect(exit).toMatchObject({ outcome: { code: 77, sentence: 'it is damaged' }, runsPost: false });
+    expect(ownIsGone()).toBe(true);
+    await until(childIsGone);
+  });
+});
