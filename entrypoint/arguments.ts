@@ -1,6 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { attachOnly, attachSettings } from '../agent/config/attach-settings.ts';
-import { flagName, type SettingName, settingNames } from '../agent/config/settings.ts';
+import { flagName, type SettingName, settingsOf } from '../agent/config/settings.ts';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 import { didYouMean } from '../agent/suggestion.ts';
 
@@ -20,10 +19,10 @@ const flagsOf = (names: readonly SettingName[]): Options =>
   Object.fromEntries(['config', ...names.map(flagName)].map((name) => [name, { type: 'string' } as const]));
 
 /** Every setting of a pod as a flag, and `--config FILE`. */
-export const settingFlags = flagsOf(settingNames.filter((name) => !attachOnly.includes(name)));
+export const settingFlags = flagsOf(settingsOf('run'));
 
 /** The same for `flux-pod attach`. */
-export const attachFlags = flagsOf(attachSettings);
+export const attachFlags = flagsOf(settingsOf('attach'));
 
 export interface ParsedArguments {
   readonly flags: Flags;

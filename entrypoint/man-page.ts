@@ -1,4 +1,5 @@
 /** The manual page flux-pod(1), of the rows that `--help` is made of, in the macros of man(7). Data in, data out. */
+import { defaultText } from '../agent/config/reference.ts';
 import { environmentName, flagName, settingNames, settings } from '../agent/config/settings.ts';
 import { ExitCode } from '../agent/errors.ts';
 import { flagForm } from './commands/help.ts';
@@ -30,10 +31,12 @@ export function manPage(version: string): string {
     ...text(
       'The flags of run, attach, doctor and config. A flag wins over an environment variable, which wins over the TOML file /etc/flux-pod/config.toml (--config, FLUX_POD_CONFIG), which wins over what is detected from the pod.',
     ),
-    ...settingNames.flatMap((name) => {
-      const { meaning, default: fallback } = settings[name];
-      return item(`--${flagName(name)}, ${environmentName(name)}`, `${meaning} (default: ${fallback})`);
-    }),
+    ...settingNames.flatMap((name) =>
+      item(
+        `--${flagName(name)}, ${environmentName(name)}`,
+        `${settings[name].meaning} (default: ${defaultText(name)})`,
+      ),
+    ),
     '.SH EXIT STATUS',
     ...text('That of COMMAND, 128+N where signal N ended it. Else:'),
     ...Object.entries(exitCodes).flatMap(([name, meaning]) =>

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse, type TomlTable } from 'smol-toml';
 import type { HostPort } from '../config/kinds.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { tomlFault } from '../config/toml-fault.ts';
 import { ExitCode, PodError } from '../errors.ts';
 import type { Membership } from '../pod/membership.ts';

@@ -1,4 +1,4 @@
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import type { Membership } from '../pod/membership.ts';
 
 /** Where the broker's run-time files are. */

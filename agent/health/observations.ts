@@ -1,7 +1,7 @@
 /** What the agent knows about its pod: set as things happen, read by whoever asks. A probe does no work of its own. */
 
 import type { HostPort } from '../config/kinds.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import type { Obstacle } from '../dns/obstacle.ts';
 import type { OverlayHealth } from '../flux/services/overlay.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';

@@ -1,7 +1,7 @@
 import { formatHostlist, formatIndexedHosts, parseHostlist } from '../cluster/hostlist.ts';
 import { createTopology, parseTopology, type Tree } from '../cluster/topology.ts';
+import type { Configuration } from '../config/configuration.ts';
 import type { HostPort } from '../config/kinds.ts';
-import type { Configuration } from '../config/resolve.ts';
 import { ExitCode, messageOf, PodError } from '../errors.ts';
 import { firstLabel } from './identity.ts';
 

@@ -1,6 +1,7 @@
 import { brokerConfig } from '../../agent/broker/broker-config.ts';
 import { runDirectoryAt } from '../../agent/broker/run-directory.ts';
-import { environmentName, type SettingName, settingNames, settings } from '../../agent/config/settings.ts';
+import { defaultText } from '../../agent/config/reference.ts';
+import { environmentName, type SettingName, settingNames } from '../../agent/config/settings.ts';
 import { membershipOf } from '../../agent/pod/membership.ts';
 import { type Flag, parseVerbArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';
@@ -48,7 +49,7 @@ export async function config(args: readonly string[]): Promise<number> {
 function show(value: unknown, name: SettingName): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '-';
   if (Array.isArray(value)) return value.join(' ');
-  return typeof value === 'object' ? settings[name].default.replaceAll('`', '') : String(value);
+  return typeof value === 'object' ? defaultText(name).replaceAll('`', '') : String(value);
 }
 
 function aligned(rows: readonly (readonly string[])[]): string[] {

@@ -1,3 +1,4 @@
+import { defaultText } from '../../agent/config/reference.ts';
 import { environmentName, flagName, settingNames, settings } from '../../agent/config/settings.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { didYouMean } from '../../agent/suggestion.ts';
@@ -63,10 +64,10 @@ export const flagForm = (name: string, { short, value }: Flag): string =>
 function settingsHelp(flags: readonly string[]): string {
   const rows = settingNames
     .filter((name) => flags.includes(flagName(name)))
-    .map((name) => {
-      const { meaning, default: fallback } = settings[name];
-      return `  --${flagName(name)}  ${environmentName(name)}\n      ${meaning} (default: ${fallback})\n`;
-    });
+    .map(
+      (name) =>
+        `  --${flagName(name)}  ${environmentName(name)}\n      ${settings[name].meaning} (default: ${defaultText(name)})\n`,
+    );
   return `Settings: a flag, else an environment variable, else /etc/flux-pod/config.toml (--config, FLUX_POD_CONFIG),
 else what is detected from the pod, else the default.
 

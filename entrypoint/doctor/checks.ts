@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { checkKeyPair, isOperators, readMountedCertificate } from '../../agent/broker/curve-file.ts';
 import { environmentFor, findFlux } from '../../agent/broker/find-flux.ts';
 import { type RunDirectory, writeFault } from '../../agent/broker/run-directory.ts';
-import type { Configuration } from '../../agent/config/resolve.ts';
+import type { Configuration } from '../../agent/config/configuration.ts';
 import { systemNameservers } from '../../agent/dns/resolv-conf.ts';
 import { createResolver } from '../../agent/dns/resolver.ts';
 import { errnoOf, messageOf, PodError } from '../../agent/errors.ts';
