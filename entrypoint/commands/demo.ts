@@ -4,30 +4,36 @@ import { join } from 'node:path';
 import { findFlux } from '../../agent/broker/find-flux.ts';
 import { signalCode } from '../../agent/broker/process.ts';
 import { ExitCode, messageOf, PodError } from '../../agent/errors.ts';
-import { type Flag, parseVerbArguments } from '../arguments.ts';
+import type { ParsedArguments } from '../arguments.ts';
 import { type DemoCluster, type DemoPod, freePort, startDemoCluster } from '../demo/cluster.ts';
 import { submitSampleJobs } from '../demo/sample-jobs.ts';
 import { writeStandInFlux } from '../demo/stand-in/install.ts';
 import { createView, type DemoView } from '../demo/view.ts';
 import { openJobs } from '../jobs-client.ts';
+import type { Verb } from '../verb.ts';
 
 /** Runs on each node and says which broker runs it; all nodes of the demo are one machine with one hostname. */
 const hello = 'echo "hello from $(flux getattr hostname), task $FLUX_TASK_RANK of $FLUX_JOB_SIZE"';
-
-export const demoFlags = {
-  size: { type: 'string', default: '4', value: 'N', meaning: 'number of pods (default: 4)' },
-  web: {
-    type: 'boolean',
-    meaning: 'serves the API and the web page; without COMMAND it stays up, with sample jobs',
-  },
-} as const satisfies Record<string, Flag>;
 
 /**
  * `flux-pod demo [--size N] [--web] [-- COMMAND...]`: a MiniCluster of N pods as processes on this machine's loopback addresses.
  * Exits with the leader's code, or with 128+N after signal N.
  */
-export async function demo(args: readonly string[]): Promise<number> {
-  const { flags, command } = parseVerbArguments('demo', args, demoFlags, 'COMMAND');
+export const demo: Verb = {
+  forms: { '[--size N] [-- COMMAND]': 'a MiniCluster on this machine, without Kubernetes or root' },
+  flags: {
+    size: { type: 'string', default: '4', value: 'N', meaning: 'number of pods (default: 4)' },
+    web: {
+      type: 'boolean',
+      meaning: 'serves the API and the web page; without COMMAND it stays up, with sample jobs',
+    },
+  },
+  takes: 'COMMAND',
+  examples: ['flux-pod demo', 'flux-pod demo --web', 'flux-pod demo --size 8 -- flux run -N8 hostname'],
+  run: startDemo,
+};
+
+async function startDemo({ flags, command }: ParsedArguments): Promise<number> {
   const size = sizeOf(String(flags.size));
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-demo-'));
   try {

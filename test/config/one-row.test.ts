@@ -9,11 +9,15 @@ import { resolveAttachment, resolveConfiguration } from '../../agent/config/reso
 import { environmentName, flagName, settingNames, settings } from '../../agent/config/settings.ts';
 import { attachFlags, settingFlags } from '../../entrypoint/arguments.ts';
 import { manPage } from '../../entrypoint/man-page.ts';
+import { loadVerbs } from '../../entrypoint/verbs.ts';
 import { configurationOf } from '../support/configuration.ts';
 import { podFacts } from '../support/pod-facts.ts';
 import { copyProgram } from '../support/program-copy.ts';
 
-const manual = manPage('1.2.3').replaceAll('\\-', '-').replaceAll('\\(aq', "'").replaceAll('\\(cq', '’');
+const manual = manPage('1.2.3', await loadVerbs())
+  .replaceAll('\\-', '-')
+  .replaceAll('\\(aq', "'")
+  .replaceAll('\\(cq', '’');
 const unmarked = (text: string) => text.replaceAll('`', '');
 
 describe('a setting', () => {
@@ -118,6 +122,7 @@ import { settingsTable } from './agent/config/reference.ts';
 import { resolveConfiguration } from './agent/config/resolve.ts';
 import { attachFlags, settingFlags } from './entrypoint/arguments.ts';
 import { manPage } from './entrypoint/man-page.ts';
+import { loadVerbs } from './entrypoint/verbs.ts';
 import { writeFileSync } from 'node:fs';
 
 writeFileSync('config.toml', 'colour_of = "red"');
@@ -141,7 +146,7 @@ console.log(JSON.stringify({
   refused: refusal(),
   flags: ['colour-of' in settingFlags, 'colour-of' in attachFlags],
   reference: settingsTable().split('\\n')[2],
-  manual: manPage('1').includes('FLUX_POD_COLOUR_OF\\nthe colour (default: green)\\n'),
+  manual: manPage('1', await loadVerbs()).includes('FLUX_POD_COLOUR_OF\\nthe colour (default: green)\\n'),
 }));
 `),
     ).toEqual({
