@@ -1,5 +1,5 @@
-import { parseResolvConf } from '../dns/resolv-conf.ts';
 import type { InterfaceAddress, PodFacts } from './facts.ts';
+import { parseResolvConf } from './resolv-conf.ts';
 
 /** What can be read off a pod about itself; what the pod does not tell is absent. */
 export interface ReadIdentity {

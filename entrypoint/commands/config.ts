@@ -1,8 +1,8 @@
 import { brokerConfig } from '../../agent/broker/broker-config.ts';
+import { membershipOf } from '../../agent/broker/membership.ts';
 import { runDirectoryAt } from '../../agent/broker/run-directory.ts';
 import { defaultText } from '../../agent/config/reference.ts';
 import { environmentName, type SettingName, settingNames } from '../../agent/config/settings.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
 import { type ParsedArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';
 import { findRunDirectory } from '../running-pod.ts';

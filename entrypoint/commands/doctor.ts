@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
+import { membershipOf } from '../../agent/broker/membership.ts';
 import { type SettingName, settings } from '../../agent/config/settings.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
 import { printable, printableLines } from '../../agent/printable.ts';
 import { type ParsedArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import { afterAll, describe, expect, it } from 'vitest';
 import { brokerConfig } from '../../agent/broker/broker-config.ts';
+import { membershipOf } from '../../agent/broker/membership.ts';
 import type { HostPort } from '../../agent/config/kinds.ts';
 import type { PodFacts } from '../../agent/pod/facts.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
 import { configurationOf, type Given } from '../support/configuration.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'broker-config-'));

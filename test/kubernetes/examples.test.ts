@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { membershipOf } from '../../agent/broker/membership.ts';
 import { formatJson, formatYaml, isMiniCluster, parseDocuments } from '../../agent/kubernetes/documents.ts';
 import { readMiniCluster } from '../../agent/kubernetes/read-minicluster.ts';
 import { type Rendering, renderMiniCluster } from '../../agent/kubernetes/render.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
 import { configuredJob } from '../support/configured-job.ts';
 import { podsOf, referenceProblems } from '../support/kubernetes-references.ts';
 import { kubernetesValidator } from '../support/kubernetes-schema.ts';

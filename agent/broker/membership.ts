@@ -3,7 +3,7 @@ import { createTopology, parseTopology, type Tree } from '../cluster/topology.ts
 import type { Configuration } from '../config/configuration.ts';
 import type { HostPort } from '../config/kinds.ts';
 import { ExitCode, messageOf, PodError } from '../errors.ts';
-import { firstLabel } from './identity.ts';
+import { firstLabel } from '../pod/identity.ts';
 
 /** Where a follower finds the broker it connects to. */
 export interface Parent {
