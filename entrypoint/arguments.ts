@@ -1,13 +1,18 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { attachOnly, attachSettings } from '../agent/config/attach-settings.ts';
-import { flagName, type SettingName, settingNames } from '../agent/config/settings.ts';
+import { flagName, type SettingName, settingsOf } from '../agent/config/settings.ts';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 import { didYouMean } from '../agent/suggestion.ts';
 
-type Options = NonNullable<ParseArgsConfig['options']>;
+/** Flags as node:util parses them. */
+export type Options = Readonly<Record<string, Option>>;
 
-/** A flag: how node:util parses it, and what `--help` says of it. */
-export type Flag = Options[string] & {
+type Option = NonNullable<ParseArgsConfig['options']>[string] & {
+  /** `--NAME=VALUE` is `--NAME` and a word: node:util has no flag whose value may be left out. */
+  readonly valueIsWord?: true;
+};
+
+/** A flag, and what `--help` says of it. */
+export type Flag = Option & {
   readonly value?: string;
   /** The values that there are, for completion. */
   readonly choices?: readonly string[];
@@ -20,10 +25,10 @@ const flagsOf = (names: readonly SettingName[]): Options =>
   Object.fromEntries(['config', ...names.map(flagName)].map((name) => [name, { type: 'string' } as const]));
 
 /** Every setting of a pod as a flag, and `--config FILE`. */
-export const settingFlags = flagsOf(settingNames.filter((name) => !attachOnly.includes(name)));
+export const settingFlags = flagsOf(settingsOf('run'));
 
 /** The same for `flux-pod attach`. */
-export const attachFlags = flagsOf(attachSettings);
+export const attachFlags = flagsOf(settingsOf('attach'));
 
 export interface ParsedArguments {
   readonly flags: Flags;
@@ -43,7 +48,7 @@ export function parseVerbArguments(
   takes: number | 'COMMAND' = 0,
 ): ParsedArguments {
   const separator = args.indexOf('--');
-  const own = separator < 0 ? args : args.slice(0, separator);
+  const own = (separator < 0 ? args : args.slice(0, separator)).flatMap((arg) => apart(arg, options));
   const command = separator < 0 ? [] : args.slice(separator + 1);
   const help = `\`flux-pod ${verb} --help\``;
   const refuse = (why: string, hint: string) =>
@@ -74,6 +79,11 @@ export function parseVerbArguments(
   const surplus = words[takes === 'COMMAND' ? 0 : takes];
   if (surplus !== undefined) throw withoutDashes() ?? tooMany(surplus);
   return { flags: values, positionals: words, command: takes === 'COMMAND' ? command : [] };
+}
+
+function apart(arg: string, options: Options): string[] {
+  const [, flag = '', name = '', value = ''] = /^(--([^=]+))=(.*)$/s.exec(arg) ?? [];
+  return options[name]?.valueIsWord ? [flag, value] : [arg];
 }
 
 /** Where the first word is that is neither a flag nor the value of one, if no unknown flag stands before it. */

@@ -1,8 +1,9 @@
 /** The manual page flux-pod(1), of the rows that `--help` is made of, in the macros of man(7). Data in, data out. */
+import { defaultText } from '../agent/config/reference.ts';
 import { environmentName, flagName, settingNames, settings } from '../agent/config/settings.ts';
 import { ExitCode } from '../agent/errors.ts';
-import { flagForm } from './commands/help.ts';
-import { type Verb, verbs } from './verbs.ts';
+import { flagForm } from './help.ts';
+import type { Verb, Verbs } from './verb.ts';
 
 const exitCodes: Readonly<Record<keyof typeof ExitCode, string>> = {
   usage: 'a verb, a flag or COMMAND is wrong',
@@ -15,7 +16,7 @@ const exitCodes: Readonly<Record<keyof typeof ExitCode, string>> = {
   configuration: 'the configuration is wrong',
 };
 
-export function manPage(version: string): string {
+export function manPage(version: string, verbs: Verbs): string {
   const lines = [
     `.TH FLUX\\-POD 1 "" "flux\\-pod ${version}" "User Commands"`,
     '.SH NAME',
@@ -30,10 +31,12 @@ export function manPage(version: string): string {
     ...text(
       'The flags of run, attach, doctor and config. A flag wins over an environment variable, which wins over the TOML file /etc/flux-pod/config.toml (--config, FLUX_POD_CONFIG), which wins over what is detected from the pod.',
     ),
-    ...settingNames.flatMap((name) => {
-      const { meaning, default: fallback } = settings[name];
-      return item(`--${flagName(name)}, ${environmentName(name)}`, `${meaning} (default: ${fallback})`);
-    }),
+    ...settingNames.flatMap((name) =>
+      item(
+        `--${flagName(name)}, ${environmentName(name)}`,
+        `${settings[name].meaning} (default: ${defaultText(name)})`,
+      ),
+    ),
     '.SH EXIT STATUS',
     ...text('That of COMMAND, 128+N where signal N ended it. Else:'),
     ...Object.entries(exitCodes).flatMap(([name, meaning]) =>
@@ -45,13 +48,13 @@ export function manPage(version: string): string {
   return `${lines.filter((line) => line !== '').join('\n')}\n`;
 }
 
-function verbLines(name: string, { forms, flags, settings: own = [], examples, more = '' }: Verb): string[] {
+function verbLines(name: string, { forms, flags, settings: own = {}, examples, more = '' }: Verb): string[] {
   return [
     `.SS ${escaped(name)}`,
     ...Object.entries(forms).flatMap(([form, meaning]) => item(`flux-pod ${name} ${form}`.trim(), meaning)),
     ...(more === '' ? [] : ['.PP', ...text(more)]),
     ...Object.entries(flags).flatMap(([flag, about]) => item(flagForm(flag, about), about.meaning)),
-    ...(own.length === 0 ? [] : ['.PP', ...text('The SETTINGS below are flags as well.')]),
+    ...(Object.keys(own).length === 0 ? [] : ['.PP', ...text('The SETTINGS below are flags as well.')]),
     '.PP',
     'Examples:',
     '.RS 4',

@@ -1,5 +1,5 @@
 /** What of the API comes before the broker's start: its credentials are checked. The rest is loaded when the broker is on its way. */
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import type { Observations } from '../health/observations.ts';
 import type { PreparedPod } from '../lifecycle/prepare.ts';
 import type { Log } from '../log.ts';

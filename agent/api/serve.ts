@@ -1,7 +1,7 @@
 /** Brings the API up on the leader, and follows its Secret while it runs. */
 import { once } from 'node:events';
 import type { Server as TlsServer } from 'node:https';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { errnoOf } from '../errors.ts';
 import { createBlobCache } from '../flux/services/blob-cache.ts';
 import { createRateLimit } from '../http/rate-limit.ts';

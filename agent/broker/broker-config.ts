@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { parse, type TomlTable } from 'smol-toml';
 import type { HostPort } from '../address.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { tomlFault } from '../config/toml-fault.ts';
 import { ExitCode, PodError } from '../errors.ts';
-import type { Membership } from '../pod/membership.ts';
 import { operatorPaths } from '../pod/operator-paths.ts';
 import { brokerTable, conflictsWith, dropOwned, formatToml, mergeTables } from './broker-toml.ts';
+import type { Membership } from './membership.ts';
 import { offeredResources } from './offered-resources.ts';
 
 /** Hosts from which on the leader gets more I/O threads (flux-core issue 6806). */

@@ -1,5 +1,5 @@
-import type { Configuration } from '../config/resolve.ts';
-import type { Membership } from '../pod/membership.ts';
+import type { Configuration } from '../config/configuration.ts';
+import type { Membership } from './membership.ts';
 
 /** Where the broker's run-time files are. */
 export interface BrokerPaths {

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { offeredCores, readCpuAllowance } from '../pod/cpus.ts';
 import type { OfferedResources } from './broker-toml.ts';
 

@@ -1,4 +1,4 @@
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { ExitCode, PodError } from '../errors.ts';
 
 /** What the leader's broker runs when the instance is up. */

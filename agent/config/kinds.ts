@@ -43,7 +43,7 @@ export const localSocket = z.pipe(
 /** Words separated by white space, or a TOML list of them. */
 export const words = z.pipe(
   z.union([z.string(), z.array(z.string())]),
-  z.transform((value: string | string[]) =>
+  z.transform((value: string | string[]): readonly string[] =>
     typeof value === 'string' ? (value.match(/\S+/g) ?? []) : value,
   ),
 );
@@ -72,7 +72,7 @@ export const hostPort = z.pipe(
 /** Name servers in the order to be asked; the port is 53 unless given. */
 export const nameservers = z.pipe(
   words,
-  z.transform((values: string[], context) => {
+  z.transform((values: readonly string[], context): readonly HostPort[] => {
     const servers = values
       .map((value) => parseHostPort(value, 53))
       .filter((server) => server !== undefined)

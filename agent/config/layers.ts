@@ -13,6 +13,9 @@ export interface RawSetting {
 /** All that one source sets. */
 export type Layer = { readonly [Name in SettingName]?: RawSetting };
 
+/** The value that won for each setting, and where it came from; absent where no source sets it. */
+export type Sources = Layer;
+
 /** Something wrong with the configuration: the name as the user wrote it, the value, and what was expected instead. */
 export interface Problem {
   readonly name: string;

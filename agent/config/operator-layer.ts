@@ -1,14 +1,21 @@
 /** The settings that follow from what the Flux Operator has put into the pod: `flux-pod run` in place of its wait script. */
 import { existsSync } from 'node:fs';
 import { parseHostlist } from '../cluster/hostlist.ts';
+import type { PodFacts } from '../pod/facts.ts';
 import type { OperatorLayout } from '../pod/operator-layout.ts';
 import { operatorPaths } from '../pod/operator-paths.ts';
-import { defaultCurveCert } from './defaults.ts';
 import type { Layer, RawSetting } from './layers.ts';
-import type { SettingName } from './settings.ts';
+import { type SettingName, settings } from './settings.ts';
 
 /** What the sources of these settings begin with. */
 export const operatorSource = "the Operator's layout";
+
+/** The layer that is asked last: the Operator writes down names that the pod itself knows better. `layers` are those before it. */
+export function operatorLayerOf({ operator }: PodFacts, layers: readonly Layer[]): Layer {
+  if (!operator) return {};
+  const cluster = layers.map((layer) => layer.cluster?.value).find((value) => typeof value === 'string');
+  return operatorLayer(operator, cluster);
+}
 
 /** `cluster` is the Job's name. `isThere` says whether a file exists. */
 export function operatorLayer(
@@ -33,7 +40,7 @@ export function operatorLayer(
   if (/-Sbroker\.rc2_none\b/.test(text)) set('mode', 'interactive', script);
   if (layout.brokerToml.trim() !== '')
     set('brokerConfig', operatorPaths.brokerToml, operatorPaths.brokerToml);
-  if (layout.hasCertificate && !isThere(defaultCurveCert))
+  if (layout.hasCertificate && !isThere(settings.curveCert.default))
     set('curveCert', operatorPaths.certificate, operatorPaths.certificate);
   return layer;
 }

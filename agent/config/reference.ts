@@ -1,11 +1,20 @@
-import { environmentName, settingNames, settings } from './settings.ts';
+import { environmentName, type SettingName, settingNames, settings } from './settings.ts';
+
+/** The default of a setting as Markdown: `required`, `read off the pod, else ...`, a value in backquotes, or `none`. */
+export function defaultText(name: SettingName): string {
+  const { default: fallback, detected, required, shown } = settings[name];
+  if (shown !== undefined) return shown;
+  if (required) return detected ? 'read off the pod' : 'required';
+  const constant = fallback === undefined ? undefined : `\`${fallback}\``;
+  if (detected) return constant === undefined ? 'read off the pod' : `read off the pod, else ${constant}`;
+  return constant ?? 'none';
+}
 
 /** The settings as a Markdown table for docs/settings.md; `npm run docs` writes it there, and a test tells when it is stale. */
 export function settingsTable(): string {
-  const rows = settingNames.map((name) => {
-    const { default: fallback, meaning } = settings[name];
-    return `| \`${environmentName(name)}\` | ${fallback} | ${meaning} |`;
-  });
+  const rows = settingNames.map(
+    (name) => `| \`${environmentName(name)}\` | ${defaultText(name)} | ${settings[name].meaning} |`,
+  );
   return ['| setting | default | meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }
 

@@ -4,12 +4,10 @@ import { parseTopology } from '../cluster/topology.ts';
 import { messageOf } from '../errors.ts';
 import type { PodFacts } from '../pod/facts.ts';
 import { parsePodHostname } from '../pod/identity.ts';
-import type { Problem } from './layers.ts';
-import type { Sources } from './resolve.ts';
-import { environmentName, type SettingName, type SettingValues, settings } from './settings.ts';
-
-/** The source of what was read off the pod itself. */
-export const thePod = 'the pod';
+import type { SettingValues } from './configuration.ts';
+import type { Problem, Sources } from './layers.ts';
+import { thePod } from './pod-layer.ts';
+import { environmentName, type SettingName, settings } from './settings.ts';
 
 /** What must be known and is not. */
 export function missing(values: SettingValues, sources: Sources): Problem[] {

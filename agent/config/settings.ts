@@ -1,254 +1,268 @@
 /**
- * Every setting of flux-pod, once: its name, what it accepts, its default and its meaning. Flags, environment
- * variables, the TOML file, the table of docs/settings.md and the help are all derived from this list.
+ * Every setting of flux-pod, one row each: its name, its kind, its default, its meaning, and where it is read. All else follows from the
+ * rows: the type `Configuration`, flags, FLUX_POD_ variables, keys of the TOML file, docs/settings.md, the help, the manual page and
+ * completion.
  */
-import * as z from 'zod/mini';
+import type * as z from 'zod/mini';
+import { firstLabel } from '../pod/identity.ts';
 import {
-  absolutePath,
-  domainName,
-  duration,
-  hostPort,
-  label,
-  listen,
-  localSocket,
-  nameservers,
-  onFailure,
-  resources,
-  text,
-  wholeNumber,
-  words,
-} from './kinds.ts';
+  aChoice,
+  aDomain,
+  aDuration,
+  aHostPort,
+  aHostPortOrOff,
+  aLabel,
+  anAddress,
+  anInterface,
+  aPath,
+  aPort,
+  aSecret,
+  aSocket,
+  aText,
+  aWholeNumber,
+  exitOrHold,
+  type Kind,
+  nameserverList,
+  theResources,
+  wordList,
+} from './setting-kinds.ts';
 
-/** One row of the settings table. */
-interface Setting<Schema extends z.ZodMiniType> {
-  readonly schema: Schema;
-  /** Completes "expected ..." when a value is refused. */
-  readonly expected: string;
-  /** The default as the table shows it. */
-  readonly default: string;
-  readonly meaning: string;
-  /** Names a secret: a value that is refused may be the secret itself, and is not shown. */
-  readonly secret: boolean;
-  /** The values that there are, where they can be listed. */
-  readonly choices?: readonly string[];
+/** What a default can depend on: settings of the rows above its own, */
+export interface Settled {
+  readonly size: number;
+  readonly maxSize: number;
+  readonly address: string;
 }
 
-const setting = <Schema extends z.ZodMiniType>(
-  schema: Schema,
-  row: Omit<Setting<Schema>, 'schema' | 'secret'>,
-): Setting<Schema> => ({ schema, secret: false, ...row });
+/** and where the program runs. */
+export interface Surroundings {
+  /** gethostname(2) */
+  readonly hostname: string;
+  /** Whether stderr is a terminal. */
+  readonly terminal: boolean;
+}
+
+interface Row<Value> {
+  /** Without one, a setting that no source has is undefined. */
+  readonly default?: Value | ((settled: Settled, surroundings: Surroundings) => Value);
+  /** The default as the reference shows it, where that is no number and no text. */
+  readonly shown?: string;
+  readonly meaning: string;
+  /** Read off the pod (pod-layer.ts) where no source sets it. */
+  readonly detected?: true;
+  /** The default is for `flux-pod attach` alone: requirements.ts refuses a pod that lacks the value. */
+  readonly required?: true;
+  /** The verbs that read it; `run` stands for `doctor` and `config` as well. Without a list, `run` alone. */
+  readonly readBy?: readonly ('run' | 'attach')[];
+}
+
+type Setting<Schema extends z.ZodMiniType, Default> = Kind<Schema> &
+  Omit<Row<unknown>, 'default'> & { readonly default: Default };
+
+const setting = <Schema extends z.ZodMiniType, const Given extends Row<z.output<Schema>>>(
+  kind: Kind<Schema>,
+  row: Given,
+) =>
+  ({ ...kind, ...row }) as unknown as Setting<
+    Schema,
+    Given extends { default: infer Default } ? Default : undefined
+  >;
 
 /** Flux's hostlist code reads ranges of at most 1 Mi hosts (flux-core src/common/libhostlist/hostlist.c). */
 export const mostHosts = 1_048_576;
 
-const aSize = (row: { default: string; meaning: string }) =>
-  setting(wholeNumber(1, mostHosts), { expected: `a whole number from 1 to ${mostHosts}`, ...row });
+/** Hosts up to which a flat tree is chosen; the Flux Operator's own fanout. */
+const flatUpTo = 256;
 
-const aLabel = (row: { default: string; meaning: string }) =>
-  setting(label, { expected: 'a DNS label: a-z, 0-9 and inner hyphens, at most 63', ...row });
+const aSize = aWholeNumber(1, mostHosts, `a whole number from 1 to ${mostHosts}`);
 
-const aPath = (row: { default: string; meaning: string }) =>
-  setting(absolutePath, { expected: 'an absolute path', ...row });
-
-/** The path of what is mounted from a Secret. */
-const aSecret = (row: { what: string; default: string; meaning: string }) => ({
-  ...setting(absolutePath, { ...row, expected: `the absolute path of ${row.what}` }),
-  secret: true,
+const everyAddress = (port: number) => ({
+  default: ({ address }: Settled) => ({ host: address.includes(':') ? '::' : '0.0.0.0', port }),
+  shown: `\`0.0.0.0:${port}\`, in IPv6-only pods \`[::]:${port}\``,
 });
 
-const aChoice = <const Choices extends readonly [string, ...string[]]>(
-  choices: Choices,
-  row: { default: string; meaning: string },
-) => setting(z.enum(choices), { expected: `one of ${choices.join(', ')}`, choices, ...row });
-
 export const settings = {
-  size: aSize({
-    default: 'required',
+  size: setting(aSize, {
+    default: 1,
+    required: true,
     meaning: 'pods that the instance starts with; also its quorum unless `MIN_SIZE` says less',
   }),
-  minSize: aSize({ default: 'size', meaning: 'brokers that must be online before the program starts' }),
-  maxSize: aSize({
-    default: 'size',
+  minSize: setting(aSize, {
+    default: ({ size }) => size,
+    shown: 'size',
+    meaning: 'brokers that must be online before the program starts',
+  }),
+  maxSize: setting(aSize, {
+    default: ({ size }) => size,
+    shown: 'size',
     meaning: 'hosts that the configuration names: how far the instance can grow',
   }),
-  cluster: aLabel({
-    default: 'read off the pod',
+  cluster: setting(aLabel, {
+    default: (_, { hostname }) => firstLabel(hostname),
+    detected: true,
+    required: true,
     meaning: "the Job's name, the part of the hostname before the index",
   }),
-  service: aLabel({ default: 'read off the pod', meaning: 'the headless Service that publishes the pods' }),
-  namespace: aLabel({ default: 'read off the pod', meaning: 'the namespace of the Service' }),
-  domain: setting(domainName, {
-    expected: 'a domain name',
-    default: 'read off the pod, else `cluster.local`',
+  service: setting(aLabel, {
+    detected: true,
+    meaning: 'the headless Service that publishes the pods',
+  }),
+  namespace: setting(aLabel, { detected: true, meaning: 'the namespace of the Service' }),
+  domain: setting(aDomain, {
+    default: 'cluster.local',
+    detected: true,
     meaning: "the cluster's domain: the end of `CLUSTER-INDEX.SERVICE.NAMESPACE.svc.DOMAIN`",
   }),
-  index: setting(wholeNumber(0, mostHosts - 1), {
-    expected: 'a whole number from 0',
-    default: 'read off the pod',
+  index: setting(aWholeNumber(0, mostHosts - 1), {
+    default: 0,
+    detected: true,
+    required: true,
     meaning: 'the completion index of this pod: `JOB_COMPLETION_INDEX`, else the end of the hostname',
   }),
-  address: setting(z.union([z.ipv4(), z.ipv6()]), {
-    expected: 'an IPv4 or IPv6 address',
-    default: 'read off the pod',
+  address: setting(anAddress, {
+    default: '',
+    detected: true,
+    required: true,
     meaning: "the pod's own address, which the broker binds to",
   }),
-  interface: setting(z.string().check(z.regex(/^[^\s/:]{1,15}$/)), {
-    expected: 'the name of a network interface',
-    default: "the one that holds the pod's address",
+  interface: setting(anInterface, {
+    detected: true,
+    shown: "the one that holds the pod's address",
     meaning: 'the network interface whose address the broker binds to',
   }),
-  port: setting(wholeNumber(1, 65_535), {
-    expected: 'a port from 1 to 65535',
-    default: '`8050`',
-    meaning: 'the overlay port, the same in all pods',
-  }),
-  mode: aChoice(['start', 'submit', 'batch', 'interactive'], {
-    default: '`start`',
+  port: setting(aPort, { default: 8050, meaning: 'the overlay port, the same in all pods' }),
+  mode: setting(aChoice('start', 'submit', 'batch', 'interactive'), {
+    default: 'start',
     meaning:
       '`start`: COMMAND is the initial program of the instance; `submit`: COMMAND is one job over all nodes, watched; ' +
       '`batch`: each line of COMMAND is a job; `interactive`: no COMMAND, the instance stays up',
   }),
-  tasks: setting(wholeNumber(1, 2 ** 31 - 1), {
-    expected: 'a whole number from 1',
-    default: 'one a node',
+  tasks: setting(aWholeNumber(1, 2 ** 31 - 1), {
+    shown: 'one a node',
     meaning: 'tasks of the job that `submit` makes',
   }),
-  curveCert: aSecret({
-    what: 'a file, such as /etc/flux-pod/curve/curve.cert',
-    default: '`/etc/flux-pod/curve/curve.cert`',
+  curveCert: setting(aSecret('a file, such as /etc/flux-pod/curve/curve.cert'), {
+    default: '/etc/flux-pod/curve/curve.cert',
     meaning:
       'the CURVE certificate as mounted from the Secret; flux-pod copies it to a private file. Required when more than one host is named',
   }),
-  topo: setting(text, {
-    expected: 'kary:K, mincrit, mincrit:K, binomial or custom (flat)',
-    default: '`custom` up to 256 hosts, else `kary:128`',
+  topo: setting(aText('kary:K, mincrit, mincrit:K, binomial or custom (flat)'), {
+    default: ({ maxSize }) => (maxSize <= flatUpTo ? 'custom' : 'kary:128'),
+    shown: `\`custom\` up to ${flatUpTo} hosts, else \`kary:128\``,
     meaning: 'the topology of the tree-based overlay network',
   }),
-  resources: setting(resources, {
-    expected: 'auto, discover, cores=N, "cores=N gpus=M", or the absolute path of an RFC 20 R file',
-    default: '`auto`',
+  resources: setting(theResources, {
+    default: { from: 'auto' },
+    shown: '`auto`',
     meaning:
       'what each pod offers to jobs. `auto`: the cores and GPUs of the leader’s pod, as its cpuset and CPU limit allow, in every pod; ' +
       '`discover`: what hwloc finds in each (a pod that is replaced then offers nothing any more); `cores=N gpus=M`: that many; a path: an R (RFC 20) for all hosts',
   }),
-  hosts: setting(text, {
-    expected: 'an RFC 29 hostlist',
-    default: 'none',
+  hosts: setting(aText('an RFC 29 hostlist'), {
     meaning: "bursting: all hosts of the instance in rank order, in place of the cluster's own",
   }),
-  leader: setting(hostPort, {
-    expected: 'HOST:PORT',
-    default: 'none',
+  leader: setting(aHostPort, {
     meaning: 'bursting: where the lead broker outside this cluster is reached',
   }),
-  nameservers: setting(nameservers, {
-    expected: 'addresses, each ADDRESS or ADDRESS:PORT',
-    default: '`/etc/resolv.conf`',
+  nameservers: setting(nameserverList, {
+    shown: '`/etc/resolv.conf`',
     meaning: 'name servers to ask for the parent',
   }),
-  peerTimeout: setting(duration, {
-    expected: 'an RFC 23 duration such as 90s, 10m or 1.5h',
-    default: 'none',
+  peerTimeout: setting(aDuration('90s, 10m or 1.5h'), {
     meaning: 'give up waiting for the parent after this long, with exit code 69',
   }),
-  flux: aPath({
-    default: '`PATH`, `/opt/flux/bin`, `/mnt/flux/view/bin`, `/usr/local/bin`, `/usr/bin`',
+  flux: setting(aPath, {
+    shown: '`PATH`, `/opt/flux/bin`, `/mnt/flux/view/bin`, `/usr/local/bin`, `/usr/bin`',
     meaning: 'the `flux` to run, or the prefix or bin directory that holds it',
   }),
-  brokerOptions: setting(words, {
-    expected: 'words separated by white space',
-    default: 'none',
+  brokerOptions: setting(wordList, {
+    default: [],
+    shown: 'none',
     meaning: 'more options for `flux broker`, such as `-Scron.directory=/etc/cron`',
   }),
-  brokerConfig: aPath({ default: 'none', meaning: 'a TOML file merged into broker.toml' }),
-  dir: aPath({
-    default: '`/run/flux-pod`, else a private directory in `/tmp`',
+  brokerConfig: setting(aPath, { meaning: 'a TOML file merged into broker.toml' }),
+  dir: setting(aPath, {
+    shown: '`/run/flux-pod`, else a private directory in `/tmp`',
     meaning: 'run-time files: broker.toml, the certificate, and the socket at `DIR/run/local`',
+    readBy: ['run', 'attach'],
   }),
-  stateDir: aPath({ default: 'none', meaning: "the leader's persistent state (Flux's `statedir`)" }),
-  hooks: aPath({
-    default: '`/etc/flux-pod/hooks.d`',
+  stateDir: setting(aPath, { meaning: "the leader's persistent state (Flux's `statedir`)" }),
+  hooks: setting(aPath, {
+    default: '/etc/flux-pod/hooks.d',
     meaning: 'executables named after their stage: `init`, `pre`, `leader-pre`, `follower-pre`, `post`',
   }),
-  http: setting(listen, {
-    expected: 'HOST:PORT or off',
-    default: '`0.0.0.0:8051`, in IPv6-only pods `[::]:8051`',
+  http: setting(aHostPortOrOff, {
+    ...everyAddress(8051),
     meaning:
       'where probes, status and metrics are served over HTTP; `off`: only to `flux-pod` itself in the container',
+    readBy: ['run', 'attach'],
   }),
-  api: aChoice(['on', 'off'], {
-    default: '`off`',
+  api: setting(aChoice('on', 'off'), {
+    default: 'off',
     meaning: '`on`: the leader serves the REST API and the web page',
   }),
-  apiListen: setting(hostPort, {
-    expected: 'HOST:PORT',
-    default: '`0.0.0.0:8052`, in IPv6-only pods `[::]:8052`',
+  apiListen: setting(aHostPort, {
+    ...everyAddress(8052),
     meaning:
       'where the API is served: a port of its own, so that its clients never stand in the way of the probes',
   }),
-  apiTokens: aSecret({
-    what: 'a directory, such as /etc/flux-pod/api',
-    default: 'none',
+  apiTokens: setting(aSecret('a directory, such as /etc/flux-pod/api'), {
     meaning:
       'the mounted Secret with the tokens of the API: a directory with the files `read` and `write`, one token a line, watched for ' +
       'changes. Required unless the API listens on a loopback address only',
   }),
-  apiTlsCert: aSecret({
-    what: 'a file, such as /etc/flux-pod/tls/tls.crt',
-    default: 'none',
+  apiTlsCert: setting(aSecret('a file, such as /etc/flux-pod/tls/tls.crt'), {
     meaning: 'the certificate with which the API speaks TLS, as PEM; watched for changes',
   }),
-  apiTlsKey: aSecret({
-    what: 'a file, such as /etc/flux-pod/tls/tls.key',
-    default: 'none',
+  apiTlsKey: setting(aSecret('a file, such as /etc/flux-pod/tls/tls.key'), {
     meaning: 'the private key of that certificate',
   }),
-  apiRate: setting(wholeNumber(1, 1_000_000), {
-    expected: 'a whole number from 1',
-    default: '`2000`',
+  apiRate: setting(aWholeNumber(1, 1_000_000), {
+    default: 2000,
     meaning: 'requests a second that the API takes from one token, and twice as many at once',
   }),
-  ready: aChoice(['up', 'joined', 'run'], {
-    default: '`run`',
+  ready: setting(aChoice('up', 'joined', 'run'), {
+    default: 'run',
     meaning:
       'what readiness means: `up`: the agent supervises a broker; `joined`: the broker has joined; `run`: the leader also runs its program',
+    readBy: ['run', 'attach'],
   }),
-  grace: setting(duration, {
-    expected: 'an RFC 23 duration such as 25s',
-    default: '`25s`',
+  grace: setting(aDuration('25s'), {
+    default: 25,
+    shown: '`25s`',
     meaning:
       'how long an orderly stop may take before the broker is killed; a little less than the terminationGracePeriodSeconds of the pod',
   }),
-  socket: setting(localSocket, {
-    expected: 'local://PATH or an absolute path, of at most 107 bytes',
-    default: '`FLUX_URI`, `/mnt/flux/config/run/flux/local`, `/run/flux/local`',
+  socket: setting(aSocket, {
+    shown: '`FLUX_URI`, `/mnt/flux/config/run/flux/local`, `/run/flux/local`',
     meaning: "`attach`: the local socket of somebody else's broker",
+    readBy: ['attach'],
   }),
-  linger: setting(duration, {
-    expected: 'an RFC 23 duration such as 30s',
-    default: "for ever, or until the Flux Operator's wait script has ended",
+  linger: setting(aDuration('30s'), {
+    shown: "for ever, or until the Flux Operator's wait script has ended",
     meaning: '`attach`: how long it waits for a broker that has gone to come back, before it ends with 0',
+    readBy: ['attach'],
   }),
-  onFailure: setting(onFailure, {
-    expected: 'exit, hold or hold:DURATION',
-    default: '`exit`',
+  onFailure: setting(exitOrHold, {
+    default: { hold: false },
+    shown: '`exit`',
     meaning:
       '`hold`: keep a failed pod for a person to look into, until `flux-pod release`; `hold:1h`: for that long at most',
   }),
-  logLevel: aChoice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-    default: '`info`',
+  logLevel: setting(aChoice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), {
+    default: 'info',
     meaning: "what the agent's log tells; the broker's log follows it",
+    readBy: ['run', 'attach'],
   }),
-  logFormat: aChoice(['json', 'text'], {
-    default: '`text` on a terminal, else `json`',
+  logFormat: setting(aChoice('json', 'text'), {
+    default: (_, { terminal }) => (terminal ? 'text' : 'json'),
+    shown: '`text` on a terminal, else `json`',
     meaning: "how the agent's log is written, on stderr",
+    readBy: ['run', 'attach'],
   }),
 } as const;
 
 export type SettingName = keyof typeof settings;
-
-/** What was set, typed; defaults are not in it yet. */
-export type SettingValues = { [Name in SettingName]?: z.output<(typeof settings)[Name]['schema']> };
 
 export const settingNames = Object.keys(settings) as SettingName[];
 
@@ -262,11 +276,6 @@ export const flagName = (name: SettingName): string => tomlName(name).replaceAll
 export const tomlName = (name: SettingName): string =>
   name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** Reads one value by the schema of its setting: `{ value }`, or undefined when it is not what was expected. */
-export function readSetting<Name extends SettingName>(
-  name: Name,
-  raw: unknown,
-): { value: SettingValues[Name] } | undefined {
-  const result = z.safeParse(settings[name].schema, raw);
-  return result.success ? { value: result.data as SettingValues[Name] } : undefined;
-}
+/** The settings that `run`, or `attach`, reads. */
+export const settingsOf = (verb: 'run' | 'attach'): readonly SettingName[] =>
+  settingNames.filter((name) => (settings[name].readBy ?? ['run']).includes(verb));

@@ -1,12 +1,12 @@
 /** What the agent knows about its pod: set as things happen, read by whoever asks. A probe does no work of its own. */
 
 import type { HostPort } from '../address.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Membership } from '../broker/membership.ts';
+import type { Configuration } from '../config/configuration.ts';
 import type { Obstacle } from '../dns/obstacle.ts';
 import type { OverlayHealth } from '../flux/services/overlay.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
 import { instant } from '../instant.ts';
-import type { Membership } from '../pod/membership.ts';
 import type { PhaseRecord } from '../pod/phase.ts';
 
 /** One broker process, from its start to its end. Times are milliseconds since 1970. */

@@ -1,7 +1,7 @@
 /** `/status`: all that the agent knows, as JSON. Nothing in it is a secret. */
 
 import { formatHostlist } from '../cluster/hostlist.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { instant } from '../instant.ts';
 import { firstLabel, parsePodHostname } from '../pod/identity.ts';
 import { answers, type Observations, parentSilentSince, phaseOf, stateOf } from './observations.ts';

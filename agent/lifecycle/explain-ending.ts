@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
+import type { Membership } from '../broker/membership.ts';
 import type { Ending } from '../broker/process.ts';
 import type { Configuration } from '../config/resolve.ts';
 import { ExitCode, errnoOf, PodError } from '../errors.ts';
-import type { Membership } from '../pod/membership.ts';
 import { type BrokerTrace, startFailureOf } from './start-failure.ts';
 
 /** The exit code of a broker that could not start. */

@@ -1,13 +1,13 @@
 /** Finds where this pod's parent listens, as long as it takes or as long as FLUX_POD_PEER_TIMEOUT says. */
 
 import { existsSync } from 'node:fs';
+import type { Membership, Parent } from '../broker/membership.ts';
 import type { AwaitOptions, Found } from '../dns/await-parent.ts';
-import { systemNameservers } from '../dns/resolv-conf.ts';
 import { ExitCode, PodError } from '../errors.ts';
 import type { Observations } from '../health/observations.ts';
 import { longestTimerMs } from '../instant.ts';
 import type { Log } from '../log.ts';
-import type { Membership, Parent } from '../pod/membership.ts';
+import { systemNameservers } from '../pod/resolv-conf.ts';
 
 export interface Search {
   readonly parent: Parent;

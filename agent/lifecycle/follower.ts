@@ -7,13 +7,14 @@
  *          |               +-replaced--+-----------+
  *          +---- backoff <---- lost ---+-----------+
  */
-import type { Ending } from '../broker/process.ts';
+
 import type { HostPort } from '../address.ts';
+import type { Membership } from '../broker/membership.ts';
+import type { Ending } from '../broker/process.ts';
 import type { Configuration } from '../config/resolve.ts';
 import { pauseMs } from '../dns/pace.ts';
 import type { Instant } from '../instant.ts';
 import type { Announcement } from '../parent-link/message.ts';
-import type { Membership } from '../pod/membership.ts';
 import { whileStarting } from './broker-start.ts';
 import type { Command, Deadline, Deadlines, Event, Machine, Step } from './machine.ts';
 import { type Outcome, stoppedOutcome, toldOutcome, unknownOutcome } from './outcome.ts';

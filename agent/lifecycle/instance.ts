@@ -1,6 +1,7 @@
 /** Who a broker is, as it says itself: for an agent that has not started it (flux-broker-attributes(7)). */
 
 import { type HostPort, parseHostPort } from '../address.ts';
+import type { Membership, Parent } from '../broker/membership.ts';
 import { parseHostlist } from '../cluster/hostlist.ts';
 import { createTopology, parseTopology, type Tree } from '../cluster/topology.ts';
 import type { RpcOptions } from '../flux/channel.ts';
@@ -10,7 +11,6 @@ import { getAttr } from '../flux/services/attr.ts';
 import { getState } from '../flux/services/state-machine.ts';
 import { instant } from '../instant.ts';
 import { firstLabel } from '../pod/identity.ts';
-import type { Membership, Parent } from '../pod/membership.ts';
 import type { WatchedBroker } from './reporting.ts';
 
 export interface Instance {

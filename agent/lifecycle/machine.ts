@@ -2,8 +2,9 @@
  * The events and commands of the state machines leader.ts and follower.ts, and the loop that runs one. A machine decides and does nothing: the
  * same state, event and time always give the same next state and commands. The shell (supervise.ts, reach-parent.ts) does and decides nothing.
  */
-import type { Ending } from '../broker/process.ts';
+
 import type { HostPort } from '../address.ts';
+import type { Ending } from '../broker/process.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
 import { type Instant, instant, longestTimerMs } from '../instant.ts';
 import type { LogLevel } from '../log.ts';

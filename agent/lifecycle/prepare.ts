@@ -4,11 +4,11 @@ import { type CertificateInUse, useCertificate } from '../broker/certificate-in-
 import { brokerArguments } from '../broker/command-line.ts';
 import { readMountedCertificate } from '../broker/curve-file.ts';
 import { environmentFor, findFlux } from '../broker/find-flux.ts';
+import { instanceName, type Membership, membershipOf } from '../broker/membership.ts';
 import { initialProgram } from '../broker/program.ts';
 import { linkFromOperatorSocket, type RunDirectory, writePrivate } from '../broker/run-directory.ts';
 import type { Configuration } from '../config/resolve.ts';
 import type { Log } from '../log.ts';
-import { instanceName, type Membership, membershipOf } from '../pod/membership.ts';
 
 /** All that is needed to start this pod's broker, again and again. */
 export interface PreparedPod {

@@ -1,7 +1,8 @@
 /** One broker process of this pod, from its start to its exit. Decides nothing: what happens is an event. */
+
+import type { HostPort } from '../address.ts';
 import { type BrokerProcess, startBroker } from '../broker/process.ts';
 import { findProgram } from '../broker/processes.ts';
-import type { HostPort } from '../address.ts';
 import type { LogLine } from '../flux/services/log.ts';
 import { addRemark, stateOf } from '../health/observations.ts';
 import { explainEnding, watchSocket } from './explain-ending.ts';

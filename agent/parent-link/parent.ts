@@ -4,9 +4,9 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Membership } from '../broker/membership.ts';
 import type { Extension } from '../health/server.ts';
 import type { Hold } from '../http/connection-limits.ts';
-import type { Membership } from '../pod/membership.ts';
 import { within } from '../within.ts';
 import type { Signer } from './key.ts';
 import {

@@ -1,5 +1,5 @@
-import { parseResolvConf } from '../dns/resolv-conf.ts';
 import type { InterfaceAddress, PodFacts } from './facts.ts';
+import { parseResolvConf } from './resolv-conf.ts';
 
 /** What can be read off a pod about itself; what the pod does not tell is absent. */
 export interface ReadIdentity {
@@ -13,7 +13,7 @@ export interface ReadIdentity {
 }
 
 /**
- * Reads the pod's identity: index and cluster off `JOB_COMPLETION_INDEX` and the hostname, Service, namespace and
+ * Reads the pod's identity: index and cluster off the hostname, Service, namespace and
  * domain off the FQDN that the kubelet writes into /etc/hosts (and under `setHostnameAsFQDN` off the hostname),
  * else off the search list of resolv.conf and the service account.
  * Never off the pod's metadata.name, which is truncated. `chosenInterface` narrows the search for the address.
@@ -23,13 +23,11 @@ export function readIdentity(facts: PodFacts, chosenInterface?: string): ReadIde
   const own = ownHostsEntry(facts);
   const fqdn = parsePodFqdn(own?.fqdn ?? '') ?? parsePodFqdn(facts.hostname);
   const searched = parseSearchList(facts.resolvConf);
-  const index = parseIndex(facts.completionIndex) ?? name?.index;
   const namespace = fqdn?.namespace ?? searched?.namespace ?? (facts.namespaceFile.trim() || undefined);
   const domain = fqdn?.domain ?? searched?.domain;
   const held = ownAddress(facts.interfaces, own?.addresses ?? [], chosenInterface);
   return {
-    ...(index !== undefined && { index }),
-    ...(name && { cluster: name.cluster }),
+    ...name,
     ...(fqdn && { service: fqdn.service }),
     ...(namespace && { namespace }),
     ...(domain && { domain }),
@@ -62,10 +60,6 @@ function parseSearchList(resolvConf: string): { namespace: string; domain: strin
     if (match?.[1] && match[2]) return { namespace: match[1], domain: match[2] };
   }
   return undefined;
-}
-
-function parseIndex(text: string | undefined): number | undefined {
-  return text !== undefined && /^(0|[1-9]\d{0,6})$/.test(text) ? Number(text) : undefined;
 }
 
 /** The lines of /etc/hosts (hosts(5)) that name this pod; a dual-stack pod has one a family, the primary first. */

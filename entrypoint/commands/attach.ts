@@ -1,18 +1,28 @@
 import { messageOf } from '../../agent/errors.ts';
-import { attach as attachTo, isScriptOver } from '../../agent/lifecycle/attach.ts';
+import { attach as attachToBroker, isScriptOver } from '../../agent/lifecycle/attach.ts';
 import { lastWords, writeTerminationLog } from '../../agent/lifecycle/termination-log.ts';
 import { createLog } from '../../agent/log.ts';
 import { firstLabel } from '../../agent/pod/identity.ts';
 import { printableLines } from '../../agent/printable.ts';
-import { attachFlags, parseVerbArguments } from '../arguments.ts';
+import { attachFlags, type ParsedArguments } from '../arguments.ts';
 import { configureAttachment } from '../configure.ts';
+import type { Verb } from '../verb.ts';
 
 /**
  * `flux-pod attach [--socket URI|PATH] [FLAGS]`: probes, status and metrics of a broker in this pod that somebody else starts. Starts
  * nothing. Resolves to 143 after SIGTERM, to 0 when the broker has gone for good.
  */
-export async function attach(args: readonly string[]): Promise<number> {
-  const { flags } = parseVerbArguments('attach', args, attachFlags);
+export const attach: Verb = {
+  forms: {
+    '[--socket PATH] [FLAGS]': 'probes, status and metrics of a broker that another program starts',
+  },
+  flags: {},
+  settings: attachFlags,
+  examples: ['flux-pod attach', 'flux-pod attach --socket /mnt/flux/config/run/flux/local'],
+  run: attachTo,
+};
+
+async function attachTo({ flags }: ParsedArguments): Promise<number> {
   const resolution = await configureAttachment(flags, process.env).catch(excused);
   if (!resolution) return 0;
   const { configuration } = resolution;
@@ -21,7 +31,7 @@ export async function attach(args: readonly string[]): Promise<number> {
     format: configuration.logFormat,
     base: { pod: firstLabel(configuration.hostname) },
   });
-  const outcome = await attachTo(configuration, log);
+  const outcome = await attachToBroker(configuration, log);
   await log.open();
   writeTerminationLog(outcome);
   return outcome.code;

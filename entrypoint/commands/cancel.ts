@@ -1,11 +1,20 @@
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { printableLines } from '../../agent/printable.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import type { ParsedArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
+import { jobIds, type Verb } from '../verb.ts';
 
 /** `flux-pod cancel ID...`: cancels jobs; says of each that cannot be cancelled why. */
-export async function cancel(args: readonly string[]): Promise<number> {
-  const { flags, positionals } = parseVerbArguments('cancel', args, clientFlags, Number.POSITIVE_INFINITY);
+export const cancel: Verb = {
+  forms: { 'ID...': 'cancels jobs' },
+  flags: clientFlags,
+  words: jobIds,
+  takes: Number.POSITIVE_INFINITY,
+  examples: ['flux-pod cancel f2qx7SvB'],
+  run: cancelJobs,
+};
+
+async function cancelJobs({ flags, positionals }: ParsedArguments): Promise<number> {
   if (positionals.length === 0)
     throw new PodError(ExitCode.usage, 'Cannot cancel: ID is missing', {
       hint: '`flux-pod jobs` lists the jobs.',

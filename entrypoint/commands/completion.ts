@@ -1,7 +1,7 @@
 import { flagName, settingNames, settings } from '../../agent/config/settings.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { parseVerbArguments } from '../arguments.ts';
-import { jobIds, type Verb, verbs } from '../verbs.ts';
+import type { ParsedArguments } from '../arguments.ts';
+import { jobIds, type Verb, type Verbs } from '../verb.ts';
 
 type Words = readonly string[] | typeof jobIds;
 
@@ -19,7 +19,7 @@ interface CompletedVerb {
   readonly words: Words;
 }
 
-const flagsOf = ({ flags, settings: own = [] }: Verb): CompletedFlag[] => [
+const flagsOf = ({ flags, settings: own = {} }: Verb): CompletedFlag[] => [
   ...Object.entries(flags).map(
     ([long, { short, type, choices, value }]): CompletedFlag => ({
       long,
@@ -27,18 +27,17 @@ const flagsOf = ({ flags, settings: own = [] }: Verb): CompletedFlag[] => [
       values: type === 'boolean' ? undefined : value === 'ID' ? jobIds : (choices ?? []),
     }),
   ),
-  ...own.map((long) => {
+  ...Object.keys(own).map((long) => {
     const name = settingNames.find((candidate) => flagName(candidate) === long);
     return { long, values: (name && settings[name].choices) ?? [] };
   }),
 ];
 
-const completed: readonly CompletedVerb[] = [
+const completedVerbs = (verbs: Verbs): readonly CompletedVerb[] => [
   ...Object.entries(verbs).map(([name, verb]) => ({ name, flags: flagsOf(verb), words: verb.words ?? [] })),
   { name: 'help', flags: [], words: Object.keys(verbs) },
   { name: 'version', flags: [], words: [] },
 ];
-const names = completed.map(({ name }) => name).join(' ');
 
 /** Prints the ids of jobs, and nothing where neither a broker nor an API is. */
 const listJobs = (program: string): string =>
@@ -50,7 +49,12 @@ const dashed = ({ long, short }: CompletedFlag): string[] => [
 ];
 
 /** The branches of a `case "VERB FLAG"`, and then of VERB alone: `write` makes the line for some words. */
-function branches(write: (words: string) => string, program: string, nothing: string): string {
+function branches(
+  completed: readonly CompletedVerb[],
+  write: (words: string) => string,
+  program: string,
+  nothing: string,
+): string {
   const line = (words: Words, more: readonly string[] = []): string =>
     write([...(words === jobIds ? [`$(${listJobs(program)})`] : words), ...more].join(' '));
   const lines = completed.flatMap(({ name, flags, words }) => [
@@ -68,8 +72,10 @@ function branches(write: (words: string) => string, program: string, nothing: st
   return lines.join('\n');
 }
 
-const scripts: Readonly<Record<string, () => string>> = {
-  bash: () => `# eval "$(flux-pod completion bash)"
+type Script = (completed: readonly CompletedVerb[], names: string) => string;
+
+const scripts = {
+  bash: (completed, names) => `# eval "$(flux-pod completion bash)"
 _flux_pod() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} i
   if [ "$COMP_CWORD" = 1 ]; then COMPREPLY=($(compgen -W "${names}" -- "$word")); return; fi
@@ -78,23 +84,23 @@ _flux_pod() {
   [ "$before" != = ] || before=\${COMP_WORDS[COMP_CWORD-2]}
   [ "$word" != = ] || word=
   case "\${COMP_WORDS[1]} $before" in
-${branches((words) => `COMPREPLY=($(compgen -W "${words}" -- "$word"))`, `"\${COMP_WORDS[0]}"`, 'return')}
+${branches(completed, (words) => `COMPREPLY=($(compgen -W "${words}" -- "$word"))`, `"\${COMP_WORDS[0]}"`, 'return')}
   esac
 }
 complete -o default -F _flux_pod flux-pod
 `,
-  zsh: () => `#compdef flux-pod
+  zsh: (completed, names) => `#compdef flux-pod
 # eval "$(flux-pod completion zsh)"
 _flux_pod() {
   if (( CURRENT == 2 )); then compadd ${names}; return; fi
   if (( \${words[(i)--]} < CURRENT )); then _normal; return; fi
   case "$words[2] $words[CURRENT-1]" in
-${branches((words) => `compadd -- ${words}`, '$words[1]', '_files')}
+${branches(completed, (words) => `compadd -- ${words}`, '$words[1]', '_files')}
   esac
 }
 compdef _flux_pod flux-pod
 `,
-  fish: () => `# flux-pod completion fish | source
+  fish: (completed, names) => `# flux-pod completion fish | source
 complete -c flux-pod -f -n __fish_use_subcommand -a '${names}'
 ${completed
   .flatMap(({ name, flags, words }) => {
@@ -115,17 +121,31 @@ ${completed
   })
   .join('\n')}
 `,
-};
+} as const satisfies Readonly<Record<string, Script>>;
 
 /** `flux-pod completion bash|zsh|fish`: what makes that shell complete verbs, flags, their values, and ids of jobs. */
-export async function completion(args: readonly string[]): Promise<number> {
-  const [shell = ''] = parseVerbArguments('completion', args, {}, 1).positionals;
-  const script = Object.hasOwn(scripts, shell) ? scripts[shell] : undefined;
-  if (!script)
+export const completion: Verb = {
+  forms: { 'bash|zsh|fish': 'completion for that shell' },
+  flags: {},
+  takes: 1,
+  words: Object.keys(scripts),
+  examples: ['eval "$(flux-pod completion bash)"', 'flux-pod completion fish | source'],
+  more: 'Job ids are asked for where a broker or FLUX_POD_API_URL is.\n',
+  run: printScript,
+};
+
+async function printScript(
+  { positionals: [shell = ''] }: ParsedArguments,
+  loadVerbs: () => Promise<Verbs>,
+): Promise<number> {
+  if (!isShell(shell))
     throw new PodError(
       ExitCode.usage,
       `Cannot complete for "${shell}": expected one of ${Object.keys(scripts).join(', ')}`,
     );
-  process.stdout.write(script());
+  const completed = completedVerbs(await loadVerbs());
+  process.stdout.write(scripts[shell](completed, completed.map(({ name }) => name).join(' ')));
   return 0;
 }
+
+const isShell = (word: string): word is keyof typeof scripts => Object.hasOwn(scripts, word);

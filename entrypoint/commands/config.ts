@@ -1,21 +1,28 @@
 import { brokerConfig } from '../../agent/broker/broker-config.ts';
+import { membershipOf } from '../../agent/broker/membership.ts';
 import { runDirectoryAt } from '../../agent/broker/run-directory.ts';
-import { environmentName, type SettingName, settingNames, settings } from '../../agent/config/settings.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
-import { type Flag, parseVerbArguments, settingFlags } from '../arguments.ts';
+import { defaultText } from '../../agent/config/reference.ts';
+import { environmentName, type SettingName, settingNames } from '../../agent/config/settings.ts';
+import { type ParsedArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';
 import { findRunDirectory } from '../running-pod.ts';
-
-export const configFlags = {
-  check: { type: 'boolean', meaning: 'prints nothing but what is wrong' },
-} as const satisfies Record<string, Flag>;
+import type { Verb } from '../verb.ts';
 
 /**
  * `flux-pod config [--check] [FLAGS]`: every setting with its value and source, then the broker.toml that follows from
  * them, with the paths of the running agent, or those that it would take. Starts nothing, writes nothing, asks no name server.
  */
-export async function config(args: readonly string[]): Promise<number> {
-  const { flags } = parseVerbArguments('config', args, { ...settingFlags, ...configFlags });
+export const config: Verb = {
+  forms: { '[--check] [FLAGS]': 'every setting with its source, and the broker.toml' },
+  flags: {
+    check: { type: 'boolean', meaning: 'prints nothing but what is wrong' },
+  },
+  settings: settingFlags,
+  examples: ['flux-pod config', 'flux-pod config --check'],
+  run: showConfig,
+};
+
+async function showConfig({ flags }: ParsedArguments): Promise<number> {
   const { configuration, sources } = await configure(flags, process.env);
   const membership = membershipOf(configuration);
   const directory = runDirectoryAt(configuration.dir ?? (await findRunDirectory(flags, process.env)).path);
@@ -48,7 +55,7 @@ export async function config(args: readonly string[]): Promise<number> {
 function show(value: unknown, name: SettingName): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '-';
   if (Array.isArray(value)) return value.join(' ');
-  return typeof value === 'object' ? settings[name].default.replaceAll('`', '') : String(value);
+  return typeof value === 'object' ? defaultText(name).replaceAll('`', '') : String(value);
 }
 
 function aligned(rows: readonly (readonly string[])[]): string[] {

@@ -2,15 +2,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { type Flag, parseVerbArguments } from '../arguments.ts';
-
-export const demoFlags = {
-  size: { type: 'string', default: '4', value: 'N', meaning: 'number of pods (default: 4)' },
-  web: {
-    type: 'boolean',
-    meaning: 'serves the API and the web page; without COMMAND it stays up, with sample jobs',
-  },
-} as const satisfies Record<string, Flag>;
+import type { ParsedArguments } from '../arguments.ts';
+import type { Verb } from '../verb.ts';
 
 /** What is asked of a demo. */
 export interface DemoRequest {
@@ -25,13 +18,26 @@ export interface DemoBundle {
   readonly demo: (request: DemoRequest) => Promise<number>;
 }
 
+export const demo: Verb = {
+  forms: { '[--size N] [-- COMMAND]': 'a MiniCluster on this machine, without Kubernetes or root' },
+  flags: {
+    size: { type: 'string', default: '4', value: 'N', meaning: 'number of pods (default: 4)' },
+    web: {
+      type: 'boolean',
+      meaning: 'serves the API and the web page; without COMMAND it stays up, with sample jobs',
+    },
+  },
+  takes: 'COMMAND',
+  examples: ['flux-pod demo', 'flux-pod demo --web', 'flux-pod demo --size 8 -- flux run -N8 hostname'],
+  more: 'It is part of a checkout. Images and installations have no demo.\n',
+  run: loadDemo,
+};
+
 /**
- * `flux-pod demo [--size N] [--web] [-- COMMAND...]`: a MiniCluster of N pods as processes on this machine's loopback addresses.
- * Exits with the leader's code, or with 128+N after signal N. It is a bundle of its own, because it brings a stand-in for Flux along:
- * images and installations do without.
+ * A MiniCluster of N pods as processes on this machine's loopback addresses. Exits with the leader's code, or with 128+N after signal N.
+ * It is a bundle of its own, because it brings a stand-in for Flux along: images and installations do without.
  */
-export async function demo(args: readonly string[]): Promise<number> {
-  const { flags, command } = parseVerbArguments('demo', args, demoFlags, 'COMMAND');
+async function loadDemo({ flags, command }: ParsedArguments): Promise<number> {
   const request = { size: sizeOf(String(flags.size)), web: flags.web === true, command };
   const here = dirname(process.argv[1] ?? '');
   const bundle = join(here, 'demo.cjs');

@@ -1,21 +1,16 @@
 import { resolve } from 'node:path';
+import { membershipOf } from '../../agent/broker/membership.ts';
 import { type SettingName, settings } from '../../agent/config/settings.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
 import { printable, printableLines } from '../../agent/printable.ts';
-import { type Flag, parseVerbArguments, settingFlags } from '../arguments.ts';
+import { type ParsedArguments, settingFlags } from '../arguments.ts';
 import { configure } from '../configure.ts';
 import { makeBundle } from '../doctor/bundle.ts';
 import { examine, type Finding } from '../doctor/checks.ts';
 import { usualBundles, writeBundle } from '../doctor/write-bundle.ts';
 import { findRunDirectory } from '../running-pod.ts';
+import type { Verb } from '../verb.ts';
 
-export const doctorFlags = {
-  bundle: {
-    type: 'boolean',
-    meaning: 'also writes FILE for a maintainer, without secrets; - is stdout',
-  },
-} as const satisfies Record<string, Flag>;
 const marks = { ok: 'ok  ', warn: 'warn', bad: 'BAD ' } as const;
 
 /**
@@ -23,9 +18,22 @@ const marks = { ok: 'ok  ', warn: 'warn', bad: 'BAD ' } as const;
  * writes a file of all that a maintainer would ask for, without secrets: to FILE, to stdout alone where that is `-`, else to where this
  * user can write. Resolves to 0, or to 1 where something must be mended.
  */
-export async function doctor(args: readonly string[]): Promise<number> {
-  const words = args.flatMap(separateBundle);
-  const { flags, positionals } = parseVerbArguments('doctor', words, { ...settingFlags, ...doctorFlags }, 1);
+export const doctor: Verb = {
+  forms: { '[--bundle [FILE]]': 'checks what bootstrap needs, and names the remedy' },
+  flags: {
+    bundle: {
+      type: 'boolean',
+      valueIsWord: true,
+      meaning: 'also writes FILE for a maintainer, without secrets; - is stdout',
+    },
+  },
+  settings: settingFlags,
+  takes: 1,
+  examples: ['flux-pod doctor', 'flux-pod doctor --bundle /tmp/bundle.txt'],
+  run: diagnosePod,
+};
+
+async function diagnosePod({ flags, positionals }: ParsedArguments): Promise<number> {
   const [file] = positionals;
   if (file !== undefined && !flags.bundle)
     throw new PodError(ExitCode.usage, `Cannot understand "flux-pod doctor ${file}"`, {
@@ -73,10 +81,6 @@ export async function doctor(args: readonly string[]): Promise<number> {
     }
   }
 }
-
-/** node:util has no flag whose value may be left out. */
-const separateBundle = (arg: string): string[] =>
-  arg.startsWith('--bundle=') ? ['--bundle', arg.slice('--bundle='.length)] : [arg];
 
 /** What names a secret may by mistake be the secret. */
 const withoutSecrets = (key: string, value: unknown): unknown =>

@@ -1,14 +1,21 @@
 import { viewVariables } from '../../agent/broker/view-paths.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { inQuotes } from '../../agent/shell-words.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import type { ParsedArguments } from '../arguments.ts';
 import { actingIdentity } from '../find-run-directory.ts';
 import { instanceEnvironment } from '../instance-environment.ts';
 import { directoryFlags, findRunDirectory } from '../running-pod.ts';
+import type { Verb } from '../verb.ts';
 
 /** `flux-pod env`: what a shell needs to use this pod's broker, to be sourced: `eval "$(flux-pod env)"`. */
-export async function env(args: readonly string[]): Promise<number> {
-  const { flags } = parseVerbArguments('env', args, directoryFlags);
+export const env: Verb = {
+  forms: { '': 'the environment of flux-pod shell, as export lines' },
+  flags: directoryFlags,
+  examples: ['eval "$(flux-pod env)"'],
+  run: printEnvironment,
+};
+
+async function printEnvironment({ flags }: ParsedArguments): Promise<number> {
   const directory = await findRunDirectory(flags, process.env);
   const other = actingIdentity(directory);
   // Root would source a PATH that another user has named, and the broker would not let root in.

@@ -15,7 +15,8 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { parseVerbArguments } from '../arguments.ts';
+import type { ParsedArguments } from '../arguments.ts';
+import type { Verb } from '../verb.ts';
 
 /**
  * In the order in which they are put in place: whoever finds the launcher finds all that it needs. The cache goes before
@@ -36,8 +37,16 @@ const executables: readonly string[] = ['flux-pod', 'node'];
  * Everything is copied beside its place first and then renamed, so that nothing half-copied is ever executed, and an
  * installation that is in use can be replaced.
  */
-export async function install(args: readonly string[]): Promise<number> {
-  const { positionals } = parseVerbArguments('install', args, {}, 1);
+export const install: Verb = {
+  forms: { DIR: 'copies itself and its Node.js, for images that have none' },
+  flags: {},
+  takes: 1,
+  examples: ['flux-pod install /mnt/flux-pod'],
+  more: 'DIR is a volume of the containers that need flux-pod; they then run DIR/flux-pod.\n',
+  run: installInto,
+};
+
+async function installInto({ positionals }: ParsedArguments): Promise<number> {
   const [directory] = positionals;
   if (!directory) {
     throw new PodError(ExitCode.usage, 'Cannot install flux-pod: give the directory to install it into', {

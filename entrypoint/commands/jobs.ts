@@ -3,31 +3,37 @@ import { reasonOf } from '../../agent/jobs/job-reason.ts';
 import { type JobAnswer, stateFilters } from '../../agent/jobs/job-schemas.ts';
 import { printable } from '../../agent/printable.ts';
 import { didYouMean } from '../../agent/suggestion.ts';
-import { type Flag, type Flags, parseVerbArguments } from '../arguments.ts';
+import type { Flags, ParsedArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
 import { table } from '../table.ts';
-
-export const jobsFlags = {
-  all: { type: 'boolean', short: 'a', meaning: 'also inactive jobs' },
-  state: {
-    type: 'string',
-    value: 'STATE[,STATE]',
-    choices: stateFilters,
-    meaning: `jobs in one of these states, or with one of these results: ${stateFilters.join(', ')}`,
-  },
-  search: {
-    type: 'string',
-    value: 'TEXT',
-    meaning: 'jobs with TEXT in their name, id, queue or hosts, inactive ones too',
-  },
-  limit: { type: 'string', value: 'N', meaning: 'number of jobs at most, 1 to 1000 (default: 50)' },
-  json: { type: 'boolean', meaning: 'prints JSON' },
-  ...clientFlags,
-} as const satisfies Record<string, Flag>;
+import type { Verb } from '../verb.ts';
 
 /** `flux-pod jobs [--all] [--search TEXT] [--json]`: active jobs; with `--all` also inactive ones. */
-export async function jobs(args: readonly string[]): Promise<number> {
-  const { flags } = parseVerbArguments('jobs', args, jobsFlags);
+export const jobs: Verb = {
+  forms: { '[--all] [--search TEXT]': 'lists active jobs' },
+  flags: {
+    all: { type: 'boolean', short: 'a', meaning: 'also inactive jobs' },
+    state: {
+      type: 'string',
+      value: 'STATE[,STATE]',
+      choices: stateFilters,
+      meaning: `jobs in one of these states, or with one of these results: ${stateFilters.join(', ')}`,
+    },
+    search: {
+      type: 'string',
+      value: 'TEXT',
+      meaning: 'jobs with TEXT in their name, id, queue or hosts, inactive ones too',
+    },
+    limit: { type: 'string', value: 'N', meaning: 'number of jobs at most, 1 to 1000 (default: 50)' },
+    json: { type: 'boolean', meaning: 'prints JSON' },
+    ...clientFlags,
+  },
+  examples: ['flux-pod jobs', 'flux-pod jobs --state FAILED,TIMEOUT', 'flux-pod jobs --search lammps'],
+  more: 'INFO says why a job waits, or why it ended without success.\n',
+  run: listJobs,
+};
+
+async function listJobs({ flags }: ParsedArguments): Promise<number> {
   const limit = Number(flags.limit ?? 50);
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
     throw usage(`--limit: expected a whole number from 1 to 1000, not ${flags.limit}`);

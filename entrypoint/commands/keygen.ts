@@ -3,24 +3,33 @@ import { hostname, userInfo } from 'node:os';
 import { formatCertificate } from '../../agent/broker/curve.ts';
 import { createCertificate } from '../../agent/broker/curve-keys.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
-import { type Flag, parseVerbArguments } from '../arguments.ts';
-
-export const keygenFlags = {
-  secret: {
-    type: 'string',
-    value: 'NAME',
-    meaning: 'a Secret manifest of that name on stdout, for `kubectl apply -f -`',
-  },
-  namespace: { type: 'string', value: 'NAMESPACE', meaning: 'the namespace of the Secret' },
-  force: { type: 'boolean', meaning: 'replaces FILE where it exists' },
-} as const satisfies Record<string, Flag>;
+import type { ParsedArguments } from '../arguments.ts';
+import type { Verb } from '../verb.ts';
 
 /**
  * `flux-pod keygen FILE`: a new CURVE certificate in a file that only its owner can read.
  * `flux-pod keygen --secret NAME [--namespace NAMESPACE]`: the same as a Secret manifest on stdout, for `kubectl apply -f -`.
  */
-export async function keygen(args: readonly string[]): Promise<number> {
-  const { flags, positionals } = parseVerbArguments('keygen', args, keygenFlags, 1);
+export const keygen: Verb = {
+  forms: {
+    FILE: 'a new CURVE certificate',
+    '--secret NAME': 'the same as a Kubernetes Secret manifest',
+  },
+  flags: {
+    secret: {
+      type: 'string',
+      value: 'NAME',
+      meaning: 'a Secret manifest of that name on stdout, for `kubectl apply -f -`',
+    },
+    namespace: { type: 'string', value: 'NAMESPACE', meaning: 'the namespace of the Secret' },
+    force: { type: 'boolean', meaning: 'replaces FILE where it exists' },
+  },
+  takes: 1,
+  examples: ['flux-pod keygen --secret flux-curve | kubectl apply -f -', 'flux-pod keygen curve.cert'],
+  run: makeCertificate,
+};
+
+async function makeCertificate({ flags, positionals }: ParsedArguments): Promise<number> {
   const [file] = positionals;
   const { secret, namespace } = flags;
   if ((file === undefined) === (secret === undefined)) {

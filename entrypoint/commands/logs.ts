@@ -1,11 +1,20 @@
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import type { ParsedArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
+import { jobIds, type Verb } from '../verb.ts';
 import { watchJob } from '../watch-job.ts';
 
 /** `flux-pod logs ID`: what a job has written and writes, until it has ended; resolves to its exit code. */
-export async function logs(args: readonly string[]): Promise<number> {
-  const { flags, positionals } = parseVerbArguments('logs', args, clientFlags, 1);
+export const logs: Verb = {
+  forms: { ID: "a job's output until it ends; exits with the job's exit code" },
+  flags: clientFlags,
+  words: jobIds,
+  takes: 1,
+  examples: ['flux-pod logs f2qx7SvB'],
+  run: showLogs,
+};
+
+async function showLogs({ flags, positionals }: ParsedArguments): Promise<number> {
   const [id] = positionals;
   if (id === undefined)
     throw new PodError(ExitCode.usage, 'Cannot show a log: ID is missing', {

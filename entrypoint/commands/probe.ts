@@ -1,14 +1,23 @@
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { probes } from '../../agent/health/verdict.ts';
 import { printable } from '../../agent/printable.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import type { ParsedArguments } from '../arguments.ts';
 import { askAgent, directoryFlags, findRunDirectory } from '../running-pod.ts';
+import type { Verb } from '../verb.ts';
 
 const paths: Readonly<Record<string, string>> = { startup: '/startupz', live: '/livez', ready: '/readyz' };
 
 /** `flux-pod probe startup|live|ready`: for an exec probe. Resolves to 0 or 1; one line says why. */
-export async function probe(args: readonly string[]): Promise<number> {
-  const { flags, positionals } = parseVerbArguments('probe', args, directoryFlags, 1);
+export const probe: Verb = {
+  forms: { 'startup|live|ready': 'for an exec probe: exits with 0 or 1 and prints why' },
+  flags: directoryFlags,
+  words: ['startup', 'live', 'ready'],
+  takes: 1,
+  examples: ['flux-pod probe ready'],
+  run: askProbe,
+};
+
+async function askProbe({ flags, positionals }: ParsedArguments): Promise<number> {
   const path = paths[positionals[0] ?? ''];
   if (!path) {
     const given =

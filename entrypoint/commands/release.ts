@@ -1,10 +1,17 @@
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { parseVerbArguments } from '../arguments.ts';
+import type { ParsedArguments } from '../arguments.ts';
 import { askAgent, directoryFlags, findRunDirectory } from '../running-pod.ts';
+import type { Verb } from '../verb.ts';
 
 /** `flux-pod release`: lets a pod end that has failed and is held (FLUX_POD_ON_FAILURE=hold). */
-export async function release(args: readonly string[]): Promise<number> {
-  const { flags } = parseVerbArguments('release', args, directoryFlags);
+export const release: Verb = {
+  forms: { '': 'ends a failed pod that is held (FLUX_POD_ON_FAILURE=hold)' },
+  flags: directoryFlags,
+  examples: ['flux-pod release'],
+  run: releasePod,
+};
+
+async function releasePod({ flags }: ParsedArguments): Promise<number> {
   const { status } = await askAgent(await findRunDirectory(flags, process.env), '/release', {
     method: 'POST',
   });

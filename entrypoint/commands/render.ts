@@ -16,14 +16,29 @@ import { isObjectName } from '../../controller/render/minicluster/field-kinds.ts
 import { readMiniCluster } from '../../controller/render/minicluster/read-minicluster.ts';
 import type { MiniCluster } from '../../controller/render/minicluster/schema.ts';
 import { type Rendering, renderMiniCluster } from '../../controller/render/render-minicluster.ts';
-import { type Flags, parseVerbArguments } from '../arguments.ts';
+import type { Flags, ParsedArguments } from '../arguments.ts';
+import type { Verb } from '../verb.ts';
 import { defaultInstaller, renderFlags, usualExtras } from './render-flags.ts';
 
 const installerAnnotation = 'flux-pod/image-installer';
 
 /** `flux-pod render FILE`: the MiniClusters of FILE as manifests on stdout, what they lose on stderr. */
-export async function render(args: readonly string[]): Promise<number> {
-  const { flags, positionals } = parseVerbArguments('render', args, renderFlags, 1);
+export const render: Verb = {
+  forms: { 'FILE [FLAGS]': 'Kubernetes manifests from a MiniCluster' },
+  flags: renderFlags,
+  takes: 1,
+  examples: [
+    'flux-pod render minicluster.yaml | kubectl apply -f -',
+    'flux-pod render --secret flux-curve --namespace hpc minicluster.yaml >manifests.yaml',
+  ],
+  more: `FILE holds one or more MiniClusters of the Flux Operator (flux-framework.org/v1alpha2) as YAML or JSON; - is stdin. For each, an
+Indexed Job with its Services, ConfigMap, Secret, NetworkPolicy and PodDisruptionBudgets goes to stdout. Every field is
+honoured or named in a warning on stderr; unknown fields are errors.
+`,
+  run: renderFile,
+};
+
+async function renderFile({ flags, positionals }: ParsedArguments): Promise<number> {
   const [file] = positionals;
   if (file === undefined)
     throw usage('FILE is missing', '`flux-pod render minicluster.yaml`, or `-` for stdin.');

@@ -2,12 +2,28 @@ import { operatorSource } from '../../agent/config/operator-layer.ts';
 import { runPod } from '../../agent/lifecycle/run.ts';
 import { lastWords, writeTerminationLog } from '../../agent/lifecycle/termination-log.ts';
 import { createLog } from '../../agent/log.ts';
-import { parseVerbArguments, settingFlags } from '../arguments.ts';
+import { type ParsedArguments, settingFlags } from '../arguments.ts';
 import { configFileOf, configure } from '../configure.ts';
+import { shellLine, type Verb } from '../verb.ts';
 
 /** `flux-pod run [FLAGS] [-- COMMAND ARG...]`: the entrypoint. Resolves to the pod's exit code. */
-export async function run(args: readonly string[]): Promise<number> {
-  const { flags, command } = parseVerbArguments('run', args, settingFlags, 'COMMAND');
+export const run: Verb = {
+  forms: {
+    '[FLAGS] [-- COMMAND ARG...]': 'the entrypoint: bootstraps, supervises, exits with the outcome',
+  },
+  flags: {},
+  settings: settingFlags,
+  takes: 'COMMAND',
+  examples: [
+    'flux-pod run --size 4 -- flux run -N4 hostname',
+    'flux-pod run --size 4 --mode submit -- ./a.out',
+    'flux-pod run --size 4 --mode interactive',
+  ],
+  more: shellLine,
+  run: runAgent,
+};
+
+async function runAgent({ flags, command }: ParsedArguments): Promise<number> {
   const { configuration, sources } = await configure(flags, process.env).catch(lastWords);
   const log = createLog({
     level: configuration.logLevel,

@@ -6,23 +6,34 @@ import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { formatJobId, parseJobId } from '../../agent/flux/job-id.ts';
 import { lookup } from '../../agent/flux/services/job-info.ts';
 import { shellLineOf } from '../../agent/shell-words.ts';
-import { type Flag, parseVerbArguments } from '../arguments.ts';
+import type { ParsedArguments } from '../arguments.ts';
 import { connectBroker } from '../connect-broker.ts';
 import { actingIdentity, type FoundDirectory } from '../find-run-directory.ts';
 import { instanceEnvironment } from '../instance-environment.ts';
 import { directoryFlags, findRunDirectory } from '../running-pod.ts';
-
-export const shellFlags = {
-  job: { type: 'string', value: 'ID', meaning: "uses the job's environment and working directory" },
-  ...directoryFlags,
-} as const satisfies Record<string, Flag>;
+import { shellLine, type Verb } from '../verb.ts';
 
 /**
  * `flux-pod shell [--job ID] [-- COMMAND...]`: a shell, or one command, that can use this pod's broker; with a job's id in that job's
  * environment and working directory. Resolves to its exit code.
  */
-export async function shell(args: readonly string[]): Promise<number> {
-  const { flags, command } = parseVerbArguments('shell', args, shellFlags, 'COMMAND');
+export const shell: Verb = {
+  forms: { '[--job ID] [-- COMMAND]': 'a shell, or one command, inside the instance' },
+  flags: {
+    job: { type: 'string', value: 'ID', meaning: "uses the job's environment and working directory" },
+    ...directoryFlags,
+  },
+  takes: 'COMMAND',
+  examples: [
+    'flux-pod shell',
+    'flux-pod shell -- flux resource list',
+    'flux-pod shell --job f2qx7SvB -- env',
+  ],
+  more: shellLine,
+  run: openShell,
+};
+
+async function openShell({ flags, command }: ParsedArguments): Promise<number> {
   const directory = await findRunDirectory(flags, process.env);
   const environment = await instanceEnvironment(directory, process.env);
   const job = typeof flags.job === 'string' ? await jobContext(directory, flags.job) : undefined;

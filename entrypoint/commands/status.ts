@@ -6,21 +6,27 @@ import { connectFlux } from '../../agent/flux/client.ts';
 import { getResourceStatus } from '../../agent/flux/services/resource.ts';
 import type { Status } from '../../agent/health/status.ts';
 import { printable } from '../../agent/printable.ts';
-import { type Flag, parseVerbArguments } from '../arguments.ts';
+import type { ParsedArguments } from '../arguments.ts';
 import { askOverlayTree } from '../overlay-tree.ts';
 import { askAgent, directoryFlags, findRunDirectory } from '../running-pod.ts';
 import { type FullStatus, statusTable } from '../status-table.ts';
+import type { Verb } from '../verb.ts';
 
-export const statusFlags = {
-  json: { type: 'boolean', meaning: 'prints JSON' },
-  watch: { type: 'boolean', meaning: 'repeats every second' },
-  ...directoryFlags,
-} as const satisfies Record<string, Flag>;
 const watchEveryMs = 1000;
 
 /** `flux-pod status [--json] [--watch]`: this pod, its broker, and the tree below it. */
-export async function status(args: readonly string[]): Promise<number> {
-  const { flags } = parseVerbArguments('status', args, statusFlags);
+export const status: Verb = {
+  forms: { '[--json] [--watch]': 'this pod, its broker, and the tree of brokers below it' },
+  flags: {
+    json: { type: 'boolean', meaning: 'prints JSON' },
+    watch: { type: 'boolean', meaning: 'repeats every second' },
+    ...directoryFlags,
+  },
+  examples: ['flux-pod status', 'flux-pod status --watch', 'flux-pod status --json'],
+  run: showStatus,
+};
+
+async function showStatus({ flags }: ParsedArguments): Promise<number> {
   const directory = await findRunDirectory(flags, process.env, { observers: true });
   const terminal = process.stdout.isTTY === true;
   for (;;) {

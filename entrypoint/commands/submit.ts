@@ -8,75 +8,85 @@ import type { Submission } from '../../agent/jobs/submit.ts';
 import { printable } from '../../agent/printable.ts';
 import { shellLineOf } from '../../agent/shell-words.ts';
 import { sentenceOf } from '../api-errors.ts';
-import { type Flag, type Flags, parseVerbArguments } from '../arguments.ts';
+import type { Flags, ParsedArguments } from '../arguments.ts';
 import { clientFlags, openJobs } from '../jobs-client.ts';
+import { shellLine, type Verb } from '../verb.ts';
 import { watchJob } from '../watch-job.ts';
-
-/** Flags as `flux submit` has them. */
-export const submitFlags = {
-  nodes: { type: 'string', short: 'N', value: 'N', meaning: 'number of nodes' },
-  ntasks: { type: 'string', short: 'n', value: 'N', meaning: 'number of tasks (default: 1, or 1 a node)' },
-  'cores-per-task': {
-    type: 'string',
-    short: 'c',
-    value: 'N',
-    meaning: 'number of cores for each task (default: 1)',
-  },
-  'gpus-per-task': {
-    type: 'string',
-    short: 'g',
-    value: 'N',
-    meaning: 'number of GPUs for each task (default: 0)',
-  },
-  'time-limit': {
-    type: 'string',
-    short: 't',
-    value: 'TIME',
-    meaning: 'the time limit: 90 (minutes, as in `flux submit`), 90s, 30m, 1.5h; 0 for none',
-  },
-  watch: { type: 'boolean', short: 'w', meaning: "shows the job's output and exits with its exit code" },
-  env: {
-    type: 'string',
-    multiple: true,
-    value: 'NAME[=VALUE]',
-    meaning:
-      "a variable of the job's environment; without =VALUE it is taken from the environment of this command; may be repeated",
-  },
-  name: { type: 'string', value: 'NAME', meaning: "the job's name (default: the program's)" },
-  cwd: { type: 'string', value: 'DIR', meaning: 'the working directory' },
-  exclusive: { type: 'boolean', short: 'x', meaning: 'allocates whole nodes; with --nodes' },
-  dependency: {
-    type: 'string',
-    multiple: true,
-    value: 'SCHEME:VALUE',
-    meaning: 'a dependency such as afterok:f2qx7SvB (RFC 26); may be repeated',
-  },
-  queue: { type: 'string', short: 'q', value: 'NAME', meaning: 'the queue' },
-  urgency: {
-    type: 'string',
-    value: 'N',
-    meaning: '0 (held) to 31 (most urgent) (default: 16)',
-  },
-  cc: {
-    type: 'string',
-    value: 'IDSET',
-    meaning:
-      'submits one job for each number, such as 1-1000: FLUX_JOB_CC in its environment, {cc} in COMMAND',
-  },
-  jobspec: {
-    type: 'string',
-    value: 'FILE',
-    meaning: 'a whole jobspec as JSON (RFC 14, 25) in place of COMMAND; - is stdin',
-  },
-  ...clientFlags,
-} as const satisfies Record<string, Flag>;
 
 /**
  * `flux-pod submit [FLAGS] -- COMMAND ARG...`, or `--jobspec FILE`: prints the job's id; with `--watch` also its output, and ends as
  * it does.
  */
-export async function submit(args: readonly string[]): Promise<number> {
-  const { flags, command } = parseVerbArguments('submit', args, submitFlags, 'COMMAND');
+export const submit: Verb = {
+  forms: { '[FLAGS] -- COMMAND': 'submits a job: in this pod, or through FLUX_POD_API_URL from elsewhere' },
+  flags: {
+    nodes: { type: 'string', short: 'N', value: 'N', meaning: 'number of nodes' },
+    ntasks: { type: 'string', short: 'n', value: 'N', meaning: 'number of tasks (default: 1, or 1 a node)' },
+    'cores-per-task': {
+      type: 'string',
+      short: 'c',
+      value: 'N',
+      meaning: 'number of cores for each task (default: 1)',
+    },
+    'gpus-per-task': {
+      type: 'string',
+      short: 'g',
+      value: 'N',
+      meaning: 'number of GPUs for each task (default: 0)',
+    },
+    'time-limit': {
+      type: 'string',
+      short: 't',
+      value: 'TIME',
+      meaning: 'the time limit: 90 (minutes, as in `flux submit`), 90s, 30m, 1.5h; 0 for none',
+    },
+    watch: { type: 'boolean', short: 'w', meaning: "shows the job's output and exits with its exit code" },
+    env: {
+      type: 'string',
+      multiple: true,
+      value: 'NAME[=VALUE]',
+      meaning:
+        "a variable of the job's environment; without =VALUE it is taken from the environment of this command; may be repeated",
+    },
+    name: { type: 'string', value: 'NAME', meaning: "the job's name (default: the program's)" },
+    cwd: { type: 'string', value: 'DIR', meaning: 'the working directory' },
+    exclusive: { type: 'boolean', short: 'x', meaning: 'allocates whole nodes; with --nodes' },
+    dependency: {
+      type: 'string',
+      multiple: true,
+      value: 'SCHEME:VALUE',
+      meaning: 'a dependency such as afterok:f2qx7SvB (RFC 26); may be repeated',
+    },
+    queue: { type: 'string', short: 'q', value: 'NAME', meaning: 'the queue' },
+    urgency: {
+      type: 'string',
+      value: 'N',
+      meaning: '0 (held) to 31 (most urgent) (default: 16)',
+    },
+    cc: {
+      type: 'string',
+      value: 'IDSET',
+      meaning:
+        'submits one job for each number, such as 1-1000: FLUX_JOB_CC in its environment, {cc} in COMMAND',
+    },
+    jobspec: {
+      type: 'string',
+      value: 'FILE',
+      meaning: 'a whole jobspec as JSON (RFC 14, 25) in place of COMMAND; - is stdin',
+    },
+    ...clientFlags,
+  },
+  takes: 'COMMAND',
+  examples: [
+    'flux-pod submit --watch -N4 -- hostname',
+    'flux-pod submit -n8 -t 30m -- "./prepare && ./a.out"',
+    "flux-pod submit --cc 1-1000 -- ./a.out 'in.{cc}'",
+  ],
+  more: `${shellLine}It prints the job's id. With --watch it prints the job's output, says why the job ended, and exits with its exit code.\n`,
+  run: submitJob,
+};
+
+async function submitJob({ flags, command }: ParsedArguments): Promise<number> {
   const submission = submissionOf(flags, command);
   if (typeof flags.cc === 'string') return submitMany(flags, flags.cc, submission);
   using jobs = await openJobs(flags, process.env);

@@ -5,13 +5,13 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { checkKeyPair, isOperators, readMountedCertificate } from '../../agent/broker/curve-file.ts';
 import { environmentFor, findFlux } from '../../agent/broker/find-flux.ts';
+import type { Membership } from '../../agent/broker/membership.ts';
 import { type RunDirectory, writeFault } from '../../agent/broker/run-directory.ts';
-import type { Configuration } from '../../agent/config/resolve.ts';
-import { systemNameservers } from '../../agent/dns/resolv-conf.ts';
+import type { Configuration } from '../../agent/config/configuration.ts';
 import { createResolver } from '../../agent/dns/resolver.ts';
 import { errnoOf, messageOf, PodError } from '../../agent/errors.ts';
 import { offeredCores, readCpuAllowance } from '../../agent/pod/cpus.ts';
-import type { Membership } from '../../agent/pod/membership.ts';
+import { systemNameservers } from '../../agent/pod/resolv-conf.ts';
 import { askAgent } from '../running-pod.ts';
 
 export interface Finding {

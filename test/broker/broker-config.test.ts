@@ -5,8 +5,8 @@ import { parse } from 'smol-toml';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { HostPort } from '../../agent/address.ts';
 import { brokerConfig } from '../../agent/broker/broker-config.ts';
+import { membershipOf } from '../../agent/broker/membership.ts';
 import type { PodFacts } from '../../agent/pod/facts.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
 import { configurationOf, type Given } from '../support/configuration.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'broker-config-'));

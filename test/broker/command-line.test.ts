@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { brokerArguments } from '../../agent/broker/command-line.ts';
+import { membershipOf } from '../../agent/broker/membership.ts';
 import { runDirectoryAt } from '../../agent/broker/run-directory.ts';
 import type { PodFacts } from '../../agent/pod/facts.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
 import { configurationOf, type Given } from '../support/configuration.ts';
 
 function argumentsOf(set: Given, program: readonly string[] = [], facts: Partial<PodFacts> = {}): string[] {

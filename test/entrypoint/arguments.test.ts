@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { attachOnly } from '../../agent/config/attach-settings.ts';
-import { settingNames } from '../../agent/config/settings.ts';
+import { settingNames, settingsOf } from '../../agent/config/settings.ts';
 import { PodError } from '../../agent/errors.ts';
 import { parseVerbArguments, settingFlags } from '../../entrypoint/arguments.ts';
 
@@ -46,6 +45,8 @@ describe('the arguments of a verb', () => {
 
   it('may be every setting, and the file that holds them', () => {
     const flags = Object.keys(settingFlags);
+    const attachOnly = settingsOf('attach').filter((name) => !settingsOf('run').includes(name));
+    expect(attachOnly).toEqual(['socket', 'linger']);
     expect(flags).toHaveLength(settingNames.length - attachOnly.length + 1);
     const parsed = parseRun(...flags.flatMap((flag) => [`--${flag}`, 'x']));
     expect({ ...parsed.flags }).toEqual(Object.fromEntries(flags.map((flag) => [flag, 'x'])));

@@ -3,11 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { completion } from '../../entrypoint/commands/completion.ts';
-import { help } from '../../entrypoint/commands/help.ts';
+import { help } from '../../entrypoint/help.ts';
 import { manPage } from '../../entrypoint/man-page.ts';
-import { jobIds, verbs } from '../../entrypoint/verbs.ts';
+import { jobIds } from '../../entrypoint/verb.ts';
+import { loadVerbs, runVerb } from '../../entrypoint/verbs.ts';
 import { written } from '../support/written.ts';
+
+const verbs = await loadVerbs();
+const completion = (args: readonly string[]) => runVerb('completion', args);
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -31,10 +34,10 @@ describe('flux-pod help', () => {
 
   it.each(Object.keys(verbs))('of %s explains its own flags and nobody else\u2019s', async (verb) => {
     const text = await stdoutOf(() => help([verb]));
-    const { flags, settings = [] } = verbs[verb] ?? { flags: {} };
+    const { flags, settings = {} } = verbs[verb] ?? { flags: {} };
     const shown = [...text.matchAll(/^ {2}(?:-\w, )?--([\w-]+)/gm)].map(([, flag]) => flag);
     // --config is explained with all settings together.
-    const owned = [...Object.keys(flags), ...settings.filter((flag) => flag !== 'config')];
+    const owned = [...Object.keys(flags), ...Object.keys(settings).filter((flag) => flag !== 'config')];
     expect(shown.sort()).toEqual(owned.sort());
   });
 
@@ -68,14 +71,15 @@ describe('flux-pod help', () => {
 });
 
 describe('the manual page', () => {
-  const page = manPage('1.2.3');
+  const page = manPage('1.2.3', verbs);
 
   it('has every verb, flag, setting and example', () => {
     const plain = page.replaceAll('\\-', '-').replaceAll('\\(aq', "'");
-    for (const [verb, { flags, examples, settings = [] }] of Object.entries(verbs)) {
+    for (const [verb, { flags, examples, settings = {} }] of Object.entries(verbs)) {
       expect(plain).toContain(`\n.SS ${verb}\n`);
       for (const line of examples) expect(plain).toContain(`\n${line}\n`);
-      for (const flag of [...Object.keys(flags), ...settings]) expect(plain).toContain(`--${flag}`);
+      for (const flag of [...Object.keys(flags), ...Object.keys(settings)])
+        expect(plain).toContain(`--${flag}`);
     }
   });
 
@@ -97,8 +101,9 @@ describe('the manual page', () => {
 describe('flux-pod completion', () => {
   it.each(['bash', 'zsh', 'fish'])('for %s knows every verb and flag', async (shell) => {
     const text = await stdoutOf(() => completion([shell]));
-    for (const [verb, { flags, settings = [] }] of Object.entries(verbs))
-      for (const word of [verb, ...Object.keys(flags), ...settings]) expect(text).toContain(word);
+    for (const [verb, { flags, settings = {} }] of Object.entries(verbs))
+      for (const word of [verb, ...Object.keys(flags), ...Object.keys(settings)])
+        expect(text).toContain(word);
   });
 
   const have = (shell: string) => spawnSync(shell, ['-c', 'exit 0']).status === 0;

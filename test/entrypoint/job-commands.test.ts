@@ -5,11 +5,9 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { PodError } from '../../agent/errors.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { parseVerbArguments } from '../../entrypoint/arguments.ts';
-import { cancel } from '../../entrypoint/commands/cancel.ts';
-import { jobs } from '../../entrypoint/commands/jobs.ts';
-import { logs } from '../../entrypoint/commands/logs.ts';
-import { submissionOf, submit, submitFlags } from '../../entrypoint/commands/submit.ts';
+import { submissionOf, submit } from '../../entrypoint/commands/submit.ts';
 import type { JobsClient } from '../../entrypoint/jobs-client.ts';
+import { runVerb, type VerbName } from '../../entrypoint/verbs.ts';
 import { watchJob } from '../../entrypoint/watch-job.ts';
 import { type FakeFlux, startApi, writeTls, writeToken } from '../support/fake-api.ts';
 import { selfSigned } from '../support/self-signed.ts';
@@ -34,7 +32,7 @@ async function refusal(act: Promise<unknown>): Promise<PodError> {
 
 /** What `flux-pod submit ARGS` asks for. */
 function submission(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-  const { flags, command } = parseVerbArguments('submit', args, submitFlags, 'COMMAND');
+  const { flags, command } = parseVerbArguments('submit', args, submit.flags, submit.takes);
   return submissionOf(flags, command, environment);
 }
 
@@ -84,14 +82,14 @@ describe('flux-pod submit', () => {
 });
 
 describe('a job command through the API', () => {
-  const run = (command: typeof jobs, url: string, ...args: string[]) =>
-    command(['--url', url, '--token-file', tokenFile, ...args]);
+  const run = (verb: VerbName, url: string, ...args: string[]) =>
+    runVerb(verb, ['--url', url, '--token-file', tokenFile, ...args]);
 
   it('names the flag that a refused part of a job comes from, once', async () => {
     using api = await startApi();
-    const tasks = await refusal(run(submit, api.url, '-N4', '-n2', '--', 'x'));
+    const tasks = await refusal(run('submit', api.url, '-N4', '-n2', '--', 'x'));
     expect(tasks.message).toBe('The API says 422: --ntasks: there are 4 nodes for 2 tasks');
-    const cc = await refusal(run(submit, api.url, '--cc', 'a-5', '--', 'x'));
+    const cc = await refusal(run('submit', api.url, '--cc', 'a-5', '--', 'x'));
     expect(cc.message).toBe(
       'The API says 422: --cc: Cannot parse idset "a-5": expected an id or a range, not "a-5"',
     );
@@ -102,13 +100,13 @@ describe('a job command through the API', () => {
       throw new FluxError(Errno.noEntry, { text: 'unknown job id' });
     };
     using api = await startApi({ rpc: { 'job-list.list-id': unknown, 'job-manager.raise': unknown } });
-    expect((await refusal(run(logs, api.url, 'f2qx7SvB'))).message).toBe(
+    expect((await refusal(run('logs', api.url, 'f2qx7SvB'))).message).toBe(
       'The API says 404: There is no job f2qx7SvB.',
     );
-    expect((await refusal(run(logs, api.url, 'f0'))).message).toBe(
+    expect((await refusal(run('logs', api.url, 'f0'))).message).toBe(
       'The API says 404: There is no job f0: expected an id such as f2qx7SvB.',
     );
-    const { code, stderr } = await written(() => run(cancel, api.url, 'f2qx7SvB'));
+    const { code, stderr } = await written(() => run('cancel', api.url, 'f2qx7SvB'));
     expect({ code, stderr }).toEqual({
       code: 64,
       stderr: 'flux-pod: f2qx7SvB: The API says 404: There is no job f2qx7SvB.\n',
@@ -117,7 +115,7 @@ describe('a job command through the API', () => {
 
   it('says of a token that is missing, empty, wrong or none where it is to be', async () => {
     using api = await startApi();
-    const asking = (...args: string[]) => refusal(jobs(['--url', api.url, ...args]));
+    const asking = (...args: string[]) => refusal(runVerb('jobs', ['--url', api.url, ...args]));
     vi.stubEnv('FLUX_POD_API_TOKEN_FILE', '');
     const missing = await asking();
     const empty = await asking('--token-file', file('empty', '\n'));
@@ -140,18 +138,20 @@ describe('a job command through the API', () => {
   it('says in a sentence that one side speaks TLS and the other does not', async () => {
     using plain = await startApi();
     const url = plain.url.replace('http:', 'https:');
-    expect((await refusal(run(jobs, url))).message).toBe(
+    expect((await refusal(run('jobs', url))).message).toBe(
       `No API answers at ${url}: https:// to a port that speaks plain HTTP?`,
     );
     const tls = selfSigned();
     using secret = await startApi({}, { tls });
     writeTls(secret.directory, tls);
-    expect((await refusal(run(jobs, secret.url))).message).toMatch(/http:\/\/ to a port that speaks TLS\?$/);
-    expect(await refusal(run(jobs, secret.url.replace('http:', 'https:')))).toMatchObject({
+    expect((await refusal(run('jobs', secret.url))).message).toMatch(
+      /http:\/\/ to a port that speaks TLS\?$/,
+    );
+    expect(await refusal(run('jobs', secret.url.replace('http:', 'https:')))).toMatchObject({
       message: expect.stringMatching(/: self.signed certificate/i),
       hint: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
     });
-    expect((await refusal(run(jobs, 'mc-0:8052'))).message).toMatch(
+    expect((await refusal(run('jobs', 'mc-0:8052'))).message).toMatch(
       /expected an http:\/\/ or https:\/\/ URL/,
     );
   });
@@ -185,13 +185,17 @@ describe('a job that an exception ends', () => {
   it('is explained by submit --watch, which exits with 1 as flux job attach does', async () => {
     using api = await startApi(unsatisfiable);
     const args = ['--url', api.url, '--token-file', tokenFile, '--watch', '-N400', '--', 'hostname'];
-    expect(await written(() => submit(args))).toEqual({ code: 1, stdout: '', stderr: `f3\n${line}` });
+    expect(await written(() => runVerb('submit', args))).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `f3\n${line}`,
+    });
   });
 
   it('is explained by logs, though it has never run', async () => {
     using api = await startApi(unsatisfiable);
     const args = ['--url', api.url, '--token-file', tokenFile, 'f3'];
-    expect(await written(() => logs(args))).toEqual({ code: 1, stdout: '', stderr: line });
+    expect(await written(() => runVerb('logs', args))).toEqual({ code: 1, stdout: '', stderr: line });
   });
 });
 
@@ -224,7 +228,7 @@ describe('flux-pod jobs', () => {
       jobs: constraint.and[0]?.states?.includes('sched') ? [job(more)] : [],
     });
     using api = await startApi({ rpc: { 'job-list.list': list as never } });
-    const { stdout } = await written(() => jobs(['--url', api.url, '--token-file', tokenFile]));
+    const { stdout } = await written(() => runVerb('jobs', ['--url', api.url, '--token-file', tokenFile]));
     return stdout.split('\n')[1] ?? '';
   };
 
@@ -278,7 +282,7 @@ describe('flux-pod jobs', () => {
     };
     using api = await startApi({ rpc: { 'job-list.list': list } });
     const filtered = (state: string) =>
-      written(() => jobs(['--url', api.url, '--token-file', tokenFile, '--state', state]));
+      written(() => runVerb('jobs', ['--url', api.url, '--token-file', tokenFile, '--state', state]));
     await filtered('failed');
     expect(asked.splice(0)).toEqual([{ and: [{ results: ['failed'] }] }]);
     await filtered('RUN,TIMEOUT,CANCELED');
@@ -291,7 +295,7 @@ describe('flux-pod jobs', () => {
   });
 
   it('refuses any other, with the one that was meant', async () => {
-    const error = await refusal(jobs(['--url', 'http://127.0.0.1:1', '--state', 'FALIED']));
+    const error = await refusal(runVerb('jobs', ['--url', 'http://127.0.0.1:1', '--state', 'FALIED']));
     expect(error.message).toMatch(/--state: expected some of DEPEND, .*, not FALIED; did you mean FAILED\?$/);
   });
 });

@@ -6,7 +6,7 @@ import { parseAllDocuments } from 'yaml';
 import { parseCertificate } from '../../agent/broker/curve.ts';
 import { isKeyPair } from '../../agent/broker/curve-keys.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { render } from '../../entrypoint/commands/render.ts';
+import { runVerb } from '../../entrypoint/verbs.ts';
 import { byFluxKeygen } from '../support/certificates.ts';
 import { miniCluster } from '../support/miniclusters.ts';
 
@@ -30,13 +30,13 @@ async function rendered(...args: string[]) {
       return true;
     });
   }
-  expect(await render(args)).toBe(0);
+  expect(await runVerb('render', args)).toBe(0);
   const objects = [...parseAllDocuments(written.stdout)].map((document) => document.toJS());
   return { ...written, objects, find: (kind: string) => objects.find((object) => object.kind === kind) };
 }
 
 async function refused(...args: string[]): Promise<PodError> {
-  const error = await render(args).catch((thrown: unknown) => thrown);
+  const error = await runVerb('render', args).catch((thrown: unknown) => thrown);
   if (error instanceof PodError) return error;
   throw new Error(`not refused: ${error}`);
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { membershipOf } from '../../agent/broker/membership.ts';
 import { createObservations } from '../../agent/health/observations.ts';
 import type { Event } from '../../agent/lifecycle/machine.ts';
 import { reachParent } from '../../agent/lifecycle/reach-parent.ts';
 import { createLog } from '../../agent/log.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
 import { configurationOf } from '../support/configuration.ts';
 import { key, listen, startParent } from '../support/parent-links.ts';
 

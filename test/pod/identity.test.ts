@@ -63,14 +63,10 @@ describe('the hostname', () => {
 
 describe('the index', () => {
   it.each([
-    ['JOB_COMPLETION_INDEX', '7', 'mc-7', 7],
-    ['JOB_COMPLETION_INDEX before the hostname', '7', 'mc-1', 7],
-    ['the hostname where there is no JOB_COMPLETION_INDEX', undefined, 'mc-1', 1],
-    ['the hostname where JOB_COMPLETION_INDEX is no index', 'x', 'mc-1', 1],
-    ['JOB_COMPLETION_INDEX where the hostname tells none', '7', 'worker', 7],
-    ['nowhere', undefined, 'worker', undefined],
-  ])('is read off %s', (_, completionIndex, hostname, index) => {
-    expect(readIdentity(podFacts({}, { completionIndex, hostname })).index).toBe(index);
+    ['the hostname', 'mc-1', 1],
+    ['nowhere', 'worker', undefined],
+  ])('is read off %s', (_, hostname, index) => {
+    expect(readIdentity(podFacts({}, { completionIndex: undefined, hostname })).index).toBe(index);
   });
 });
 

@@ -1,10 +1,10 @@
+import { membershipOf } from '../../agent/broker/membership.ts';
 import type { BrokerState } from '../../agent/flux/services/state-machine.ts';
 import {
   createBrokerObservation,
   createObservations,
   type Observations,
 } from '../../agent/health/observations.ts';
-import { membershipOf } from '../../agent/pod/membership.ts';
 import type { Phase } from '../../agent/pod/phase.ts';
 import { configurationOf, type Given } from './configuration.ts';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { membershipOf } from '../../../agent/pod/membership.ts';
+import { membershipOf } from '../../../agent/broker/membership.ts';
 import {
   formatJson,
   formatYaml,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { instanceName, membershipOf } from '../../agent/broker/membership.ts';
 import { PodError } from '../../agent/errors.ts';
-import { instanceName, membershipOf } from '../../agent/pod/membership.ts';
 import { configurationOf } from '../support/configuration.ts';
 
 const suffix = '.flux-service.default.svc.cluster.local';

@@ -1,23 +1,28 @@
-import { environmentName, flagName, settingNames, settings } from '../../agent/config/settings.ts';
-import { ExitCode, PodError } from '../../agent/errors.ts';
-import { didYouMean } from '../../agent/suggestion.ts';
-import packageJson from '../../package.json' with { type: 'json' };
-import type { Flag } from '../arguments.ts';
-import { type Verb, verbs } from '../verbs.ts';
+import { defaultText } from '../agent/config/reference.ts';
+import { environmentName, flagName, settingNames, settings } from '../agent/config/settings.ts';
+import { ExitCode, PodError } from '../agent/errors.ts';
+import { didYouMean } from '../agent/suggestion.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import type { Flag } from './arguments.ts';
+import type { Verb, Verbs } from './verb.ts';
+import { isVerb, loadVerbs, verbs } from './verbs.ts';
 
 const helpless: readonly string[] = ['help', 'version'];
 
 /** `flux-pod help [VERB]`, and `--help` behind a verb. Throws a PodError (exit 64) for a word that is no verb. */
 export async function help([name]: readonly string[]): Promise<number> {
-  const verb = name !== undefined && Object.hasOwn(verbs, name) ? verbs[name] : undefined;
-  if (name !== undefined && !verb && !helpless.includes(name)) {
+  if (name !== undefined && isVerb(name)) {
+    process.stdout.write(helpOf(name, await verbs[name]()));
+    return 0;
+  }
+  if (name !== undefined && !helpless.includes(name)) {
     const known = Object.keys(verbs);
     throw new PodError(
       ExitCode.usage,
       `Cannot help with "${name}": expected one of ${known.join(', ')}${didYouMean(name, known)}`,
     );
   }
-  process.stdout.write(name !== undefined && verb ? helpOf(name, verb) : overview());
+  process.stdout.write(overview(await loadVerbs()));
   return 0;
 }
 
@@ -26,10 +31,11 @@ export async function version(): Promise<number> {
   return 0;
 }
 
-const overview =
-  (): string => `flux-pod ${packageJson.version}: turns the pods of an Indexed Job into one Flux instance
+const overview = (
+  rows: Verbs,
+): string => `flux-pod ${packageJson.version}: turns the pods of an Indexed Job into one Flux instance
 
-${Object.entries(verbs)
+${Object.entries(rows)
   .map(([name, verb]) => formsOf(name, verb))
   .join('')}
 In a pod of an Indexed Job only the size must be given: FLUX_POD_SIZE=4 flux-pod run -- COMMAND
@@ -48,7 +54,7 @@ function helpOf(name: string, verb: Verb): string {
     `Examples:\n${verb.examples.map((line) => `  ${line}\n`).join('')}`,
     ...(verb.more === undefined ? [] : [verb.more]),
     ...(flags.length === 0 ? [] : [flags.join('')]),
-    ...(verb.settings ? [settingsHelp(verb.settings)] : []),
+    ...(verb.settings ? [settingsHelp(Object.keys(verb.settings))] : []),
   ].join('\n');
 }
 
@@ -63,10 +69,10 @@ export const flagForm = (name: string, { short, value }: Flag): string =>
 function settingsHelp(flags: readonly string[]): string {
   const rows = settingNames
     .filter((name) => flags.includes(flagName(name)))
-    .map((name) => {
-      const { meaning, default: fallback } = settings[name];
-      return `  --${flagName(name)}  ${environmentName(name)}\n      ${meaning} (default: ${fallback})\n`;
-    });
+    .map(
+      (name) =>
+        `  --${flagName(name)}  ${environmentName(name)}\n      ${settings[name].meaning} (default: ${defaultText(name)})\n`,
+    );
   return `Settings: a flag, else an environment variable, else /etc/flux-pod/config.toml (--config, FLUX_POD_CONFIG),
 else what is detected from the pod, else the default.
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { parseResolvConf, systemNameservers } from '../../agent/dns/resolv-conf.ts';
+import { parseResolvConf, systemNameservers } from '../../agent/pod/resolv-conf.ts';
 import { podFacts } from '../support/pod-facts.ts';
 
 describe('resolv.conf(5)', () => {

@@ -1,9 +1,9 @@
 import type { HostPort } from '../address.ts';
 import { formatHostlist, formatIndexedHosts, parseHostlist } from '../cluster/hostlist.ts';
 import { createTopology, parseTopology, type Tree } from '../cluster/topology.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { ExitCode, messageOf, PodError } from '../errors.ts';
-import { firstLabel } from './identity.ts';
+import { firstLabel } from '../pod/identity.ts';
 
 /** Where a follower finds the broker it connects to. */
 export interface Parent {
