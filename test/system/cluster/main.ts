@@ -5,17 +5,27 @@
  *     KUBECTL          the command that reaches the cluster (default: kubectl, with its KUBECONFIG)
  *     FLUX_IMAGE       an image with Flux that the nodes have or can pull (default: the Dockerfile's)
  *     INSTALLER_IMAGE  the Dockerfile's target `installer` (default: what `flux-pod render` takes)
+ *     OPERATOR_EXAMPLES  examples/tests of flux-framework/flux-operator; without it they are left out
+ *     IMAGES           IMAGE=OTHER,...: images of those examples (ubuntu:noble, the Flux views, nginx) that the nodes have under another name
  */
 import { readFileSync } from 'node:fs';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { clusterUnavailable, kubectl } from './kubectl.ts';
-import { type Finding, scenarios } from './scenarios.ts';
+import type { Finding } from './scenario.ts';
+import { scenarios } from './scenarios.ts';
 
 const defaultImage = /^ARG FLUX_IMAGE=(.+)$/m.exec(readFileSync('Dockerfile', 'utf8'))?.[1] ?? '';
 const place = {
   namespace: `flux-pod-test-${process.pid}`,
   image: process.env.FLUX_IMAGE ?? defaultImage,
   installer: process.env.INSTALLER_IMAGE ?? `flux-pod-installer:${packageJson.version}`,
+  images: Object.fromEntries(
+    (process.env.IMAGES ?? '').split(',').map((pair): [string, string] => {
+      const [image = '', other = ''] = pair.split('=');
+      return [image, other];
+    }),
+  ),
+  operatorExamples: process.env.OPERATOR_EXAMPLES,
 };
 
 const wanted = process.argv.slice(2);

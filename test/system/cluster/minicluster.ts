@@ -7,6 +7,10 @@ export interface Place {
   /** An image that has Flux. */
   readonly image: string;
   readonly installer: string;
+  /** Images that this cluster has in the place of others. */
+  readonly images: Readonly<Record<string, string>>;
+  /** examples/tests of the Flux Operator's repository. */
+  readonly operatorExamples: string | undefined;
 }
 
 /** What differs from four pods that run `hostname` and then a program given by the scenario. */
@@ -30,30 +34,46 @@ export interface RunningMiniCluster {
   readonly podOf: (index: number) => Promise<SeenPod | undefined>;
   /** Waits for the leader of the moment to say something; returns its log. */
   readonly leaderSays: (pattern: RegExp, seconds?: number) => Promise<string>;
-  /** Waits for a condition of the Job; returns its reason, or undefined when the time is up. */
+  /** Waits for a condition of the Job; returns its reason, or undefined when the time is up or the Job has ended otherwise. */
   readonly jobCondition: (type: string, seconds?: number) => Promise<string | undefined>;
   /** Deletes everything and waits until the pods are gone. */
   readonly delete: () => Promise<void>;
 }
 
-/** Renders the MiniCluster with `flux-pod render` and applies it. */
-export async function applyMiniCluster(
-  { namespace, image, installer }: Place,
+/** Applies a MiniCluster of an image that has Flux. */
+export const applyMiniCluster = (
+  place: Place,
   { name, program, size = 4, spec = {}, environment = {} }: Wanted,
-): Promise<RunningMiniCluster> {
-  const miniCluster = {
+): Promise<RunningMiniCluster> =>
+  applyResource(place, {
     apiVersion: 'flux-framework.org/v1alpha2',
     kind: 'MiniCluster',
-    metadata: { name, namespace },
+    metadata: { name, namespace: place.namespace },
     spec: {
       size,
       flux: { container: { disable: true } },
       ...spec,
-      containers: [{ image, launcher: true, command: `sh -c '${program}'`, environment }],
+      containers: [{ image: place.image, launcher: true, command: `sh -c '${program}'`, environment }],
     },
-  };
-  const rendered = await execa('dist/flux-pod', ['render', '-', '--image-installer', installer], {
-    input: JSON.stringify(miniCluster),
+  });
+
+/** A MiniCluster as it is written: `spec` is for `flux-pod render` to read. */
+export interface MiniClusterResource {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** Renders the MiniCluster with `flux-pod render` and applies it. */
+export async function applyResource(
+  { installer }: Pick<Place, 'installer'>,
+  resource: MiniClusterResource,
+  ...options: readonly string[]
+): Promise<RunningMiniCluster> {
+  const { name, namespace } = resource.metadata;
+  const rendered = await execa('dist/flux-pod', ['render', '-', '--image-installer', installer, ...options], {
+    input: JSON.stringify(resource),
   });
   const manifests = rendered.stdout;
   const appliedAt = performance.now();
@@ -93,11 +113,13 @@ export async function applyMiniCluster(
       const tail = leader ? (await logs(leader.metadata.name)).split('\n').slice(-3).join(' | ') : 'no pod';
       throw new Error(`the leader did not say ${pattern} within ${seconds} s; its last words: ${tail}`);
     },
-    jobCondition: (type, seconds = 90) =>
-      until(seconds, async () => {
-        const found = (await job()).status.conditions?.find((each) => each.type === type);
-        return found?.status === 'True' ? (found.reason ?? '') : undefined;
-      }),
+    jobCondition: async (type, seconds = 90) => {
+      const ended = await until(seconds, async () => {
+        const holds = (await job()).status.conditions?.filter(({ status }) => status === 'True') ?? [];
+        return holds.find((each) => each.type === type) ?? holds.find((each) => ends.includes(each.type));
+      });
+      return ended?.type === type ? (ended.reason ?? '') : undefined;
+    },
     delete: async () => {
       await kubectl(
         ['delete', '--ignore-not-found', '--wait=true', '--cascade=foreground', '--timeout=120s', '-f', '-'],
@@ -107,6 +129,9 @@ export async function applyMiniCluster(
     },
   };
 }
+
+/** Conditions of a Job that is over. */
+const ends = ['Complete', 'Failed'];
 
 /** Asks again until there is an answer or the time is up. */
 export async function until<Answer>(

@@ -1,14 +1,7 @@
 import { kubectl, type SeenPod } from './kubectl.ts';
 import { applyMiniCluster, type Place, type RunningMiniCluster, until } from './minicluster.ts';
-
-/** What a scenario found: one line a claim. */
-export interface Finding {
-  readonly claim: string;
-  readonly holds: boolean;
-  readonly seen: string;
-}
-
-type Scenario = (place: Place, find: (claim: string, holds: boolean, seen: string) => void) => Promise<void>;
+import { operatorExamples, viewCommands } from './operator-examples.ts';
+import { lastWords, type Scenario, stateOf } from './scenario.ts';
 
 /** Says when it starts, on the pod's own clock, which is the node's. */
 const sayStart = 'echo "started $(date +%s.%N)"';
@@ -325,21 +318,6 @@ async function exitCodesAre(cluster: RunningMiniCluster, code: number): Promise<
   return [codes.length > 0 && codes.every((each) => each === code), `exit codes ${codes.join(' ')}`];
 }
 
-/** For a row that does not hold: what the Job and its pods look like. */
-async function stateOf(cluster: RunningMiniCluster): Promise<string> {
-  const { status } = await cluster.job();
-  const pods = (await cluster.pods()).map(({ metadata, status: { phase, containerStatuses } }) => {
-    const container = containerStatuses?.[0];
-    const ended = container?.state.terminated ?? container?.lastState.terminated;
-    const index = metadata.labels['batch.kubernetes.io/job-completion-index'];
-    return `${index} ${phase}${ended ? ` ended with ${ended.exitCode}` : ''} restarts ${container?.restartCount ?? 0}`;
-  });
-  const conditions = (status.conditions ?? []).map(({ type, reason }) => `${type} ${reason ?? ''}`.trim());
-  return [`job ${conditions.join(', ') || 'without condition'}`, ...pods.sort()].join('; ');
-}
-
-const lastWords = (log: string): string => log.split('\n').at(-1) ?? '';
-
 /** All of them, in the order in which they are run. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
   completes,
@@ -356,4 +334,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'no-flux': hopeless('no usable Flux', { FLUX_POD_FLUX: '/nowhere/flux' }, 72),
   'wrong-setting': hopeless('a wrong setting', { FLUX_POD_TOPO: 'star' }, 78),
   elastic,
+  'operator-examples': operatorExamples,
+  'view-commands': viewCommands,
 };
