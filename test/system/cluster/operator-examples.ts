@@ -72,7 +72,15 @@ export const operatorExamples: Scenario = inNamespaceOfItsOwn(async (place, find
     find('its output is equal', log === expected, log === expected ? '' : unexpected.join(' | ') || log);
     await cluster.delete();
     for (const file of (example.objects ?? []).toReversed())
-      await kubectl(['delete', '-n', place.namespace, '--timeout=60s', '-f', join(at, file)]);
+      await kubectl([
+        'delete',
+        '-n',
+        place.namespace,
+        '--ignore-not-found',
+        '--timeout=60s',
+        '-f',
+        join(at, file),
+      ]);
   }
 });
 
