@@ -42,8 +42,14 @@ export function limitConnections(server: Server, limits: ConnectionLimits, respo
 
   server.on('connection', (socket: Socket) => {
     const { remoteAddress: address = '', remotePort: port } = socket;
-    const connection = { socket, address, port, busy: false };
+    const connection = { socket, address, port, busy: false, fresh: true };
     connectionOf.set(socket, connection);
+    // libuv accepts all connections that wait before it reads from any (uv__server_io): the request is read in the next turn of the loop.
+    setImmediate(() =>
+      setImmediate(() => {
+        connection.fresh = false;
+      }),
+    );
     socket.once('close', () => {
       places.leave(connection);
       handshaking.leave(connection);

@@ -8,6 +8,8 @@ export interface Place {
   readonly address: string;
   /** Whether a request is under way. */
   busy: boolean;
+  /** Whether it has come so lately that its request, if there is one, cannot have been read yet. */
+  fresh: boolean;
 }
 
 export interface PlaceLimits {
@@ -56,12 +58,15 @@ export function createPlaces<Taken extends Place>({
   };
 }
 
-/** Of `rivals`, the oldest first: the one that has been without a request for longest, else the oldest; never the newcomer. */
+/**
+ * Of `rivals`, the oldest first: the one that has been without a request for longest, else the oldest; never the newcomer. A fresh one may
+ * have a request: where all others are busy, a probe would give way to whoever comes in the same moment.
+ */
 function toGiveWay<Taken extends Place>(rivals: Iterable<Taken>, newcomer: Taken): Taken | undefined {
   let oldest: Taken | undefined;
   for (const rival of rivals) {
     if (rival === newcomer) continue;
-    if (!rival.busy) return rival;
+    if (!rival.busy && !rival.fresh) return rival;
     oldest ??= rival;
   }
   return oldest;

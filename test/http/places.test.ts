@@ -7,7 +7,7 @@ interface Named extends Place {
 }
 
 /**
- * Plays what happens to connections: `a1` comes (of address a), `+a1` asks, `-a1` has its answer, `!a1` goes. Returns who had to give way,
+ * Plays what happens to connections: `a1` comes (of address a), `*a1` is fresh, `+a1` asks, `-a1` has its answer, `!a1` goes. Returns who had to give way,
  * in that order.
  */
 function play(limits: PlaceLimits, script: string): string {
@@ -19,10 +19,11 @@ function play(limits: PlaceLimits, script: string): string {
     if (gone) out.push(gone.name);
   };
   for (const word of script.split(' ')) {
-    const name = word.replace(/^[-+!]/, '');
-    const place = all.get(name) ?? { name, address: name[0] ?? '', busy: false };
+    const name = word.replace(/^[-+!*]/, '');
+    const place = all.get(name) ?? { name, address: name[0] ?? '', busy: false, fresh: false };
     all.set(name, place);
     if (word.startsWith('+')) place.busy = true;
+    else if (word.startsWith('*')) place.fresh = true;
     else if (word.startsWith('!')) places.leave(place);
     else {
       place.busy = false;
@@ -40,6 +41,7 @@ describe('a server whose places are all taken', () => {
     ['spares one that has a request', 'a1 +a1 b1 c1 d1', 'b1'],
     ['closes the oldest where all have requests', 'a1 +a1 b1 +b1 c1 +c1 d1', 'a1'],
     ['counts idleness from the last answer', 'a1 b1 c1 +a1 -a1 d1', 'b1'],
+    ['spares one that has just come, whose request may be unread', 'a1 +a1 b1 +b1 c1 *c1 d1', 'a1'],
     ['never closes the newcomer', 'a1 +a1 b1 +b1 c1 +c1 d1 +d1 e1 +e1', 'a1 b1'],
     ['has room again when one has gone', 'a1 b1 c1 !b1 d1', ''],
     ['frees a place once, whoever says that it is free', 'a1 b1 c1 d1 !a1 !a1 e1', 'a1 b1'],
@@ -68,6 +70,7 @@ describe('a server whose places are all taken', () => {
           name: `${n}`,
           address: `${n % 3}`,
           busy: false,
+          fresh: false,
         }));
         for (const { of, what } of steps) {
           const place = all[of];
