@@ -103,6 +103,17 @@ describe('connections of a server', () => {
       .toEqual([true, false, false, false]);
   });
 
+  it('give way to a new client also where others come in the same moment, before its request is read', async () => {
+    const { client, port } = await serve({}, (request, response) => {
+      if (request.url === '/') response.end('x');
+    });
+    for (const n of [2, 3, 4, 5]) (await client(`127.0.0.${n}`)).send('/never');
+    const newcomers = await Promise.all([6, 7].map((n) => connectRaw(port, `127.0.0.${n}`)));
+    for (const { socket } of newcomers) undo.push(() => socket.destroy());
+    newcomers[0]?.send('/');
+    await expect.poll(() => newcomers[0]?.statuses(), patience).toEqual([200]);
+  });
+
   it('that are closed by their clients free their places', async () => {
     const { client, server } = await serve();
     const kept = await client('127.0.0.2');
