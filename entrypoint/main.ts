@@ -10,13 +10,12 @@ import { isVerb, runVerb, verbs } from './verbs.ts';
 
 type Command = (args: readonly string[]) => Promise<number>;
 
-/** Words that are no rows of verbs.ts. */
+/** Words that are no rows of verbs.ts. They run on any Node.js. */
 const others: Readonly<Record<string, Command>> = {
   help: async (args) => (await import('./help.ts')).help(args),
   version: async () => (await import('./help.ts')).version(),
 };
 
-const runsOnAny: readonly string[] = ['help', 'version'];
 const aliases: Readonly<Record<string, string>> = {
   '--help': 'help',
   '-h': 'help',
@@ -36,7 +35,7 @@ async function main([word = 'help', ...args]: readonly string[]): Promise<number
   }
   const asksForHelp = args.slice(0, endOfFlags(args)).some((arg) => arg === '--help' || arg === '-h');
   if (asksForHelp) return (await import('./help.ts')).help([verb]);
-  if (!runsOnAny.includes(verb)) checkNode();
+  if (isVerb(verb)) checkNode();
   if (verb !== 'run') outliveReaders();
   return command(args);
 }

@@ -7,8 +7,6 @@ import { fluxUriLayer, podLayer } from './pod-layer.ts';
 import { contradictions, missing } from './requirements.ts';
 import { type SettingName, settingNames, settings, settingsOf } from './settings.ts';
 
-export type { Configuration };
-
 export interface Resolution {
   readonly configuration: Configuration;
   /** Where each setting's value came from, and as what; absent where nobody set it. */
@@ -29,11 +27,7 @@ export function resolveConfiguration(
   const told = [...layers, podLayer(facts, layers)];
   const { values, sources } = readLayers([...told, operatorLayerOf(facts, told)], problems);
   problems.push(...missing(values, sources), ...contradictions(values, sources, facts));
-  if (problems.length > 0) throw configurationError(problems);
-  return {
-    configuration: withDefaults(values, { hostname: facts.hostname, terminal: found.terminal }),
-    sources,
-  };
+  return settle({ values, sources }, problems, facts, found);
 }
 
 /**
@@ -48,12 +42,18 @@ export function resolveAttachment(
   const read: readonly string[] = settingsOf('attach');
   const isRead = ([name]: [string, unknown]) => read.includes(name);
   const used = layers.map((layer): Layer => Object.fromEntries(Object.entries(layer).filter(isRead)));
-  const { values, sources } = readLayers([...used, fluxUriLayer(facts), podLayer(facts, [])], problems);
+  const reading = readLayers([...used, fluxUriLayer(facts), podLayer(facts, [])], problems);
+  return settle(reading, problems, facts, found);
+}
+
+function settle(
+  { values, sources }: ReturnType<typeof readLayers>,
+  problems: readonly Problem[],
+  { hostname }: PodFacts,
+  { terminal }: { readonly terminal: boolean },
+): Resolution {
   if (problems.length > 0) throw configurationError(problems);
-  return {
-    configuration: withDefaults(values, { hostname: facts.hostname, terminal: found.terminal }),
-    sources,
-  };
+  return { configuration: withDefaults(values, { hostname, terminal }), sources };
 }
 
 /** One sentence for every problem, each with name, value and expectation. */

@@ -4,6 +4,7 @@
  * completion.
  */
 import type * as z from 'zod/mini';
+import { isIPv6 } from '../address.ts';
 import { firstLabel } from '../pod/identity.ts';
 import {
   aChoice,
@@ -77,7 +78,7 @@ const flatUpTo = 256;
 const aSize = aWholeNumber(1, mostHosts, `a whole number from 1 to ${mostHosts}`);
 
 const everyAddress = (port: number) => ({
-  default: ({ address }: Settled) => ({ host: address.includes(':') ? '::' : '0.0.0.0', port }),
+  default: ({ address }: Settled) => ({ host: isIPv6(address) ? '::' : '0.0.0.0', port }),
   shown: `\`0.0.0.0:${port}\`, in IPv6-only pods \`[::]:${port}\``,
 });
 

@@ -1,4 +1,5 @@
 /** How a wait for the parent changes with what happens. Pure. */
+import { isIPv6 } from '../address.ts';
 import {
   failed,
   given,
@@ -148,7 +149,7 @@ function isServiceDue({ startedAt, serviceAskedAt }: Wait, size: number, at: Ins
 function addressesIn(lookup: NameLookup, reply: Reply, { parent }: WaitFor): readonly string[] {
   if (lookup.of !== 'srv') return reply.addresses;
   return reply.additional.flatMap(({ name, address }) =>
-    name === parent?.name.toLowerCase() && address.includes(':') === (parent?.family === 6) ? [address] : [],
+    name === parent?.name.toLowerCase() && isIPv6(address) === (parent?.family === 6) ? [address] : [],
   );
 }
 

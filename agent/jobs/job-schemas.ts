@@ -79,11 +79,12 @@ export const submission = z.union([simpleJob, jobspecSubmission]);
 export const submitAnswer = z.object({ id: jobIdText, idDecimal: z.string() });
 export type SubmitAnswer = z.output<typeof submitAnswer>;
 
-type Upper<Names> = Names extends string ? Uppercase<Names> : never;
-const upper = <Name extends string>(names: readonly Name[]) =>
-  names.map((name) => name.toUpperCase()) as [Upper<Name>, ...Upper<Name>[]];
-export const stateNames = upper(Object.keys(jobStates) as (keyof typeof jobStates)[]);
-export const resultNames = upper(Object.keys(jobResults) as (keyof typeof jobResults)[]);
+/** Flux's names of states and results in lower case, as lists show them. */
+export const upper = <Name extends string>(name: Name) => name.toUpperCase() as Uppercase<Name>;
+const allUpper = <Name extends string>(names: object & { readonly [N in Name]: unknown }) =>
+  (Object.keys(names) as Name[]).map((name) => upper(name)) as [Uppercase<Name>, ...Uppercase<Name>[]];
+export const stateNames = allUpper(jobStates);
+export const resultNames = allUpper(jobResults);
 /** By what lists are filtered, as `flux jobs --filter`: states, groups of them (RFC 21), and results, which only inactive jobs have. */
 export const stateFilters = [...stateNames, 'PENDING', 'RUNNING', 'ACTIVE', ...resultNames] as const;
 

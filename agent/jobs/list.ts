@@ -9,10 +9,7 @@ import { formatJobId, parseJobId } from '../flux/job-id.ts';
 import type { Json, JsonObject } from '../flux/payload.ts';
 import { getJob, type Job, listJobs } from '../flux/services/job-list.ts';
 import { JobError } from './job-error.ts';
-import { type JobAnswer, resultNames } from './job-schemas.ts';
-
-type Upper<Name> = Name extends string ? Uppercase<Name> : never;
-const upper = <Name extends string>(name: Name) => name.toUpperCase() as Upper<Name>;
+import { type JobAnswer, resultNames, upper } from './job-schemas.ts';
 
 /** The time has a name: what calls with further arguments, such as `map`, cannot mean it. */
 export function jobAnswerOf(job: Job, { now }: { readonly now: number } = { now: Date.now() }): JobAnswer {

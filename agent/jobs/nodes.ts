@@ -141,12 +141,3 @@ export async function ofNodes(client: FluxClient, change: Promise<void>): Promis
     throw new JobError('invalid', `targets: ${what}`, { faults: [{ where: '/targets', what }] });
   }
 }
-
-/** Ranks of hosts, or of ranks, as RFC 22 writes them: for a sentence in the log. */
-export const shortly = (targets: string): string => {
-  try {
-    return formatIdset(parseIdset(targets));
-  } catch {
-    return targets.replace(/[^\w.,[\]-]/g, '').slice(0, 200);
-  }
-};

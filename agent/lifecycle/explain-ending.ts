@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { Membership } from '../broker/membership.ts';
 import type { Ending } from '../broker/process.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { ExitCode, errnoOf, PodError } from '../errors.ts';
 import { type BrokerTrace, startFailureOf } from './start-failure.ts';
 

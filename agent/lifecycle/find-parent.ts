@@ -1,6 +1,7 @@
 /** Finds where this pod's parent listens, as long as it takes or as long as FLUX_POD_PEER_TIMEOUT says. */
 
 import { existsSync } from 'node:fs';
+import { isIPv6 } from '../address.ts';
 import type { Membership, Parent } from '../broker/membership.ts';
 import type { AwaitOptions, Found } from '../dns/await-parent.ts';
 import { ExitCode, PodError } from '../errors.ts';
@@ -38,7 +39,7 @@ export async function findParent(search: Search): Promise<Found> {
   try {
     const found = await awaitParent(parent.target, {
       nameservers: nameservers ?? systemNameservers(),
-      family: address.includes(':') ? 6 : 4,
+      family: isIPv6(address) ? 6 : 4,
       size: membership.size,
       rank: membership.rank,
       known,

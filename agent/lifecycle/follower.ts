@@ -11,12 +11,23 @@
 import type { HostPort } from '../address.ts';
 import type { Membership } from '../broker/membership.ts';
 import type { Ending } from '../broker/process.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { pauseMs } from '../dns/pace.ts';
 import type { Instant } from '../instant.ts';
 import type { Announcement } from '../parent-link/message.ts';
 import { whileStarting } from './broker-start.ts';
-import type { Command, Deadline, Deadlines, Event, Machine, Step } from './machine.ts';
+import {
+  after,
+  type Command,
+  type Deadline,
+  type Deadlines,
+  due,
+  type Event,
+  exit,
+  type Machine,
+  notDue,
+  type Step,
+} from './machine.ts';
 import { type Outcome, stoppedOutcome, toldOutcome, unknownOutcome } from './outcome.ts';
 import { beginWatch, nextWatch, type ParentWatch, stopWatching } from './parent-watch.ts';
 import * as stop from './stop.ts';
@@ -170,7 +181,7 @@ function running(run: Run, event: Event, context: Context): Step<Follower> {
       return brokerExited(run, event, context);
     case 'deadline':
       if (run.deadlines[event.of] === undefined) break;
-      return overdue(stop.notDue(run, event.of), event.of, context);
+      return overdue(notDue(run, event.of), event.of, context);
   }
   return watching(run, event, now, (replaced) => ({ state: replaced, commands: [{ do: 'kill broker' }] }));
 }
@@ -179,7 +190,7 @@ function announced(run: Run, message: Announcement, now: Instant): Step<Run> {
   if (message.kind === 'stopping') return stop.parentStops(run);
   if (run.outcome) return { state: run, commands: [] };
   return {
-    state: stop.due({ ...run, outcome: toldOutcome(message) }, 'linger', now + lingerMs),
+    state: due({ ...run, outcome: toldOutcome(message) }, 'linger', now + lingerMs),
     commands: [],
   };
 }
@@ -207,7 +218,7 @@ function brokerExited(
   if (run.parentStops || run.replacedBy) return startAgain(learn, context);
   if (context.linked) {
     const withinMs = ending.code === 0 ? outcomeWithinMs : outcomeIsThereMs;
-    return { state: stop.due(learn, 'outcome', context.now + withinMs), commands: [] };
+    return { state: due(learn, 'outcome', context.now + withinMs), commands: [] };
   }
   return ending.code === 0
     ? exit(unknownOutcome('FLUX_POD_HTTP is off', 0), true)
@@ -276,13 +287,3 @@ function exitIfAsked(state: Await | Learn, event: Event): Step<Follower> {
   if (event.kind === 'failed') return exit(event.outcome);
   return { state, commands: [] };
 }
-
-const exit = (outcome: Outcome, runsPost = false): Step<Follower> => ({
-  state: { at: 'exit' },
-  commands: [{ do: 'exit', outcome, runsPost }],
-});
-
-const after = <State>(commands: readonly Command[], step: Step<State>): Step<State> => ({
-  state: step.state,
-  commands: [...commands, ...step.commands],
-});

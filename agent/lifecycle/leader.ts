@@ -1,7 +1,7 @@
 /** The life of a leader's broker, as a state machine (machine.ts). A leader waits for no other pod, and its outcome is that of the instance. */
 import type { Instant } from '../instant.ts';
 import { whileStarting } from './broker-start.ts';
-import type { Deadlines, Event, Machine, Step } from './machine.ts';
+import { after, type Deadlines, type Event, exit, type Machine, type Step } from './machine.ts';
 import { leaderOutcome, type Outcome, stoppedOutcome } from './outcome.ts';
 import { type Ends, type Grace, graceOver, type LeaderRun, stopLeader } from './stop.ts';
 
@@ -48,15 +48,6 @@ function running(run: Run, event: Event, now: Instant, grace: Grace): Step<Leade
 }
 
 const announceAndExit = (outcome: Outcome): Step<Leader> => {
-  const { state, commands } = exit(outcome, true);
   const { code, sentence } = outcome;
-  return {
-    state,
-    commands: [{ do: 'announce', message: { kind: 'outcome', code, sentence } }, ...commands],
-  };
+  return after([{ do: 'announce', message: { kind: 'outcome', code, sentence } }], exit(outcome, true));
 };
-
-const exit = (outcome: Outcome, runsPost = false): Step<Leader> => ({
-  state: { at: 'exit' },
-  commands: [{ do: 'exit', outcome, runsPost }],
-});

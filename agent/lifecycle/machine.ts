@@ -96,6 +96,32 @@ export interface Machine<State> {
   readonly deadlinesOf: (state: State) => Deadlines;
 }
 
+/** The last step of a machine. */
+export const exit = (outcome: Outcome, runsPost = false): Step<{ readonly at: 'exit' }> => ({
+  state: { at: 'exit' },
+  commands: [{ do: 'exit', outcome, runsPost }],
+});
+
+/** A step with commands before its own. */
+export const after = <State>(commands: readonly Command[], step: Step<State>): Step<State> => ({
+  state: step.state,
+  commands: [...commands, ...step.commands],
+});
+
+interface HasDeadlines {
+  readonly deadlines: Deadlines;
+}
+
+export const due = <State extends HasDeadlines>(state: State, deadline: Deadline, at: Instant): State => ({
+  ...state,
+  deadlines: { ...state.deadlines, [deadline]: at },
+});
+
+export function notDue<State extends HasDeadlines>(state: State, deadline: Deadline): State {
+  const { [deadline]: _, ...deadlines } = state.deadlines;
+  return { ...state, deadlines };
+}
+
 /** The deadline that comes first, and when. */
 export function earliest(deadlines: Deadlines): { of: Deadline; at: Instant } | undefined {
   const [first] = Object.entries(deadlines).sort(([, one], [, other]) => one - other);

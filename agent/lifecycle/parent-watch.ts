@@ -6,7 +6,7 @@
 import type { HostPort } from '../address.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
 import type { Instant } from '../instant.ts';
-import type { Command, Deadlines, Event } from './machine.ts';
+import { type Command, type Deadlines, due, type Event, notDue } from './machine.ts';
 
 export interface ParentWatch {
   /** Where the parent was found to listen before the broker was started. */
@@ -110,11 +110,10 @@ function notOpened(watch: ParentWatch, seen: Event & { kind: 'no link' }, now: I
   // Beyond `join` the parent has proved with the certificate who it is, whatever else serves HTTP beside it.
   const turnsForeign = seen.why === 'not the parent' && isJoining(watch) && !watch.isForeign;
   const tried: ParentWatch = {
-    ...watch,
+    ...due(watch, 'open link', now + watch.linkBackoffMs),
     link: 'retry',
     linkBackoffMs: longer(watch.linkBackoffMs),
     isForeign: watch.isForeign || turnsForeign,
-    deadlines: { ...watch.deadlines, 'open link': now + watch.linkBackoffMs },
   };
   const commands: Command[] = turnsForeign ? [foreign(watch.address)] : [];
   const isLost =
@@ -135,28 +134,25 @@ function broken(watch: ParentWatch, now: Instant): WatchStep {
 
 /** After a broken link the parent is looked for at once: where it was, and by its name. */
 function openAgain(watch: ParentWatch, now: Instant): WatchStep {
-  const { 'open link': _, ...deadlines } = watch.deadlines;
   const open: Command = { do: 'open link', host: watch.address.host };
-  if (watch.link !== 'broken') return { watch: { ...watch, link: 'attempt', deadlines }, commands: [open] };
+  const attempt: ParentWatch = { ...notDue(watch, 'open link'), link: 'attempt' };
+  if (watch.link !== 'broken') return { watch: attempt, commands: [open] };
   const searching = search({
-    ...watch,
-    link: 'attempt',
+    ...attempt,
     linkBackoffMs: backoff.firstMs,
     brokenBackoffMs: now - watch.openedAt > briefMs ? 0 : longer(watch.brokenBackoffMs),
     searchBackoffMs: backoff.firstMs,
     isForeign: false,
-    deadlines,
   });
   return { ...searching, commands: [open, ...searching.commands] };
 }
 
 function search(watch: ParentWatch): WatchStep {
-  const { 'find parent': _, ...deadlines } = watch.deadlines;
   const was = [watch.address.host];
   // Where no parent has answered and the broker does not join, what accepts connections need not be the parent.
   const isDoubtful = watch.isForeign || (watch.incarnation === undefined && isJoining(watch));
   return {
-    watch: { ...watch, search: 'attempt', deadlines },
+    watch: { ...notDue(watch, 'find parent'), search: 'attempt' },
     commands: [{ do: 'find parent', ...(isDoubtful ? { foreign: was } : { known: was }) }],
   };
 }
@@ -164,9 +160,9 @@ function search(watch: ParentWatch): WatchStep {
 /** The parent that listens where it was shows over the link whether it is the same, or is about to exit. */
 function searchLater(watch: ParentWatch, now: Instant): WatchStep {
   const { searchBackoffMs } = watch;
-  const deadlines = { ...watch.deadlines, 'find parent': now + searchBackoffMs };
+  const later = due(watch, 'find parent', now + searchBackoffMs);
   return {
-    watch: { ...watch, search: 'retry', searchBackoffMs: longer(searchBackoffMs), deadlines },
+    watch: { ...later, search: 'retry', searchBackoffMs: longer(searchBackoffMs) },
     commands: [],
   };
 }

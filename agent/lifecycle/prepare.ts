@@ -7,7 +7,7 @@ import { environmentFor, findFlux } from '../broker/find-flux.ts';
 import { instanceName, type Membership, membershipOf } from '../broker/membership.ts';
 import { initialProgram } from '../broker/program.ts';
 import { linkFromOperatorSocket, type RunDirectory, writePrivate } from '../broker/run-directory.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import type { Log } from '../log.ts';
 
 /** All that is needed to start this pod's broker, again and again. */

@@ -1,7 +1,7 @@
 /** The life of a pod, from its configuration to its outcome. */
 import { isatty } from 'node:tty';
 import { openRunDirectory, type RunDirectory } from '../broker/run-directory.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { messageOf } from '../errors.ts';
 import { createObservations } from '../health/observations.ts';
 import type { Log } from '../log.ts';

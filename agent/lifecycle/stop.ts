@@ -3,7 +3,7 @@
  * Pure: a part of leader.ts and follower.ts.
  */
 import type { Instant } from '../instant.ts';
-import type { Command, Deadline, Deadlines, Step } from './machine.ts';
+import { type Command, type Deadlines, due, notDue, type Step } from './machine.ts';
 import type { Outcome } from './outcome.ts';
 
 /** Why a pod is to exit. */
@@ -95,14 +95,3 @@ export const graceOver = ({ grace }: Grace): readonly Command[] => [
   },
   { do: 'kill broker' },
 ];
-
-export const due = <Run extends { readonly deadlines: Deadlines }>(
-  run: Run,
-  deadline: Deadline,
-  at: Instant,
-): Run => ({ ...run, deadlines: { ...run.deadlines, [deadline]: at } });
-
-export function notDue<Run extends { readonly deadlines: Deadlines }>(run: Run, deadline: Deadline): Run {
-  const { [deadline]: _, ...deadlines } = run.deadlines;
-  return { ...run, deadlines };
-}

@@ -9,7 +9,7 @@ import { brokerConfig } from '../broker/broker-config.ts';
 import { formatCertificate } from '../broker/curve.ts';
 import { checkKeyPair, readMountedCertificate } from '../broker/curve-file.ts';
 import { writePrivate } from '../broker/run-directory.ts';
-import type { Configuration } from '../config/resolve.ts';
+import type { Configuration } from '../config/configuration.ts';
 import { environmentName, settingNames } from '../config/settings.ts';
 import { messageOf } from '../errors.ts';
 import type { FluxClient } from '../flux/client.ts';

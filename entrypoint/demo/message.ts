@@ -10,6 +10,7 @@ import {
   RECURSION_DESIRED,
   TRUNCATED_RESPONSE,
 } from 'dns-packet';
+import { isIPv6 } from '../../agent/address.ts';
 import { canonicalName, type Finding, type Zone } from './zone.ts';
 
 /** What a UDP answer may measure: without EDNS (RFC 1035, section 4.2.1), and at most. */
@@ -107,7 +108,7 @@ function answersTo({ name, type }: Question, { addresses, pointers = [], target,
 }
 
 const addressRecord = (name: string, ttl: number, data: string): Answer => ({
-  type: data.includes(':') ? 'AAAA' : 'A',
+  type: isIPv6(data) ? 'AAAA' : 'A',
   name,
   class: 'IN',
   ttl,

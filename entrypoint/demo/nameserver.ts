@@ -2,6 +2,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { CHECKING_DISABLED } from 'dns-packet';
+import { isIPv6 } from '../../agent/address.ts';
 import { errnoOf } from '../../agent/errors.ts';
 import { type Answered, answerTo, encodeWithin, parseRequest, refusal, udpSizeOf } from './message.ts';
 import { canonicalName, makeZone, type Zone } from './zone.ts';
@@ -167,7 +168,7 @@ function serveStream(socket: Socket, reply: (bytes: Buffer) => Buffer | undefine
 /** Both sockets on one port. A port of UDP's choice may be taken on TCP: then another is tried. */
 async function listen(address: string, port: number): Promise<{ udp: UdpSocket; tcp: Server; port: number }> {
   for (let triesLeft = port === 0 ? 10 : 1; ; triesLeft -= 1) {
-    const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const udp = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
     const tcp = createServer();
     try {
       udp.bind({ address, port, exclusive: true });

@@ -11,7 +11,7 @@ import { attachFlags, settingFlags } from '../../entrypoint/arguments.ts';
 import { manPage } from '../../entrypoint/man-page.ts';
 import { loadVerbs } from '../../entrypoint/verbs.ts';
 import { configurationOf } from '../support/configuration.ts';
-import { podFacts } from '../support/pod-facts.ts';
+import { podFacts, untold } from '../support/pod-facts.ts';
 import { copyProgram } from '../support/program-copy.ts';
 
 const manual = manPage('1.2.3', await loadVerbs())
@@ -69,17 +69,7 @@ describe('a setting', () => {
   });
 
   it('is required just where a pod that does not tell it is refused', () => {
-    const facts = podFacts(
-      {},
-      {
-        hostname: 'worker',
-        completionIndex: undefined,
-        etcHosts: '',
-        resolvConf: '',
-        namespaceFile: '',
-        interfaces: [],
-      },
-    );
+    const facts = podFacts({}, untold);
     const found = { problems: [], terminal: false };
     const required = settingNames.filter((name) => settings[name].required);
     const refused = refusalOf(() => resolveConfiguration(facts, [], found));

@@ -13,7 +13,7 @@ import {
 } from '../../agent/config/settings.ts';
 import { PodError } from '../../agent/errors.ts';
 import type { PodFacts } from '../../agent/pod/facts.ts';
-import { held, loopback, podFacts } from '../support/pod-facts.ts';
+import { held, loopback, podFacts, untold } from '../support/pod-facts.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'flux-pod-resolve-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -415,17 +415,7 @@ describe('the index', () => {
 });
 
 describe('what a pod does not tell', () => {
-  const mute = podFacts(
-    { index: 0 },
-    {
-      hostname: 'worker',
-      completionIndex: undefined,
-      etcHosts: '',
-      resolvConf: '',
-      namespaceFile: '',
-      interfaces: [],
-    },
-  );
+  const mute = podFacts({ index: 0 }, untold);
 
   it('must be given, all of it', async () => {
     expect(await problemsOfSize4({}, mute)).toEqual([

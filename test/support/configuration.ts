@@ -1,4 +1,5 @@
-import { type Configuration, resolveConfiguration } from '../../agent/config/resolve.ts';
+import type { Configuration } from '../../agent/config/configuration.ts';
+import { resolveConfiguration } from '../../agent/config/resolve.ts';
 import type { SettingName } from '../../agent/config/settings.ts';
 import type { PodFacts } from '../../agent/pod/facts.ts';
 import { podFacts } from './pod-facts.ts';

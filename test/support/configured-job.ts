@@ -1,7 +1,8 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { initialProgram } from '../../agent/broker/program.ts';
+import type { Configuration } from '../../agent/config/configuration.ts';
 import { readEnvironment } from '../../agent/config/layers.ts';
-import { type Configuration, resolveConfiguration } from '../../agent/config/resolve.ts';
+import { resolveConfiguration } from '../../agent/config/resolve.ts';
 import { environmentOf } from './miniclusters.ts';
 import { podFacts } from './pod-facts.ts';
 

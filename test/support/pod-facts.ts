@@ -27,6 +27,16 @@ export const held = (name: string, address: string): InterfaceAddress => ({
   loopback: false,
 });
 
+/** What neither the kubelet nor the Job controller has told a pod. */
+export const untold: Partial<PodFacts> = {
+  hostname: 'worker',
+  completionIndex: undefined,
+  etcHosts: '',
+  resolvConf: '',
+  namespaceFile: '',
+  interfaces: [],
+};
+
 /**
  * What a pod of an Indexed Job tells: mc-1 of flux-service in default, with loopback and eth0, unless `pod` names it
  * otherwise. `facts` then replaces what the kubelet wrote.

@@ -1,6 +1,7 @@
 import { bracketed } from '../../../agent/address.ts';
 import { parseHostlist } from '../../../agent/cluster/hostlist.ts';
 import { messageOf } from '../../../agent/errors.ts';
+import { ports } from '../reserved/ports.ts';
 import type { FieldProblem } from './field-problem.ts';
 import type { MiniCluster } from './schema.ts';
 
@@ -23,7 +24,7 @@ export function burstingOf({ metadata, spec }: MiniCluster): Bursting | undefine
   const bursted = clusters.map(({ name, size }, index) => range(name ?? `burst-${index}`, size ?? spec.size));
   return {
     hosts: hostlist ?? [leading, ...bursted].join(','),
-    leader: leadBroker && `${bracketed(leadBroker.address)}:${leadBroker.port ?? 8050}`,
+    leader: leadBroker && `${bracketed(leadBroker.address)}:${leadBroker.port ?? ports.overlay}`,
   };
 }
 

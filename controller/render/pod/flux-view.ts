@@ -15,7 +15,7 @@ import { containerSecurity } from './security-context.ts';
 export const viewVolume = ({ spec }: Cluster): string => spec.flux?.container?.name ?? 'flux-view';
 
 /** The CRD's default. */
-const defaultImage = 'ghcr.io/converged-computing/flux-view-ubuntu:tag-noble';
+export const defaultViewImage = 'ghcr.io/converged-computing/flux-view-ubuntu:tag-noble';
 
 /**
  * Flux for images that have none: an init container copies a view that Spack made into an emptyDir. Its binaries look for
@@ -23,7 +23,7 @@ const defaultImage = 'ghcr.io/converged-computing/flux-view-ubuntu:tag-noble';
  */
 export function viewContainer(cluster: Cluster, view: string): Container {
   const {
-    image = defaultImage,
+    image = defaultViewImage,
     pullAlways,
     workingDir,
     resources,

@@ -9,6 +9,7 @@
  *     IMAGES           IMAGE=OTHER,...: images of those examples (ubuntu:noble, the Flux views, nginx) that the nodes have under another name
  */
 import { readFileSync } from 'node:fs';
+import { readPairs } from '../../../agent/api/read-pairs.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { clusterUnavailable, kubectl } from './kubectl.ts';
 import type { Finding } from './scenario.ts';
@@ -19,12 +20,7 @@ const place = {
   namespace: `flux-pod-test-${process.pid}`,
   image: process.env.FLUX_IMAGE ?? defaultImage,
   installer: process.env.INSTALLER_IMAGE ?? `flux-pod-installer:${packageJson.version}`,
-  images: Object.fromEntries(
-    (process.env.IMAGES ?? '').split(',').map((pair): [string, string] => {
-      const [image = '', other = ''] = pair.split('=');
-      return [image, other];
-    }),
-  ),
+  images: imagesOf(process.env.IMAGES),
   operatorExamples: process.env.OPERATOR_EXAMPLES,
 };
 
@@ -42,6 +38,12 @@ if (unknown.length > 0) {
   );
 } else {
   process.exitCode = (await runAll()) ? 0 : 1;
+}
+
+function imagesOf(text: string | undefined): Readonly<Record<string, string>> {
+  const images = readPairs(text);
+  if (typeof images === 'string') throw new Error(`IMAGES ${images}: expected IMAGE=OTHER,...`);
+  return images;
 }
 
 async function runAll(): Promise<boolean> {

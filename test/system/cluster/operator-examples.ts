@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { defaultViewImage } from '../../../controller/render/pod/flux-view.ts';
 import { kubectl } from './kubectl.ts';
 import {
   applyResource,
@@ -13,10 +14,8 @@ import {
   type Place,
   type RunningMiniCluster,
 } from './minicluster.ts';
-import { type Find, lastWords, type Scenario, stateOf } from './scenario.ts';
+import { exitCodesAre, type Find, lastWords, type Scenario, seconds, stateOf } from './scenario.ts';
 
-/** The default of the CRD. */
-const viewImage = 'ghcr.io/converged-computing/flux-view-ubuntu:tag-noble';
 const programImage = 'ubuntu:noble';
 
 interface Example {
@@ -118,16 +117,9 @@ export const viewCommands: Scenario = inNamespaceOfItsOwn(async (place, find) =>
 /** The pod's whole output, once the Job has ended. */
 async function completed(cluster: RunningMiniCluster, what: string, find: Find): Promise<string> {
   const reason = await cluster.jobCondition('Complete', 120);
-  const took = `in ${((performance.now() - cluster.appliedAt) / 1000).toFixed(1)} s`;
+  const took = `in ${seconds(cluster.appliedAt)}`;
   find(`${what} completes`, reason !== undefined, reason === undefined ? await stateOf(cluster) : took);
-  const codes = (await cluster.pods()).flatMap(({ status }) =>
-    (status.containerStatuses ?? []).map(({ state }) => state.terminated?.exitCode),
-  );
-  find(
-    'every container ends with 0',
-    codes.every((code) => code === 0),
-    `exit codes ${codes.join(' ')}`,
-  );
+  find('every container ends with 0', ...(await exitCodesAre(cluster, 0)));
   return (await cluster.logs((await cluster.podOf(0))?.metadata.name ?? '')).trimEnd();
 }
 
@@ -146,7 +138,10 @@ function withImages(
     metadata: { ...rest.metadata, namespace },
     spec: {
       ...spec,
-      flux: { ...flux, container: { ...flux.container, image: known(flux.container?.image ?? viewImage) } },
+      flux: {
+        ...flux,
+        container: { ...flux.container, image: known(flux.container?.image ?? defaultViewImage) },
+      },
       containers: containers.map((container) => ({ ...container, image: known(container.image) })),
     },
   };

@@ -10,6 +10,17 @@ export interface Finding {
 export type Find = (claim: string, holds: boolean, seen: string) => void;
 export type Scenario = (place: Place, find: Find) => Promise<void>;
 
+/** Since `from`, which is of performance.now(). */
+export const seconds = (from: number): string => `${((performance.now() - from) / 1000).toFixed(1)} s`;
+
+/** Of all containers, once the Job has ended. */
+export async function exitCodesAre(cluster: RunningMiniCluster, code: number): Promise<[boolean, string]> {
+  const codes = (await cluster.pods()).flatMap(({ status }) =>
+    (status.containerStatuses ?? []).map(({ state }) => state.terminated?.exitCode ?? status.phase),
+  );
+  return [codes.length > 0 && codes.every((each) => each === code), `exit codes ${codes.join(' ')}`];
+}
+
 /** For a row that does not hold: what the Job and its pods look like. */
 export async function stateOf(cluster: RunningMiniCluster): Promise<string> {
   const { status } = await cluster.job();

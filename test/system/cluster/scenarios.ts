@@ -1,12 +1,11 @@
 import { kubectl, type SeenPod } from './kubectl.ts';
 import { applyMiniCluster, type Place, type RunningMiniCluster, until } from './minicluster.ts';
 import { operatorExamples, viewCommands } from './operator-examples.ts';
-import { lastWords, type Scenario, stateOf } from './scenario.ts';
+import { exitCodesAre, lastWords, type Scenario, seconds, stateOf } from './scenario.ts';
 
 /** Says when it starts, on the pod's own clock, which is the node's. */
 const sayStart = 'echo "started $(date +%s.%N)"';
 const staysUp = `${sayStart}; sleep 1000`;
-const seconds = (from: number) => `${((performance.now() - from) / 1000).toFixed(1)} s`;
 
 const completes: Scenario = async (place, find) => {
   const cluster = await applyMiniCluster(place, { name: 'hello', program: 'flux run -N4 hostname' });
@@ -309,13 +308,6 @@ async function onlineBrokers(place: Place, cluster: RunningMiniCluster): Promise
     ...command,
   ]).catch(() => '');
   return answer === '' ? undefined : Number(answer.trim());
-}
-
-async function exitCodesAre(cluster: RunningMiniCluster, code: number): Promise<[boolean, string]> {
-  const codes = (await cluster.pods()).map(
-    ({ status }) => status.containerStatuses?.[0]?.state.terminated?.exitCode ?? status.phase,
-  );
-  return [codes.length > 0 && codes.every((each) => each === code), `exit codes ${codes.join(' ')}`];
 }
 
 /** All of them, in the order in which they are run. */
