@@ -40,14 +40,20 @@ function reachAt(http: string) {
   return { ...reach, events, until, kinds: () => events.map((event) => event.kind) };
 }
 
+/** Opens a link, over which the parent announces that it stops; `linked` is fulfilled when the link has ended. */
+async function hearThatItStops(parent: Awaited<ReturnType<typeof startParent>>) {
+  parent.begin(key);
+  const reach = reachAt(`127.0.0.1:${parent.port}`);
+  const linked = reach.openLink('127.0.0.1');
+  parent.announce({ kind: 'stopping', signal: 'SIGTERM' });
+  await reach.until('announced');
+  return { reach, linked };
+}
+
 describe('the link to the parent', () => {
   it('is opened, brings what the parent announces, and breaks', async () => {
     await using parent = await startParent();
-    parent.begin(key);
-    const reach = reachAt(`127.0.0.1:${parent.port}`);
-    const linked = reach.openLink('127.0.0.1');
-    parent.announce({ kind: 'stopping', signal: 'SIGTERM' });
-    await reach.until('announced');
+    const { reach, linked } = await hearThatItStops(parent);
     parent.interrupt();
     await linked;
     expect(reach.kinds()).toEqual(['link opened', 'announced', 'link broken']);
@@ -73,11 +79,7 @@ describe('the link to the parent', () => {
 
   it('announces nothing that comes after it was closed', async () => {
     await using parent = await startParent();
-    parent.begin(key);
-    const reach = reachAt(`127.0.0.1:${parent.port}`);
-    const linked = reach.openLink('127.0.0.1');
-    parent.announce({ kind: 'stopping', signal: 'SIGTERM' });
-    await reach.until('announced');
+    const { reach, linked } = await hearThatItStops(parent);
     reach.closeLink();
     await linked;
     parent.announce({ kind: 'outcome', code: 0, sentence: 'The program has ended with 0' });
