@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { sentenceOf } from './ask.ts';
 
 export interface ConfirmProps {
@@ -21,7 +21,7 @@ export function Confirm({ title, verb, typed, otherwise = 'Keep it', children, a
   const [text, setText] = useState('');
   const [error, setError] = useState('');
   const [busy, setBusy] = useState(false);
-  useEffect(() => dialog.current?.showModal(), []);
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   // A dialog that is closed, and not only removed, gives back the focus. Its event then removes it.
   const close = () => dialog.current?.close();
   const confirm = async (event: Event) => {

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ask, type Session, sentenceOf } from './ask.ts';
 
 /** The token goes to the API once, and comes back as a cookie that no script can read. */
@@ -6,7 +6,7 @@ export function SignIn({ onSession }: { readonly onSession: (session: Session) =
   const [token, setToken] = useState('');
   const [error, setError] = useState('');
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   const signIn = async (event: Event) => {
     event.preventDefault();
     try {

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ask, get, type Job, Refusal, type Submitted, sentenceOf } from './ask.ts';
 import {
   emptyForm,
@@ -34,7 +34,8 @@ export function SubmitView({ from }: { readonly from: string | undefined }) {
       })
       .catch((reason) => setError(sentenceOf(reason)));
   }, [from]);
-  useEffect(() => {
+  // Together with the sentences, before a key can be pressed.
+  useLayoutEffect(() => {
     place.current?.querySelector<HTMLElement>('[aria-invalid]')?.focus();
   }, [faults]);
   const submit = async (event: Event) => {

@@ -1,10 +1,10 @@
 /** Where the focus goes: to the title of a view that appears, and to the title of the view whose focused element disappears. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
 export function Title({ id, children }: { readonly id: string; readonly children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), []);
+  useLayoutEffect(() => heading.current?.focus(), []);
   return (
     <h2 id={id} ref={heading} tabIndex={-1}>
       {children}
