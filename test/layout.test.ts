@@ -89,7 +89,7 @@ describe('flux-pod.cjs', () => {
 describe('a folder', () => {
   /** Those that are still wider. Nothing is to be added here. */
   const wide = [
-    ...['agent/api', 'agent/api/page', 'agent/broker', 'agent/dns', 'agent/flux/services', 'agent/lifecycle'],
+    ...['agent/api', 'agent/api/page', 'agent/broker', 'agent/dns', 'agent/flux/services'],
     ...['entrypoint', 'entrypoint/commands', 'entrypoint/demo/stand-in'],
   ];
 

@@ -5,7 +5,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Membership } from '../broker/membership.ts';
-import type { Extension } from '../health/server.ts';
+import type { Extension } from '../health/http-server.ts';
 import type { Hold } from '../http/connection-limits.ts';
 import { within } from '../within.ts';
 import type { Signer } from './key.ts';

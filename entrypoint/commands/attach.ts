@@ -1,6 +1,6 @@
 import { messageOf } from '../../agent/errors.ts';
-import { attach as attachToBroker, isScriptOver } from '../../agent/lifecycle/attach.ts';
-import { lastWords, writeTerminationLog } from '../../agent/lifecycle/termination-log.ts';
+import { attach as attachToBroker, isScriptOver } from '../../agent/lifecycle/attach/attach.ts';
+import { lastWords, writeTerminationLog } from '../../agent/lifecycle/exit/termination-log.ts';
 import { createLog } from '../../agent/log.ts';
 import { firstLabel } from '../../agent/pod/identity.ts';
 import { printableLines } from '../../agent/printable.ts';

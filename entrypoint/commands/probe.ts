@@ -1,5 +1,5 @@
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { probes } from '../../agent/health/verdict.ts';
+import { probes } from '../../agent/health/probes.ts';
 import { printable } from '../../agent/printable.ts';
 import type { ParsedArguments } from '../arguments.ts';
 import { askAgent, directoryFlags, findRunDirectory } from '../running-pod.ts';

@@ -1,6 +1,6 @@
 import { operatorSource } from '../../agent/config/operator-layer.ts';
+import { lastWords, writeTerminationLog } from '../../agent/lifecycle/exit/termination-log.ts';
 import { runPod } from '../../agent/lifecycle/run.ts';
-import { lastWords, writeTerminationLog } from '../../agent/lifecycle/termination-log.ts';
 import { createLog } from '../../agent/log.ts';
 import { type ParsedArguments, settingFlags } from '../arguments.ts';
 import { configFileOf, configure } from '../configure.ts';
