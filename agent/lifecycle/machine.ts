@@ -9,8 +9,8 @@ import type { Ending } from '../broker/process.ts';
 import type { Instant } from '../clock.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
 import type { LogLevel } from '../log.ts';
-import type { NoLink } from '../parent-link/child.ts';
-import type { Announcement } from '../parent-link/message.ts';
+import type { NoLink } from '../parent-link/child-end.ts';
+import type { Announcement } from '../parent-link/protocol.ts';
 import type { Outcome } from './exit/outcome.ts';
 
 type Facts = Readonly<Record<string, unknown>>;

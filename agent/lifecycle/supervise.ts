@@ -3,7 +3,7 @@ import type { BrokerProcess } from '../broker/process.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { PodStateWriter } from '../health/pod-state.ts';
 import type { Log } from '../log.ts';
-import type { ParentLinks } from '../parent-link/parent.ts';
+import type { ParentLinks } from '../parent-link/parent-end.ts';
 import type { Lifecycle } from '../pod/phase.ts';
 import type { BrokerConnection } from './broker/connection.ts';
 import { runBroker } from './broker/run-broker.ts';

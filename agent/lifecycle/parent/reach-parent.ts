@@ -1,5 +1,5 @@
 /** Executes what a follower's machine commands about its parent: to find it, and to keep a link to its agent. Decides nothing. */
-import type { LinkOptions, NoLink, ParentLink } from '../../parent-link/child.ts';
+import type { LinkOptions, NoLink, ParentLink } from '../../parent-link/child-end.ts';
 import { failedOutcome } from '../exit/outcome.ts';
 import type { Command, Event } from '../machine.ts';
 import type { PreparedPod } from '../prepare/prepare-pod.ts';
@@ -40,7 +40,7 @@ export function reachParent(
     if (http === 'off') return 'unavailable';
     try {
       const [{ openParentLink }, key] = await Promise.all([
-        import('../../parent-link/child.ts'),
+        import('../../parent-link/child-end.ts'),
         pod.linkKey(),
       ]);
       return await openParentLink({ host, port: http.port }, { key, ranks, ...how });

@@ -6,7 +6,7 @@ import type { FluxClient } from '../../flux/client.ts';
 import type { Health } from '../../health/health.ts';
 import type { Hold } from '../../health/http-server.ts';
 import type { Log } from '../../log.ts';
-import type { ParentLinks } from '../../parent-link/parent.ts';
+import type { ParentLinks } from '../../parent-link/parent-end.ts';
 import type { BrokerConnection } from '../broker/connection.ts';
 
 export interface ServicesOptions {
@@ -61,7 +61,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
 async function linksOf(membership: Membership): Promise<ParentLinks | undefined> {
   const { rank, tree } = membership;
   if (tree.childrenOf(rank).length === 0) return undefined;
-  const { createParentLinks } = await import('../../parent-link/parent.ts');
+  const { createParentLinks } = await import('../../parent-link/parent-end.ts');
   return createParentLinks(membership);
 }
 
