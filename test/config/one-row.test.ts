@@ -68,7 +68,7 @@ describe('a setting', () => {
     ]);
   });
 
-  it('is required just where a pod that does not tell it is refused', () => {
+  it('is required just where a pod without it is refused', () => {
     const facts = podFacts({}, untold);
     const found = { problems: [], terminal: false };
     const required = settingNames.filter((name) => settings[name].required);

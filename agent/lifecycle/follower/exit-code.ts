@@ -1,9 +1,9 @@
 /** The exit code of a follower: what the exit of its broker means, and how it learns the outcome of the instance. Pure: a part of follower.ts. */
 import { announcedOutcome, stoppedOutcome, unknownOutcome } from '../exit/outcome.ts';
 import { after, due, type Event, exit, type Step } from '../machine.ts';
+import type { Await, Context, Follower, Learn, Run } from './follower-state.ts';
 import { watchParent } from './lost-parent.ts';
 import { startAgain } from './start-broker.ts';
-import type { Await, Context, Follower, Learn, Run } from './states.ts';
 
 /** A leader announces the outcome as soon as its broker has exited, which is a little after its followers' brokers. */
 const outcomeWithinMs = 30_000;

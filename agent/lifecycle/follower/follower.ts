@@ -27,11 +27,11 @@ import {
 import * as stop from '../stop/sigterm.ts';
 import { whileStarting } from '../while-starting.ts';
 import { brokerExited, exitIfAsked, learning } from './exit-code.ts';
+import type { Await, Context, Follower, Run, Start } from './follower-state.ts';
 import { beginWatch, watchParent } from './lost-parent.ts';
 import { awaitParent, begin, startBroker } from './start-broker.ts';
-import type { Await, Context, Follower, Run, Start } from './states.ts';
 
-export type { Follower } from './states.ts';
+export type { Follower } from './follower-state.ts';
 
 /** A broker that still runs this long after the outcome was orphaned: the leader's broker has crashed rather than shut down. */
 const lingerMs = 3000;

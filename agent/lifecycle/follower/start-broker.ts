@@ -3,8 +3,8 @@ import type { HostPort } from '../../address.ts';
 import type { Instant } from '../../clock.ts';
 import { pauseMs } from '../../dns/pace.ts';
 import { after, type Command, type Deadlines, type Step } from '../machine.ts';
+import type { Await, Context, Follower, Learn } from './follower-state.ts';
 import { stopWatching } from './lost-parent.ts';
-import type { Await, Context, Follower, Learn } from './states.ts';
 
 /** A broker that ran this long had joined: the backoff begins again. */
 const settledMs = 10_000;
