@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Command, type Event, type Machine, runMachine } from '../../agent/lifecycle/machine.ts';
+import type { Command, Event, Machine } from '../../agent/lifecycle/machine.ts';
+import { runMachine } from '../../agent/lifecycle/run-machine.ts';
 
 const outcome = { code: 3, sentence: 'over' };
 const exit: Command = { do: 'exit', outcome, runsPost: true };
@@ -22,7 +23,7 @@ const machineOf = (
 };
 
 describe('a machine that is run', () => {
-  it('has its commands executed in their order, and exits with what it says', async () => {
+  it('has its commands executed in their order, and exits with its outcome', async () => {
     const executed: string[] = [];
     const machine = machineOf(() => [{ do: 'kill broker' }, { do: 'close link' }, exit, { do: 'drain' }]);
     const { exited } = runMachine(machine, (command, feed) => {
