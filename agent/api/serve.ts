@@ -3,30 +3,34 @@ import { once } from 'node:events';
 import type { Server as TlsServer } from 'node:https';
 import type { Configuration } from '../config/configuration.ts';
 import { errnoOf } from '../errors.ts';
-import { createBlobCache } from '../flux/services/blob-cache.ts';
+import { createBlobCache } from '../flux/services/eventlog/blob-cache.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
 import { type Instant, instant } from '../instant.ts';
 import { jobEnvironment } from '../jobs/job-environment.ts';
 import type { BrokerTree } from '../jobs/nodes.ts';
 import type { Log } from '../log.ts';
-import { createAudit } from './audit.ts';
-import { type Broker, createBroker } from './broker.ts';
-import { compatibleRoutes } from './compatibility.ts';
-import { createConcurrencyLimit } from './concurrency-limit.ts';
-import type { Credentials } from './credentials.ts';
-import { createEventHub } from './event-hub.ts';
-import { type FollowedCredentials, type FollowOptions, followCredentials } from './follow-credentials.ts';
-import { createIdempotency } from './idempotency.ts';
-import { instanceRoutes } from './instance-routes.ts';
-import { jobRoutes } from './job-routes.ts';
-import { createOpenAnswers } from './open-answers.ts';
-import { type Page, pageRoutes } from './page-routes.ts';
-import type { Context } from './route.ts';
-import { createRouter } from './router.ts';
-import { createApiServer, type Desk } from './server.ts';
-import { createSessions } from './sessions.ts';
-import { createStreams, type StreamLimits } from './streams.ts';
-import { createTokenCheck } from './token-check.ts';
+import type { Credentials } from './auth/credentials.ts';
+import {
+  type FollowedCredentials,
+  type FollowOptions,
+  followCredentials,
+} from './auth/follow-credentials.ts';
+import { createOpenAnswers } from './auth/open-answers.ts';
+import { createSessions } from './auth/sessions.ts';
+import { createTokenCheck } from './auth/token-check.ts';
+import { type Broker, createBroker } from './broker-connections.ts';
+import { createApiServer, type Desk } from './http/api-server.ts';
+import { createAudit } from './http/audit.ts';
+import { createConcurrencyLimit } from './http/concurrency-limit.ts';
+import { createRouter } from './http/find-route.ts';
+import { createIdempotency } from './http/idempotency.ts';
+import type { Context } from './http/route.ts';
+import { createStreams, type StreamLimits } from './http/streams.ts';
+import { createEventHub } from './routes/event-hub.ts';
+import { compatibleRoutes } from './routes/flux-restful-api.ts';
+import { instanceRoutes } from './routes/instance-routes.ts';
+import { jobRoutes } from './routes/job-routes.ts';
+import { type Page, pageRoutes } from './routes/page-routes.ts';
 
 export interface ApiOptions {
   readonly configuration: Configuration;

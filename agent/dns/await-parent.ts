@@ -7,16 +7,16 @@ import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../address.ts';
 import { instant, longestTimerMs } from '../instant.ts';
-import { notOurs } from './candidates.ts';
 import { type Connected, connect } from './connect.ts';
-import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayTypes } from './lookup.ts';
-import { plainName, type Question, type Reply, reverseName } from './message.ts';
-import type { Instant, Obstacle } from './obstacle.ts';
-import { createReporter } from './report.ts';
-import { createResolver } from './resolver.ts';
-import { beginWait, type Event, type WaitFor } from './wait.ts';
-import { after } from './wait-events.ts';
-import { nextMoves } from './wait-plan.ts';
+import { plainName, type Question, type Reply, reverseName } from './query/dns-message.ts';
+import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayTypes } from './query/lookup.ts';
+import { createResolver } from './query/resolver.ts';
+import { notOurs } from './wait/candidates.ts';
+import { createReporter } from './wait/report-reason.ts';
+import { after } from './wait/wait-events.ts';
+import { nextMoves } from './wait/wait-plan.ts';
+import type { Instant, Obstacle } from './wait/wait-reason.ts';
+import { beginWait, type Event, type WaitFor } from './wait/wait-state.ts';
 
 export interface AwaitOptions {
   readonly nameservers: readonly HostPort[];

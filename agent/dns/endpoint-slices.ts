@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import type { HostPort } from '../address.ts';
-import type { ParentName } from './lookup.ts';
+import type { ParentName } from './query/lookup.ts';
 
 /** The API server is a load balancer away, and by then the DNS may have found the parent. */
 const patienceMs = 2000;

@@ -4,7 +4,7 @@
  */
 import { Flag, MessageType, NodeId, noMatchtag, noRole, unknownUser } from './constants.ts';
 import { Errno, FluxError } from './errors.ts';
-import type { Event, Message, Response } from './message.ts';
+import type { Event, Message, Response } from './flux-message.ts';
 import { decodeJson, decodeString, encodeJson, type JsonObject } from './payload.ts';
 
 export interface CallOptions {

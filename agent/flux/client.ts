@@ -3,8 +3,8 @@ import { createConnection, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Channel, createChannel } from './channel.ts';
 import { Errno, FluxError, FluxProtocolError } from './errors.ts';
+import { decodeMessage, encodeMessage, type Message } from './flux-message.ts';
 import { createDeframer, frame } from './framing.ts';
-import { decodeMessage, encodeMessage, type Message } from './message.ts';
 
 export interface FluxClient extends Pick<Channel, 'rpc' | 'rpcRaw' | 'stream' | 'subscribe'>, Disposable {
   /** Fulfilled when the connection has gone, with why. */

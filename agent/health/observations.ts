@@ -3,7 +3,7 @@
 import type { HostPort } from '../address.ts';
 import type { Membership } from '../broker/membership.ts';
 import type { Configuration } from '../config/configuration.ts';
-import type { Obstacle } from '../dns/obstacle.ts';
+import type { Obstacle } from '../dns/wait/wait-reason.ts';
 import type { OverlayHealth } from '../flux/services/overlay.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
 import { instant } from '../instant.ts';

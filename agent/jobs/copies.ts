@@ -7,7 +7,7 @@ import { detailOf, FluxError } from '../flux/errors.ts';
 import { JobError } from './job-error.ts';
 import type { SimpleJob } from './job-schemas.ts';
 import type { JobDefaults } from './jobspec.ts';
-import { submit } from './submit.ts';
+import { submit } from './submit-job.ts';
 
 const most = 10_000;
 /** As many wait for the broker at once: enough to keep it busy, and not all of 10,000 jobspecs in memory. */

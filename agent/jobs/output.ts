@@ -2,8 +2,8 @@
 import type { FluxClient } from '../flux/client.ts';
 import { Errno, FluxError } from '../flux/errors.ts';
 import type { JobId } from '../flux/job-id.ts';
-import type { BlobCache } from '../flux/services/blob-cache.ts';
-import { type EventlogOptions, readEventlog } from '../flux/services/eventlog.ts';
+import type { BlobCache } from '../flux/services/eventlog/blob-cache.ts';
+import { type EventlogOptions, readEventlog } from '../flux/services/eventlog/read-eventlog.ts';
 import { type EventlogEntry, watchEventlog } from '../flux/services/job-info.ts';
 
 /** A piece of output. */

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { Membership } from '../broker/membership.ts';
-import type { Ending } from '../broker/process.ts';
+import type { Ending } from '../broker/process/broker-process.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { ExitCode, errnoOf, PodError } from '../errors.ts';
 import { type BrokerTrace, startFailureOf } from './start-failure.ts';

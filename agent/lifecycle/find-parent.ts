@@ -32,7 +32,7 @@ export async function findParent(search: Search): Promise<Found> {
   const { peerTimeout, address, nameservers } = observations.configuration;
   const [{ awaitParent }, { createObstacleLog, describeObstacle }] = await Promise.all([
     import('../dns/await-parent.ts'),
-    import('../dns/obstacle.ts'),
+    import('../dns/wait/wait-reason.ts'),
   ]);
   const timeout = deadline(peerTimeout);
   const obstacles = createObstacleLog(parent.target.host, log);

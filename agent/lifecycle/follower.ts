@@ -10,9 +10,9 @@
 
 import type { HostPort } from '../address.ts';
 import type { Membership } from '../broker/membership.ts';
-import type { Ending } from '../broker/process.ts';
+import type { Ending } from '../broker/process/broker-process.ts';
 import type { Configuration } from '../config/configuration.ts';
-import { pauseMs } from '../dns/pace.ts';
+import { pauseMs } from '../dns/wait/backoff.ts';
 import type { Instant } from '../instant.ts';
 import type { Announcement } from '../parent-link/message.ts';
 import { whileStarting } from './broker-start.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RunDirectory } from '../broker/run-directory.ts';
+import type { RunDirectory } from '../broker/run-directory/run-directory.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { messageOf } from '../errors.ts';
 import type { Observations } from '../health/observations.ts';

@@ -1,12 +1,16 @@
 import type { HostPort } from '../address.ts';
-import { brokerConfig } from '../broker/broker-config.ts';
-import { type CertificateInUse, useCertificate } from '../broker/certificate-in-use.ts';
-import { brokerArguments } from '../broker/command-line.ts';
-import { readMountedCertificate } from '../broker/curve-file.ts';
+import { readMountedCertificate } from '../broker/certificate/mounted-certificate.ts';
+import { type CertificateInUse, useCertificate } from '../broker/certificate/private-copy.ts';
+import { brokerConfig } from '../broker/config/broker-config.ts';
 import { environmentFor, findFlux } from '../broker/find-flux.ts';
 import { instanceName, type Membership, membershipOf } from '../broker/membership.ts';
-import { initialProgram } from '../broker/program.ts';
-import { linkFromOperatorSocket, type RunDirectory, writePrivate } from '../broker/run-directory.ts';
+import { brokerArguments } from '../broker/process/command-line.ts';
+import { initialProgram } from '../broker/process/initial-program.ts';
+import {
+  linkFromOperatorSocket,
+  type RunDirectory,
+  writePrivate,
+} from '../broker/run-directory/run-directory.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { Log } from '../log.ts';
 

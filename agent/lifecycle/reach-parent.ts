@@ -1,5 +1,5 @@
 /** What a follower's machine commands about its parent: to find it, and to hold a link to its agent. Decides nothing. */
-import type { RunDirectory } from '../broker/run-directory.ts';
+import type { RunDirectory } from '../broker/run-directory/run-directory.ts';
 import { parentSilentSince } from '../health/observations.ts';
 import { instant } from '../instant.ts';
 import type { LinkOptions, NoLink, ParentLink } from '../parent-link/child.ts';

@@ -1,7 +1,7 @@
 /** What the agent tells of its pod while it lives: probes, status, metrics. All of it is loaded only once the broker is on its way. */
 
 import { setMaxListeners } from 'node:events';
-import type { PreparedApi } from '../api/prepare.ts';
+import type { PreparedApi } from '../api/prepare-api.ts';
 import type { FluxClient } from '../flux/client.ts';
 import { createBrokerObservation, type Observations } from '../health/observations.ts';
 import type { HealthServer } from '../health/server.ts';
@@ -105,7 +105,7 @@ export function createReporting(observations: Observations, log: Log): Reporting
     prepareApi: async (pod) => {
       const { configuration, membership } = observations;
       if (configuration.api === 'off' || membership?.rank !== 0) return;
-      const { prepareApi } = await import('../api/prepare.ts');
+      const { prepareApi } = await import('../api/prepare-api.ts');
       api = prepareApi({ configuration, pod, observations, log });
     },
     serveApi: async () => {

@@ -1,9 +1,9 @@
 /** One broker process of this pod, from its start to its exit. Decides nothing: what happens is an event. */
 
 import type { HostPort } from '../address.ts';
-import { type BrokerProcess, startBroker } from '../broker/process.ts';
-import { findProgram } from '../broker/processes.ts';
-import type { LogLine } from '../flux/services/log.ts';
+import { type BrokerProcess, startBroker } from '../broker/process/broker-process.ts';
+import { findProgram } from '../broker/process/process-table.ts';
+import type { LogLine } from '../flux/services/broker-log.ts';
 import { addRemark, stateOf } from '../health/observations.ts';
 import { explainEnding, watchSocket } from './explain-ending.ts';
 import type { Event } from './machine.ts';

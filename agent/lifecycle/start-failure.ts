@@ -1,5 +1,5 @@
 /** Why a broker has ended before it ran the initial program. */
-import type { LogLine } from '../flux/services/log.ts';
+import type { LogLine } from '../flux/services/broker-log.ts';
 
 /** What a broker left behind when it ended. */
 export interface BrokerTrace {

@@ -1,5 +1,5 @@
 /** Does what the machine of a leader or a follower commands, and gives it the events: one broker after the other is started and supervised. */
-import type { BrokerProcess } from '../broker/process.ts';
+import type { BrokerProcess } from '../broker/process/broker-process.ts';
 import type { Observations } from '../health/observations.ts';
 import type { Log } from '../log.ts';
 import type { Lifecycle } from '../pod/phase.ts';

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { reverseName } from '../../agent/dns/message.ts';
+import { reverseName } from '../../agent/dns/query/dns-message.ts';
 
 /** What a zone says of a name and a type: NOERROR without addresses is NODATA (RFC 2308, section 2.2). */
 export interface Finding {

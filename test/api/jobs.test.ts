@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readSubmission } from '../../agent/api/compatibility.ts';
+import { readSubmission } from '../../agent/api/routes/flux-restful-api.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { splitWords } from '../../agent/shell-words.ts';
 import { startApi, writeToken } from '../support/fake-api.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jsonFaultAt, lineAndColumn } from '../../agent/api/json-fault.ts';
+import { jsonFaultAt, lineAndColumn } from '../../agent/api/http/json-fault.ts';
 import { startApi } from '../support/fake-api.ts';
 
 describe('the place where a text stops being JSON', () => {

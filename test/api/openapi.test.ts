@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readCredentials } from '../../agent/api/credentials.ts';
-import { openapiOf } from '../../agent/api/openapi.ts';
+import { readCredentials } from '../../agent/api/auth/credentials.ts';
+import { openapiOf } from '../../agent/api/routes/openapi.ts';
 import { apiRoutes } from '../../agent/api/serve.ts';
 import { ExitCode } from '../../agent/errors.ts';
 import { configurationOf } from '../support/configuration.ts';

@@ -1,12 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { Refusal, sentenceOf } from '../../agent/api/page/ask.ts';
+import { Refusal, sentenceOf } from '../../agent/api/page/api-client.ts';
 import { commandText } from '../../agent/api/page/command-text.ts';
-import { readEnvironment } from '../../agent/api/page/environment.ts';
 import { elapsed } from '../../agent/api/page/format.ts';
-import { gapsOf } from '../../agent/api/page/gaps.ts';
 import { closerOffset } from '../../agent/api/page/leader-clock.ts';
 import { isRunning, runTimeText } from '../../agent/api/page/run-time.ts';
-import { emptyForm, faultsByField, formOf, type Jobspec, jobOf } from '../../agent/api/page/submit-form.ts';
+import { readEnvironment } from '../../agent/api/page/views/form-environment.ts';
+import { gapsOf } from '../../agent/api/page/views/sample-gaps.ts';
+import {
+  emptyForm,
+  faultsByField,
+  formOf,
+  type Jobspec,
+  jobOf,
+} from '../../agent/api/page/views/submit-form.ts';
 import type { SimpleJob } from '../../agent/jobs/job-schemas.ts';
 import { jobspecOf } from '../../agent/jobs/jobspec.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mostPairs, readPairs } from '../../agent/api/read-pairs.ts';
+import { mostPairs, readPairs } from '../../agent/api/routes/read-pairs.ts';
 import { splitWords } from '../../agent/shell-words.ts';
 import { startApi } from '../support/fake-api.ts';
 

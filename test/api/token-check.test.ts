@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { Credentials } from '../../agent/api/credentials.ts';
-import { createTokenCheck } from '../../agent/api/token-check.ts';
+import type { Credentials } from '../../agent/api/auth/credentials.ts';
+import { createTokenCheck } from '../../agent/api/auth/token-check.ts';
 import { createRateLimit } from '../../agent/http/rate-limit.ts';
 import { readToken, startApi, writeToken } from '../support/fake-api.ts';
 

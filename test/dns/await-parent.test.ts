@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HostPort } from '../../agent/address.ts';
 import { type AwaitOptions, awaitParent } from '../../agent/dns/await-parent.ts';
-import { isSame, type Obstacle } from '../../agent/dns/obstacle.ts';
-import { createResolver } from '../../agent/dns/resolver.ts';
+import { createResolver } from '../../agent/dns/query/resolver.ts';
+import { isSame, type Obstacle } from '../../agent/dns/wait/wait-reason.ts';
 import { type Nameserver, startNameserver } from '../../entrypoint/demo/nameserver.ts';
 
 const name = 'mc-0.flux-service.default.svc.cluster.local';

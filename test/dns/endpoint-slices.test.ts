@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readEndpointSlices } from '../../agent/dns/endpoint-slices.ts';
-import type { ParentName } from '../../agent/dns/lookup.ts';
+import type { ParentName } from '../../agent/dns/query/lookup.ts';
 import { selfSigned } from '../support/self-signed.ts';
 
 const parent: ParentName = {

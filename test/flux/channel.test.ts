@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { createChannel } from '../../agent/flux/channel.ts';
 import { Flag, MessageType, NodeId } from '../../agent/flux/constants.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
-import type { Request } from '../../agent/flux/message.ts';
+import type { Request } from '../../agent/flux/flux-message.ts';
 import { decodeJson, type JsonObject } from '../../agent/flux/payload.ts';
 import { responseTo } from '../support/fake-broker.ts';
 

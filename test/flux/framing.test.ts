@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FluxProtocolError } from '../../agent/flux/errors.ts';
+import { decodeMessage } from '../../agent/flux/flux-message.ts';
 import { createDeframer, frame, longestMessage } from '../../agent/flux/framing.ts';
-import { decodeMessage } from '../../agent/flux/message.ts';
 import { encodeRaw, frameRaw } from '../support/encode-message.ts';
 
 const messages = ['one', 'x'.repeat(300), 'z'].map((text) => Buffer.from(text));

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openRunDirectory } from '../../agent/broker/run-directory.ts';
+import { openRunDirectory } from '../../agent/broker/run-directory/run-directory.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { createObservations } from '../../agent/health/observations.ts';
 import { leader } from '../../agent/lifecycle/leader.ts';

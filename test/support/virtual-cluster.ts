@@ -1,5 +1,5 @@
 import type { Network } from '../../agent/dns/await-parent.ts';
-import { type Question, type Reply, reverseName } from '../../agent/dns/message.ts';
+import { type Question, type Reply, reverseName } from '../../agent/dns/query/dns-message.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export interface VirtualDns {

@@ -1,5 +1,5 @@
 import { type AwaitOptions, awaitParent, type Found } from '../../agent/dns/await-parent.ts';
-import { isSame, type Obstacle } from '../../agent/dns/obstacle.ts';
+import { isSame, type Obstacle } from '../../agent/dns/wait/wait-reason.ts';
 import { type VirtualCluster, type VirtualDns, virtualCluster } from './virtual-cluster.ts';
 import { type VirtualTime, virtualTime } from './virtual-time.ts';
 

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { sentenceOf } from './ask.ts';
+import { sentenceOf } from './api-client.ts';
 
 export interface ConfirmProps {
   readonly title: string;

@@ -1,16 +1,16 @@
 /** The web page: who is signed in, where one is, and the frame around every view. */
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { ask, get, onSignedOut, type Session } from './ask.ts';
+import { ask, get, onSignedOut, type Session } from './api-client.ts';
 import { Confirm } from './dialog.tsx';
-import { JobView } from './job-view.tsx';
-import { JobsView } from './jobs-view.tsx';
 import { useLive } from './live.ts';
-import { NodesView } from './nodes-view.tsx';
-import { SignIn } from './sign-in.tsx';
-import { SubmitView } from './submit-view.tsx';
 import { Title, useKeptFocus } from './title.tsx';
-import { Utilisation } from './utilisation.tsx';
+import { JobView } from './views/job-view.tsx';
+import { JobsView } from './views/jobs-view.tsx';
+import { Utilisation } from './views/load-view.tsx';
+import { NodesView } from './views/nodes-view.tsx';
+import { SignIn } from './views/sign-in-view.tsx';
+import { SubmitView } from './views/submit-view.tsx';
 
 const views = { jobs: 'Jobs', submit: 'Submit', nodes: 'Nodes', load: 'Load' } as const;
 

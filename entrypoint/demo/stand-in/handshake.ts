@@ -1,6 +1,6 @@
 /** What neighbours in the tree say to each other and to nobody else (flux-core src/modules/overlay/overlay.c). */
 import { MessageType, NodeId, noMatchtag } from '../../../agent/flux/constants.ts';
-import type { Control, Request, Response } from '../../../agent/flux/message.ts';
+import type { Control, Request, Response } from '../../../agent/flux/flux-message.ts';
 import { encodeJson, type JsonObject } from '../../../agent/flux/payload.ts';
 import type { Subtree } from '../../../agent/flux/services/overlay.ts';
 

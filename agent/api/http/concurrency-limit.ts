@@ -1,0 +1,44 @@
+/** How many of something may be under way at once: of all clients together, and of one, so that one cannot take them all. */
+import { Problem } from '../problem.ts';
+
+export interface ConcurrencyLimit {
+  /** Takes one until it is disposed of. Throws a Problem (429) where there is none left. */
+  readonly take: (client: string) => Disposable;
+  readonly taken: () => number;
+}
+
+export interface ConcurrencyLimits {
+  readonly most: number;
+  readonly each: number;
+}
+
+/** `what` are the things in the plural, such as `streams`. */
+export function createConcurrencyLimit(what: string, { most, each }: ConcurrencyLimits): ConcurrencyLimit {
+  const taken = new Map<string, number>();
+  let all = 0;
+  const refuse = (sentence: string): never => {
+    throw new Problem('too-many-requests', sentence, { headers: { 'retry-after': '5' } });
+  };
+  return {
+    taken: () => all,
+    take: (client) => {
+      const own = taken.get(client) ?? 0;
+      if (own >= each)
+        refuse(`This token has ${own} ${what} under way, as many as one token may have at once.`);
+      if (all >= most) refuse(`${all} ${what} are under way, as many as there can be at once.`);
+      all++;
+      taken.set(client, own + 1);
+      let given = false;
+      return {
+        [Symbol.dispose]: () => {
+          if (given) return;
+          given = true;
+          all--;
+          const left = (taken.get(client) ?? 1) - 1;
+          if (left > 0) taken.set(client, left);
+          else taken.delete(client);
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,66 @@
+/** Finds the route of a request. Data in, data out. */
+import { Problem } from '../problem.ts';
+import type { Route } from './route.ts';
+
+export interface Match {
+  readonly route: Route;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+export interface Router {
+  /** Throws a Problem: 404 where nothing has this path, 405 where nothing has it with this method, 400 where it is no path. */
+  readonly find: (method: string, path: string) => Match;
+}
+
+interface Entry {
+  readonly segments: readonly string[];
+  readonly routes: Map<string, Route>;
+}
+
+export function createRouter(routes: readonly Route[]): Router {
+  const entries = new Map<string, Entry>();
+  for (const route of routes) {
+    const entry = entries.get(route.path) ?? { segments: route.path.split('/'), routes: new Map() };
+    entry.routes.set(route.method, route);
+    entries.set(route.path, entry);
+  }
+  // Paths without a part that varies come first: /v1/jobs/search is no job.
+  const ordered = [...entries.values()].sort((a, b) => variables(a) - variables(b));
+  return {
+    find: (method, path) => {
+      const segments = path.split('/').map(decode);
+      const entry = ordered.find((candidate) => matches(candidate, segments));
+      if (!entry) throw new Problem('not-found', 'There is nothing at this path: see /v1/docs.');
+      const route = entry.routes.get(method === 'HEAD' ? 'GET' : method);
+      if (!route) {
+        const allow = [...entry.routes.keys()].flatMap((known) =>
+          known === 'GET' ? ['GET', 'HEAD'] : [known],
+        );
+        throw new Problem('method-not-allowed', `${method} is not allowed here.`, {
+          headers: { allow: allow.join(', ') },
+        });
+      }
+      const params = entry.segments.flatMap((segment, place) =>
+        segment.startsWith('{') ? [[segment.slice(1, -1), segments[place] ?? '']] : [],
+      );
+      return { route, params: Object.fromEntries(params) };
+    },
+  };
+}
+
+const variables = ({ segments }: Entry): number =>
+  segments.filter((segment) => segment.startsWith('{')).length;
+
+const matches = ({ segments }: Entry, path: readonly string[]): boolean =>
+  segments.length === path.length &&
+  segments.every((segment, place) =>
+    segment.startsWith('{') ? path[place] !== '' : segment === path[place],
+  );
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new Problem('bad-request', 'The path is not properly encoded.');
+  }
+}

@@ -1,0 +1,53 @@
+/** What of the API comes before the broker's start: its credentials are checked. The rest is loaded when the broker is on its way. */
+import type { Configuration } from '../config/configuration.ts';
+import type { Observations } from '../health/observations.ts';
+import type { PreparedPod } from '../lifecycle/prepare.ts';
+import type { Log } from '../log.ts';
+import { readCredentials } from './auth/credentials.ts';
+import type { Api } from './serve.ts';
+
+export interface PreparedApi {
+  /** Begins to serve; calls after the first do nothing. */
+  readonly serve: () => Promise<void>;
+  readonly close: () => void;
+}
+
+export interface PrepareOptions {
+  readonly configuration: Configuration;
+  readonly pod: PreparedPod;
+  readonly observations: Observations;
+  readonly log: Log;
+}
+
+/** Throws a PodError (exit 78) where the tokens or the certificate cannot be used. */
+export function prepareApi({ configuration, pod, observations, log }: PrepareOptions): PreparedApi {
+  const credentials = readCredentials(configuration);
+  let api: Promise<Api> | undefined;
+  const begin = async (): Promise<Api> => {
+    const [{ serveApi }, { page }, { default: packageJson }] = await Promise.all([
+      import('./serve.ts'),
+      import('./built-page.ts'),
+      import('../../package.json', { with: { type: 'json' } }),
+    ]);
+    return serveApi({
+      configuration,
+      credentials,
+      socketPath: pod.directory.socket,
+      tree: pod.membership.tree,
+      environment: pod.environment,
+      version: packageJson.version,
+      page,
+      observations,
+      log,
+    });
+  };
+  return {
+    serve: async () => {
+      api ??= begin();
+      await api.catch((error) => log('error', 'Cannot serve the API', { why: String(error) }));
+    },
+    close: () => {
+      void api?.then((served) => served.close()).catch(() => undefined);
+    },
+  };
+}

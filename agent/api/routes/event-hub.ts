@@ -1,0 +1,161 @@
+/**
+ * What happens in the instance, for everybody who watches: jobs as their states change (the job manager's journal), and, every few
+ * seconds, how much is in use. Flux is asked once, however many watch, and not at all while nobody does.
+ */
+import type { ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import * as z from 'zod/mini';
+import type { FluxClient } from '../../flux/client.ts';
+import { formatJobId, jobId } from '../../flux/job-id.ts';
+import { readAnswer } from '../../flux/services/answer.ts';
+import { getJobStats } from '../../flux/services/job-list.ts';
+import { readResources } from '../../jobs/nodes.ts';
+import type { Log } from '../../log.ts';
+import type { Broker } from '../broker-connections.ts';
+import { sse } from '../http/streams.ts';
+
+export interface EventHub {
+  /** Begins to send to a reader, what was measured before first. Ends with its connection. */
+  readonly join: (response: ServerResponse) => void;
+  readonly readers: () => number;
+  readonly close: () => void;
+}
+
+export interface HubTimes {
+  /** Job events are gathered for as long. */
+  readonly gatherMs: number;
+  readonly sampleMs: number;
+}
+
+const usualTimes: HubTimes = { gatherMs: 250, sampleMs: 2000 };
+/** A page that is opened anew shows this many samples of before. */
+const mostSamples = 300;
+/** Events in one message; a page that is told there were more asks for the list again in any case. */
+const mostEvents = 500;
+/** What a reader may leave lying. */
+const mostPending = 256 * 1024;
+
+interface JobEvent {
+  readonly id: string;
+  readonly name: string;
+  readonly timestamp: number;
+}
+
+export interface Sample {
+  readonly time: number;
+  readonly states: Readonly<Record<string, number>>;
+  readonly cores: { readonly all: number; readonly up: number; readonly allocated: number };
+  readonly nodes: { readonly all: number; readonly up: number; readonly allocated: number };
+}
+
+export function createEventHub(broker: Broker, log: Log, times: HubTimes = usualTimes): EventHub {
+  const readers = new Set<ServerResponse>();
+  const samples: Sample[] = [];
+  let working: AbortController | undefined;
+
+  const send = (text: string) => {
+    const bytes = Buffer.from(text);
+    for (const reader of readers) {
+      if (reader.writableLength > mostPending) reader.destroy();
+      else reader.write(bytes);
+    }
+  };
+
+  const work = (signal: AbortSignal) => {
+    const forever = async (what: string, act: () => Promise<void>) => {
+      while (!signal.aborted) {
+        await act().catch((error: unknown) => {
+          if (!signal.aborted) log('debug', `The API's ${what} has ended`, { why: String(error) });
+        });
+        await delay(times.sampleMs, undefined, { signal }).catch(() => undefined);
+      }
+    };
+    void forever('journal of jobs', () => followJournal(broker, signal, send, times.gatherMs));
+    void forever('sampling', async () => {
+      const sample = await takeSample(await broker.client());
+      samples.push(sample);
+      if (samples.length > mostSamples) samples.shift();
+      send(sse('sample', sample));
+    });
+  };
+
+  return {
+    readers: () => readers.size,
+    join: (response) => {
+      readers.add(response);
+      response.once('close', () => {
+        readers.delete(response);
+        if (readers.size > 0) return;
+        working?.abort();
+        working = undefined;
+      });
+      response.write(sse('history', samples));
+      if (working) return;
+      working = new AbortController();
+      work(working.signal);
+    },
+    close: () => {
+      working?.abort();
+      // An end that is said is told apart from a connection that is lost.
+      for (const reader of readers) reader.end(sse('end', {}));
+    },
+  };
+}
+
+const journalAnswer = z.object({
+  // The end of what was there before is told with the id -1.
+  id: z.union([z.literal(-1), jobId]),
+  events: z.array(z.object({ timestamp: z.number(), name: z.string() })),
+});
+
+async function followJournal(
+  broker: Broker,
+  signal: AbortSignal,
+  send: (text: string) => void,
+  gatherMs: number,
+): Promise<void> {
+  using client = await broker.connect({ signal });
+  let gathered: JobEvent[] = [];
+  let more = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const flush = () => {
+    timer = undefined;
+    send(sse('jobs', { events: gathered, more }));
+    gathered = [];
+    more = 0;
+  };
+  let present = false;
+  const topic = 'job-manager.events-journal';
+  try {
+    for await (const answer of client.stream(
+      topic,
+      { full: false },
+      { signal, cancelTopic: `${topic}-cancel` },
+    )) {
+      const { id, events } = readAnswer(journalAnswer, topic, answer);
+      if (id === -1) present = true;
+      if (id === -1 || !present) continue;
+      for (const { name, timestamp } of events) {
+        if (gathered.length < mostEvents) gathered.push({ id: formatJobId(id), name, timestamp });
+        else more++;
+      }
+      timer ??= setTimeout(flush, gatherMs);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function takeSample(client: FluxClient): Promise<Sample> {
+  const [stats, { all, up, allocated }] = await Promise.all([
+    getJobStats(client, { timeoutMs: 2000 }),
+    readResources(client),
+  ]);
+  const { total: _, ...states } = stats.job_states;
+  return {
+    time: Date.now() / 1000,
+    states,
+    cores: { all: all.cores, up: up.cores, allocated: allocated.cores },
+    nodes: { all: all.nodes, up: up.nodes, allocated: allocated.nodes },
+  };
+}

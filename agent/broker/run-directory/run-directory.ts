@@ -1,0 +1,282 @@
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createConnection } from 'node:net';
+import { dirname, join } from 'node:path';
+import { ExitCode, errnoOf, messageOf, PodError } from '../../errors.ts';
+import { operatorPaths } from '../../pod/operator-paths.ts';
+import type { BrokerPaths } from '../process/command-line.ts';
+import { directoryFault } from './ownership.ts';
+
+/** The files of one pod while it runs. */
+export interface RunDirectory extends BrokerPaths {
+  readonly path: string;
+  readonly curveCert: string;
+  readonly batchScript: string;
+  /** Where the agent itself answers `flux-pod status` and its like. */
+  readonly agentSocket: string;
+}
+
+const ownUid = process.getuid?.() ?? 0;
+
+/** Where it is unless configured: the first choice, and what serves where that cannot be written. */
+export interface UsualPlaces {
+  readonly shared: string;
+  readonly private: string;
+  /**
+   * For an agent that only observes. Every container can write in /dev/shm, whatever its root file system, but the containers of a pod
+   * have it in common (containerd internal/cri/server, the sandbox's shm): it is no place for a secret.
+   */
+  readonly observer: string;
+}
+export const usualPlaces: UsualPlaces = {
+  shared: '/run/flux-pod',
+  private: `/tmp/flux-pod-${ownUid}`,
+  observer: `/dev/shm/flux-pod-${ownUid}`,
+};
+type PlacesOfAll = Pick<UsualPlaces, 'shared' | 'private'>;
+/** Flux leaves room for a socket's name in sockaddr_un (flux-core src/broker/rundir.c). */
+const longestRunDirectory = 96;
+const writableHint =
+  'Set FLUX_POD_DIR to a directory that this user can write, such as the mount of an emptyDir.';
+const takenHint = 'Set FLUX_POD_DIR to another directory in each container.';
+const servedHint =
+  '`flux-pod status` asks it. A second agent needs another FLUX_POD_DIR and another FLUX_POD_HTTP.';
+
+/**
+ * Makes the run-time directory ready: `configured` (FLUX_POD_DIR), else /run/flux-pod, else, where that cannot be written or is not
+ * this user's alone, a private directory in /tmp that every other `flux-pod` of this user finds as well. `skipped` is called with a
+ * sentence when a directory is there and is not used. What an earlier broker left in it is removed. Throws a PodError (exit 78) where it
+ * cannot be used.
+ */
+export async function openRunDirectory(
+  configured: string | undefined,
+  skipped: (sentence: string) => void,
+  places: PlacesOfAll = usualPlaces,
+): Promise<RunDirectory> {
+  if (configured !== undefined) return prepare(configured);
+  return prepare(tryToMake(places.shared, skipped) ?? makePrivate(places.private));
+}
+
+/**
+ * The same for an agent that only observes (`flux-pod attach`): it does without a directory where none can be used, and `skipped` is
+ * called with each reason. Throws a PodError (exit 78) where another agent serves already.
+ */
+export async function openObserverDirectory(
+  configured: string | undefined,
+  skipped: (sentence: string) => void,
+  places: UsualPlaces = usualPlaces,
+): Promise<RunDirectory | undefined> {
+  try {
+    return await openRunDirectory(configured, skipped, places);
+  } catch (error) {
+    const tried = configured === undefined ? [places.shared, places.private] : [configured];
+    if ((await Promise.all(tried.map(isServed))).includes(true)) throw error;
+    skipped(messageOf(error));
+  }
+  // Whoever looks for the agent at FLUX_POD_DIR looks nowhere else.
+  if (configured !== undefined) return undefined;
+  return prepareOrSkip(places.observer, skipped);
+}
+
+async function prepareOrSkip(path: string, skipped: (sentence: string) => void) {
+  try {
+    return await prepare(makePrivate(path));
+  } catch (error) {
+    skipped(messageOf(error));
+    return undefined;
+  }
+}
+
+/** Where openRunDirectory would make it, and nothing is written to find out: for a command that only reads. */
+export function expectedRunDirectory(
+  configured: string | undefined,
+  places: PlacesOfAll = usualPlaces,
+): RunDirectory {
+  return runDirectoryAt(configured ?? (isUsable(places.shared) ? places.shared : places.private));
+}
+
+function isUsable(path: string): boolean {
+  const directory = lstatSync(path, { throwIfNoEntry: false });
+  if (directory && directoryFault(directory, ownUid) !== undefined) return false;
+  return writeFault(path) === undefined;
+}
+
+/** Why this user cannot write in a directory, or make it; undefined where it can. Nothing is written to find out. */
+export function writeFault(path: string): string | undefined {
+  const place = existsSync(path) ? path : dirname(path);
+  if (place !== path && !existsSync(place)) return writeFault(place);
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return `user ${ownUid} cannot write in ${place} (${errnoOf(error)})`;
+  }
+}
+
+/** Where things are in the run-time directory. */
+export function runDirectoryAt(path: string): RunDirectory {
+  return {
+    path,
+    brokerToml: join(path, 'broker.toml'),
+    curveCert: join(path, 'curve.cert'),
+    batchScript: join(path, 'batch.sh'),
+    agentSocket: join(path, 'agent.sock'),
+    runDirectory: join(path, 'broker'),
+    // Alone in its directory, which other containers may mount.
+    socket: join(path, 'run/local'),
+  };
+}
+
+/**
+ * In a pod of the Flux Operator the socket is also found where its users, and its flux-connect.sh, look for it. `missed` is called with
+ * a sentence where it is not: another broker has its own socket there, or this user may not write (the Operator's init container makes
+ * the directory as root).
+ */
+export function linkFromOperatorSocket(
+  { socket }: RunDirectory,
+  missed: (sentence: string) => void,
+  at: string = operatorPaths.socket,
+): void {
+  if (!existsSync(dirname(at))) return;
+  const miss = (why: string) =>
+    missed(`The broker's socket is not found at ${at}: ${why}. FLUX_URI=local://${socket} leads to it.`);
+  try {
+    const isOurs = lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() ?? true;
+    if (isOurs) putLink(at, socket);
+    else miss('something else is there');
+  } catch (error) {
+    miss(writeFault(dirname(at)) ?? messageOf(error));
+  }
+}
+
+/**
+ * Makes the run-time directory's socket lead to somebody else's broker, so that `flux-pod status` and its like find that one as they
+ * would find the pod's own.
+ */
+export const linkSocket = ({ socket }: RunDirectory, target: string): void => putLink(socket, target);
+
+/** In the place of whatever is there. */
+function putLink(at: string, target: string): void {
+  if (lstatSync(at, { throwIfNoEntry: false })) unlinkSync(at);
+  symlinkSync(target, at);
+}
+
+/** Writes a file that only this user can read, whole or not at all. Throws a PodError (exit 78) where it cannot. */
+export function writePrivate(path: string, content: string, hint: string = writableHint): void {
+  const unfinished = `${path}.new`;
+  const write = () => writeFileSync(unfinished, content, { mode: 0o600, flag: 'wx' });
+  try {
+    try {
+      write();
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+      unlinkSync(unfinished);
+      write();
+    }
+    renameSync(unfinished, path);
+  } catch (error) {
+    throw new PodError(ExitCode.configuration, `Cannot write ${path}: ${messageOf(error)}`, {
+      hint,
+      cause: error,
+    });
+  }
+}
+
+async function prepare(path: string): Promise<RunDirectory> {
+  const refuse = (why: string, hint = writableHint) =>
+    new PodError(ExitCode.configuration, `Cannot use the run-time directory ${path}: ${why}`, { hint });
+  const directory = runDirectoryAt(path);
+  if (Buffer.byteLength(directory.runDirectory) > longestRunDirectory) {
+    throw refuse(`sockets in it need a path of at most ${longestRunDirectory - '/broker'.length} bytes`);
+  }
+  if (await isServed(path)) throw refuse('an agent already serves in it', servedHint);
+  // A link leads to somebody else's broker: an agent that was attached to that has left it.
+  if (isSocket(directory.socket) && (await isListening(directory.socket)))
+    throw refuse('a broker is already running in it', takenHint);
+  try {
+    rmSync(directory.runDirectory, { recursive: true, force: true });
+    makeDirectories(directory.runDirectory);
+    // Emptied, not replaced: it may be a mount point, and other containers keep the directory that they have mounted.
+    const shared = dirname(directory.socket);
+    makeDirectories(shared);
+    for (const entry of readdirSync(shared)) rmSync(join(shared, entry), { recursive: true, force: true });
+  } catch (error) {
+    throw refuse(messageOf(error));
+  }
+  // Where others can write in the directory, one of them may have been quicker.
+  const fault = directoryFault(lstatSync(directory.runDirectory), ownUid);
+  if (fault !== undefined) throw refuse(`${directory.runDirectory} is not private: ${fault}`);
+  return directory;
+}
+
+/**
+ * Makes a directory and its parents, private to this user. Node's own `recursive` never returns where mkdir(2) answers ENOENT
+ * though the parent is there, as in /proc.
+ */
+function makeDirectories(path: string): void {
+  const parts = path.split('/').filter((part) => part !== '');
+  for (const count of parts.keys()) {
+    const directory = `/${parts.slice(0, count + 1).join('/')}`;
+    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+  }
+}
+
+function tryToMake(path: string, skipped: (sentence: string) => void): string | undefined {
+  try {
+    makeDirectories(path);
+    const fault = directoryFault(lstatSync(path), ownUid);
+    if (fault !== undefined) {
+      skipped(`${path} is not used: ${fault}. FLUX_POD_DIR=${path} uses it all the same.`);
+      return undefined;
+    }
+    makeDirectories(join(path, 'run'));
+    writePrivate(join(path, 'writable'), '');
+    rmSync(join(path, 'writable'));
+    return path;
+  } catch {
+    return undefined; // read-only: the private directory serves
+  }
+}
+
+/** A directory in /tmp is only safe if it is ours and nobody else can write it. */
+function makePrivate(path: string): string {
+  const refuse = (why: string, hint: string) =>
+    new PodError(ExitCode.configuration, `Cannot use ${path}: ${why}`, { hint });
+  try {
+    makeDirectories(path);
+  } catch (error) {
+    // Such as a root file system that is read-only, /tmp included.
+    throw refuse(messageOf(error), writableHint);
+  }
+  const entry = lstatSync(path);
+  if (entry.uid === ownUid && (entry.mode & 0o077) === 0 && entry.isDirectory()) return path;
+  throw refuse('it is not a private directory of this user', 'Remove it, or set FLUX_POD_DIR.');
+}
+
+const isServed = async (path: string): Promise<boolean> => {
+  const { agentSocket } = runDirectoryAt(path);
+  return existsSync(agentSocket) && (await isListening(agentSocket));
+};
+
+const isSocket = (path: string): boolean => existsSync(path) && lstatSync(path).isSocket();
+
+function isListening(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = createConnection(socket);
+    connection.once('connect', () => resolve(true));
+    connection.once('error', () => resolve(false));
+    connection.once('close', () => connection.destroy());
+    connection.once('connect', () => connection.destroy());
+  });
+}
