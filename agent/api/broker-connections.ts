@@ -1,15 +1,18 @@
-/** The API's own connections to the broker, apart from the agent's: one for questions, and one for every stream. */
+/** The API's own connections to the broker, beside the agent's: one for requests, and one for every stream. */
 import { type ConnectOptions, connectFlux, type FluxClient } from '../flux/client.ts';
 
-export interface Broker {
-  /** The connection for questions; made when it is first needed, and again when it has gone. Throws a FluxError. */
+export interface BrokerConnections {
+  /** The connection for requests; opened at first use, and again after it has closed. Throws a FluxError. */
   readonly client: () => Promise<FluxClient>;
-  /** A connection for one stream, closed by whoever asked for it or with the signal: a slow reader holds up nobody else. */
+  /** A connection for one stream, which its caller closes, or the signal: a slow reader does not delay other streams. */
   readonly connect: (options?: ConnectOptions) => Promise<FluxClient>;
   readonly close: () => void;
 }
 
-export function createBroker(socketPath: string, connect: typeof connectFlux = connectFlux): Broker {
+export function createBrokerConnections(
+  socketPath: string,
+  connect: typeof connectFlux = connectFlux,
+): BrokerConnections {
   let current: Promise<FluxClient> | undefined;
   const forget = (which: Promise<FluxClient>) => {
     if (current === which) current = undefined;

@@ -18,18 +18,16 @@ import {
 import { createOpenAnswers } from './auth/open-answers.ts';
 import { createSessions } from './auth/sessions.ts';
 import { createTokenCheck } from './auth/token-check.ts';
-import { type Broker, createBroker } from './broker-connections.ts';
-import { createApiServer, type Desk } from './http/api-server.ts';
+import { type BrokerConnections, createBrokerConnections } from './broker-connections.ts';
+import type { Context } from './context.ts';
+import { createEventHub } from './event-hub.ts';
+import { type ApiServerOptions, createApiServer } from './http/api-server.ts';
 import { createAudit } from './http/audit.ts';
 import { createConcurrencyLimit } from './http/concurrency-limit.ts';
 import { createRouter } from './http/find-route.ts';
 import { createIdempotency } from './http/idempotency.ts';
-import type { Context } from './http/route.ts';
 import { createStreams, type StreamLimits } from './http/streams.ts';
-import { createEventHub } from './routes/event-hub.ts';
-import { compatibleRoutes } from './routes/flux-restful-api.ts';
-import { instanceRoutes } from './routes/instance-routes.ts';
-import { jobRoutes } from './routes/job-routes.ts';
+import { apiRoutes } from './routes/api-routes.ts';
 import { type Page, pageRoutes } from './routes/page-routes.ts';
 
 export interface ApiOptions {
@@ -46,9 +44,9 @@ export interface ApiOptions {
   readonly observations: FollowOptions['observations'];
   readonly log: Log;
   /** For tests. */
-  readonly broker?: Broker;
+  readonly broker?: BrokerConnections;
   readonly streamLimits?: StreamLimits;
-  readonly connectionLimits?: Desk['connectionLimits'];
+  readonly connectionLimits?: ApiServerOptions['connectionLimits'];
   readonly now?: () => Instant;
 }
 
@@ -63,15 +61,13 @@ const guesses = { atOnce: 20, perSecond: 0.5 };
 /** A search looks at up to 20,000 jobs. */
 const searches = { most: 8, each: 2 };
 
-export const apiRoutes = [...jobRoutes, ...instanceRoutes, ...compatibleRoutes];
-
 /** Serves; a port that is taken costs the API, not the pod's work. */
 export async function serveApi(options: ApiOptions): Promise<Api> {
   const { configuration, log, tree, version, page, socketPath, now = instant } = options;
   const { apiRate, apiListen, cluster } = configuration;
-  const broker = options.broker ?? createBroker(socketPath);
+  const broker = options.broker ?? createBrokerConnections(socketPath);
   const events = createEventHub(broker, log);
-  const answers = createOpenAnswers();
+  const openAnswers = createOpenAnswers();
   let followed: FollowedCredentials | undefined;
   const context: Context = {
     broker,
@@ -92,9 +88,9 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
     context,
     router: createRouter([...apiRoutes, ...pageRoutes(page, apiRoutes, version)]),
     rate: createRateLimit(apiRate, 2 * apiRate, now),
-    check: createTokenCheck(createRateLimit(guesses.perSecond, guesses.atOnce, now)),
+    tokenCheck: createTokenCheck(createRateLimit(guesses.perSecond, guesses.atOnce, now)),
     audit: createAudit(log, now),
-    answers,
+    openAnswers,
     log,
     connectionLimits: options.connectionLimits,
   });
@@ -103,7 +99,7 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
     credentials: options.credentials,
     onChange: ({ tls, tokens }) => {
       if (tls) (server as TlsServer).setSecureContext(tls);
-      if (tokens) answers.endRevoked(tokens);
+      if (tokens) openAnswers.endRevoked(tokens);
     },
     observations: options.observations,
     log,

@@ -1,5 +1,4 @@
 /** What the settings of a pod must be together, beyond what each must be for itself. */
-import { isIP } from 'node:net';
 import { parseTopology } from '../cluster/topology.ts';
 import { messageOf } from '../errors.ts';
 import type { PodFacts } from '../pod/facts.ts';
@@ -8,6 +7,7 @@ import type { SettingValues } from './configuration.ts';
 import type { Problem, Sources } from './layers.ts';
 import { thePod } from './pod-layer.ts';
 import { environmentName, type SettingName, settings } from './settings.ts';
+import { isTokenRequired } from './token-required.ts';
 
 /** What must be known and is not. */
 export function missing(values: SettingValues, sources: Sources): Problem[] {
@@ -72,7 +72,7 @@ export function contradictions(values: SettingValues, sources: Sources, facts: P
       `an interface that has an address (${[...new Set(facts.interfaces.map((held) => held.interface))].join(', ')})`,
     );
   }
-  if (values.api === 'on' && values.apiTokens === undefined && !isLoopback(values.apiListen?.host)) {
+  if (values.api === 'on' && values.apiTokens === undefined && isTokenRequired(values.apiListen?.host)) {
     complain(
       'apiTokens',
       'the mounted Secret with the tokens of the API, or FLUX_POD_API_LISTEN=127.0.0.1:8052 for this pod only',
@@ -93,11 +93,6 @@ export function contradictions(values: SettingValues, sources: Sources, facts: P
   }
   return problems;
 }
-
-/** Whether only this pod itself reaches what listens there. */
-export const isLoopback = (host: string | undefined): boolean =>
-  host !== undefined &&
-  (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.')));
 
 /** Any address of 127.0.0.0/8 can be bound to where a loopback interface is up. */
 const holds = (facts: PodFacts, address: string): boolean =>

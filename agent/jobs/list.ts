@@ -5,7 +5,7 @@
 
 import type { FluxClient } from '../flux/client.ts';
 import { Errno, FluxError } from '../flux/errors.ts';
-import { formatJobId, parseJobId } from '../flux/job-id.ts';
+import { formatJobId, type JobId, parseJobId } from '../flux/job-id.ts';
 import type { Json, JsonObject } from '../flux/payload.ts';
 import { getJob, type Job, listJobs } from '../flux/services/job-list.ts';
 import { JobError } from './job-error.ts';
@@ -50,10 +50,12 @@ const withoutUndefined = <T extends object>(object: T): Defined<T> =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
 
 /** One job. Throws a JobError (not-found) where there is none. */
-export async function findJob(client: FluxClient, text: string): Promise<JobAnswer> {
-  const id = idOf(text);
-  return jobAnswerOf(await ofJob(id, getJob(client, id)));
-}
+export const readJob = async (client: FluxClient, id: JobId): Promise<JobAnswer> =>
+  jobAnswerOf(await ofJob(id, getJob(client, id)));
+
+/** The same by a text. Throws a JobError (not-found) where the text is no job id. */
+export const findJob = async (client: FluxClient, text: string): Promise<JobAnswer> =>
+  readJob(client, idOf(text));
 
 /** The id in a path. Throws a JobError (not-found): what is no id is the id of no job. */
 export function idOf(text: string): bigint {

@@ -6,11 +6,9 @@ import { environmentFor, findFlux } from '../broker/find-flux.ts';
 import { instanceName, type Membership, membershipOf } from '../broker/membership.ts';
 import { brokerArguments } from '../broker/process/command-line.ts';
 import { initialProgram } from '../broker/process/initial-program.ts';
-import {
-  linkFromOperatorSocket,
-  type RunDirectory,
-  writePrivate,
-} from '../broker/run-directory/run-directory.ts';
+import { writePrivate } from '../broker/run-directory/private-file.ts';
+import type { RunDirectory } from '../broker/run-directory/run-directory.ts';
+import { linkFromOperatorSocket } from '../broker/run-directory/socket-links.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { Log } from '../log.ts';
 

@@ -3,12 +3,9 @@
  * What Flux can reload is reloaded, what needs a restart is said, and what is broken changes nothing.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { watch } from 'chokidar';
 import { parse, type TomlTable } from 'smol-toml';
-import { formatCertificate } from '../broker/certificate/curve-certificate.ts';
-import { checkKeyPair, readMountedCertificate } from '../broker/certificate/mounted-certificate.ts';
 import { brokerConfig } from '../broker/config/broker-config.ts';
-import { writePrivate } from '../broker/run-directory/run-directory.ts';
+import { writePrivate } from '../broker/run-directory/private-file.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { environmentName, settingNames } from '../config/settings.ts';
 import { messageOf } from '../errors.ts';
@@ -16,6 +13,7 @@ import type { FluxClient } from '../flux/client.ts';
 import { reloadConfig } from '../flux/services/reload-config.ts';
 import { addRemark, type Observations, phaseOf } from '../health/observations.ts';
 import type { Log } from '../log.ts';
+import { pollMs, watchMounted } from '../watch-mounted.ts';
 import type { PreparedPod } from './prepare.ts';
 
 /** How the configuration is read again when its file has changed. */
@@ -55,12 +53,13 @@ export function watchMounts(options: MountsOptions): () => Promise<void> {
       )
       .catch((error: unknown) => say(`${path} has changed, and is not used: ${messageOf(error)}`));
   };
-  const watcher = watch(paths, { ignoreInitial: true });
-  watcher.on('all', (_, path) => changed(path));
-  // What changed between its reading and the beginning of the watch.
-  watcher.on('ready', () => paths.forEach(changed));
-  watcher.on('error', (error) => say(`Cannot watch ${paths.join(', ')}: ${messageOf(error)}`));
-  return () => watcher.close();
+  const watches = paths.map((path) =>
+    watchMounted([path], {
+      onChange: () => changed(path),
+      onBlind: (why) => say(`Cannot watch ${path}, polling every ${pollMs / 1000} s: ${messageOf(why)}`),
+    }),
+  );
+  return async () => void (await Promise.all(watches.map((end) => end())));
 }
 
 type Say = (what: string) => void;
@@ -74,9 +73,7 @@ function remarker({ observations, log }: MountsOptions): Say {
 
 async function certificateChanged({ observations, pod }: MountsOptions, say: Say): Promise<void> {
   const path = observations.configuration.curveCert;
-  const certificate = readMountedCertificate(path);
-  if (formatCertificate(certificate) === readFileSync(pod.directory.curveCert, 'utf8')) return;
-  await checkKeyPair(path, certificate);
+  if (!(await pod.certificate?.isOutdated())) return;
   const broker = phaseOf(observations).phase === 'broker';
   say(
     `${path} holds another certificate: ${broker ? 'restart all pods together to use it' : 'the broker is going to start with it'}`,

@@ -10,7 +10,8 @@ import {
 } from '../../agent/broker/certificate/mounted-certificate.ts';
 import { environmentFor, findFlux } from '../../agent/broker/find-flux.ts';
 import type { Membership } from '../../agent/broker/membership.ts';
-import { type RunDirectory, writeFault } from '../../agent/broker/run-directory/run-directory.ts';
+import { writeFault } from '../../agent/broker/run-directory/private-file.ts';
+import type { RunDirectory } from '../../agent/broker/run-directory/run-directory.ts';
 import type { Configuration } from '../../agent/config/configuration.ts';
 import { createResolver } from '../../agent/dns/query/resolver.ts';
 import { errnoOf, messageOf, PodError } from '../../agent/errors.ts';

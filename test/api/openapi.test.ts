@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readCredentials } from '../../agent/api/auth/credentials.ts';
+import { apiRoutes } from '../../agent/api/routes/api-routes.ts';
 import { openapiOf } from '../../agent/api/routes/openapi.ts';
-import { apiRoutes } from '../../agent/api/serve.ts';
 import { ExitCode } from '../../agent/errors.ts';
 import { configurationOf } from '../support/configuration.ts';
 import { startApi } from '../support/fake-api.ts';

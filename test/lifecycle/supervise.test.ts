@@ -45,6 +45,7 @@ async function lead(command: readonly string[], options: Options = {}): Promise<
   const certificate = options.check && {
     check: options.check,
     renew: async () => undefined,
+    isOutdated: async () => false,
     secretKey: () => '',
   };
   const signals: Signals = {

@@ -1,18 +1,18 @@
 /**
- * Follows the mounted tokens and certificate while the API runs. A token that is not in the Secret any more is refused; where the Secret
- * cannot be used, all are, and the log, the readiness probe and /status say so until it can.
+ * Follows the mounted tokens and certificate while the API runs. A token that is removed from the Secret is refused; while the Secret
+ * cannot be used every client is refused, with the reason in the log, in the readiness probe and in /status.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { watch } from 'chokidar';
 import { addRemark, type Observations } from '../../health/observations.ts';
 import type { Log } from '../../log.ts';
+import { pollMs, type WatchPaths, watchMounted } from '../../watch-mounted.ts';
 import { type CredentialSources, type Credentials, readCredentialsAgain } from './credentials.ts';
 
 export interface FollowOptions {
   readonly sources: CredentialSources;
-  /** As they were read when the pod began. */
+  /** As they were read when the pod started. */
   readonly credentials: Credentials;
-  /** Told of every change. */
+  /** Called with the new credentials after every change. */
   readonly onChange: (credentials: Credentials) => void;
   readonly observations: Pick<Observations, 'apiFault' | 'remarks'>;
   readonly log: Log;
@@ -20,89 +20,28 @@ export interface FollowOptions {
   readonly watchPaths?: WatchPaths;
 }
 
-export interface WatchHandlers {
-  readonly onEvent: () => void;
-  /** It watches; what has changed before was not noticed. */
-  readonly onReady: () => void;
-  /** It can no longer watch. */
-  readonly onBlind: (why: unknown) => void;
-}
-
-/** Watches what is at and directly below `paths`. Returns what ends it. */
-export type WatchPaths = (paths: string[], handlers: WatchHandlers) => () => void;
-
 export interface FollowedCredentials {
   readonly now: () => Credentials;
   readonly close: () => void;
 }
 
-/** The kubelet swaps all files of a mount at once, and says so more than once: they are read when it has been quiet for as long. */
-const settleMs = 200;
-/** Somebody who writes without a pause delays it no longer than that. */
-const mostSettleMs = 2000;
-/** How often is looked where nothing tells of changes, and while something is wrong. */
-const lookMs = 2000;
-
 export function followCredentials(options: FollowOptions): FollowedCredentials {
-  const { sources, observations, log, onChange, watchPaths = watchByEvents } = options;
+  const { sources, observations, log, watchPaths } = options;
   const paths = [sources.apiTokens, sources.apiTlsCert, sources.apiTlsKey].filter(
     (path) => path !== undefined,
   );
   let credentials = options.credentials;
-  let blind = false;
-  let looking: NodeJS.Timeout | undefined;
-  let settling: NodeJS.Timeout | undefined;
-  let firstEventAt = 0;
-  let unwatch = () => {};
-
-  const read = () => {
+  const onChange = () => {
     const before = credentials;
     credentials = readCredentialsAgain(sources, before);
-    look(blind || credentials.tokenFault !== undefined || credentials.tlsFault !== undefined);
     if (isDeepStrictEqual(credentials, before)) return;
     report(before, credentials, observations, log);
-    onChange(credentials);
+    options.onChange(credentials);
   };
-  const look = (wanted: boolean) => {
-    if (wanted) looking ??= setInterval(readAndWatch, lookMs);
-    else clearInterval(looking);
-    if (!wanted) looking = undefined;
-  };
-  const onEvent = () => {
-    if (!settling) firstEventAt = performance.now();
-    clearTimeout(settling);
-    const left = Math.max(0, firstEventAt + mostSettleMs - performance.now());
-    settling = setTimeout(readAndWatch, Math.min(settleMs, left));
-  };
-  /** A directory that was put in the place of the watched one would not be watched. */
-  const readAndWatch = () => {
-    clearTimeout(settling);
-    settling = undefined;
-    read();
-    unwatch();
-    open();
-  };
-  const onBlind = (why: unknown) => {
-    if (!blind)
-      log('warn', `Cannot watch ${paths.join(', ')}: looking every ${lookMs / 1000} s`, { why: String(why) });
-    blind = true;
-    look(true);
-  };
-  const open = () => {
-    unwatch = blind ? () => {} : watchPaths(paths, { onEvent, onReady: read, onBlind });
-  };
-  if (paths.length > 0) {
-    open();
-    read();
-  }
-  return {
-    now: () => credentials,
-    close: () => {
-      unwatch();
-      clearTimeout(settling);
-      clearInterval(looking);
-    },
-  };
+  const onBlind = (why: unknown) =>
+    log('warn', `Cannot watch ${paths.join(', ')}: polling every ${pollMs / 1000} s`, { why: String(why) });
+  const unwatch = paths.length > 0 ? watchMounted(paths, { onChange, onBlind }, watchPaths) : undefined;
+  return { now: () => credentials, close: () => void unwatch?.() };
 }
 
 function report(
@@ -130,12 +69,3 @@ function report(
     tokens: tokens?.map(({ id, role }) => `${role} ${id}`),
   });
 }
-
-const watchByEvents: WatchPaths = (paths, { onEvent, onReady, onBlind }) => {
-  const watcher = watch(paths, { ignoreInitial: true, depth: 1 });
-  watcher.on('all', onEvent).on('ready', onReady).on('error', onBlind);
-  return () => {
-    watcher.removeAllListeners().on('error', () => undefined);
-    void watcher.close();
-  };
-};

@@ -1,6 +1,6 @@
 /**
- * What the log has of requests: a line for every change and every sign-in that is asked for, with who asked, for what, and what came of
- * it; and a line for what was refused. What clients have written, a job's text among it, can end no line and begin none.
+ * The API's log lines: one for every change and every sign-in, with the client, the request and the outcome; and one for a request that is
+ * refused. Texts of clients, such as a job's command, can neither end a line nor begin one.
  */
 import { formatJobId, parseJobId } from '../../flux/job-id.ts';
 import { createRateLimit } from '../../http/rate-limit.ts';
@@ -8,20 +8,20 @@ import { type Instant, instant } from '../../instant.ts';
 import type { Log, LogLevel } from '../../log.ts';
 import type { Principal } from '../auth/authenticate.ts';
 import type { Match } from './find-route.ts';
-import type { Asked } from './request.ts';
+import type { RequestHead } from './request.ts';
 
 export interface Audit {
-  /** A request that was refused for what its client says of itself, or for what a page of another site made it ask. */
-  readonly refused: (asked: Asked, why: string) => void;
-  /** A change that is asked for; nothing is written for routes that change nothing. */
-  readonly change: (asked: Asked, match: Match, principal: Principal | undefined) => AuditLine;
+  /** A request that was refused for its credentials, or because it comes from a page of another site. */
+  readonly refused: (head: RequestHead, why: string) => void;
+  /** The line of a change; no line is written for routes that change nothing. */
+  readonly change: (head: RequestHead, match: Match, principal: Principal | undefined) => AuditLine;
 }
 
 /** The line of one change. */
 export interface AuditLine {
-  /** What else belongs into it: texts, numbers, and `jobs`, the ids of many. */
+  /** Adds facts: texts, numbers, and `jobs`, the ids of many. */
   readonly note: (facts: AuditFacts) => void;
-  /** Writes it, with the status of the answer and, where there was none but a problem, why. */
+  /** Writes it, with the status of the answer and, where that is a problem, why. */
   readonly end: (status: number, why?: string) => void;
 }
 
@@ -30,13 +30,13 @@ export interface AuditFacts {
   readonly jobs?: readonly string[];
 }
 
-/** Who has no token must not fill the log: of each address so many lines at once, and so many a second. */
-const linesOfUnknown = { atOnce: 5, perSecond: 0.2 };
-/** Ids in one line. A container's log has 16 KiB for a line (containerd splits longer ones). */
+/** Unauthenticated clients must not fill the log: lines of one address at once, and a second. */
+const linesWithoutToken = { atOnce: 5, perSecond: 0.2 };
+/** Ids in one line. A line of a container's log has at most 16 KiB (containerd splits longer ones). */
 const mostJobs = 500;
 
 export function createAudit(log: Log, now: () => Instant = instant): Audit {
-  const lines = createRateLimit(linesOfUnknown.perSecond, linesOfUnknown.atOnce, now);
+  const lines = createRateLimit(linesWithoutToken.perSecond, linesWithoutToken.atOnce, now);
   let leftOut = 0;
   const limited = (level: LogLevel, address: string, message: string, facts: AuditFacts) => {
     if (lines.take(address) > 0) return void leftOut++;
@@ -54,7 +54,7 @@ export function createAudit(log: Log, now: () => Instant = instant): Audit {
     change: ({ address }, { route, params }, principal) => {
       let facts: AuditFacts = {
         ...(params.id !== undefined && { job: jobOf(params.id) }),
-        ...whoIs(principal),
+        ...principalFacts(principal),
       };
       return {
         note: (more) => {
@@ -75,16 +75,16 @@ export function createAudit(log: Log, now: () => Instant = instant): Audit {
   };
 }
 
-const whoIs = (principal: Principal | undefined): AuditFacts =>
+const principalFacts = (principal: Principal | undefined): AuditFacts =>
   principal ? { role: principal.role, token: principal.token, user: principal.user } : {};
 
-/** The one name of a job that can be named in several ways. */
+/** A job id in F58, whichever form the client has sent. */
 function jobOf(text: string): string {
   const id = parseJobId(text);
   return id === undefined ? text : formatJobId(id);
 }
 
-/** Ids of many jobs, in as many lines as they need. */
+/** Ids of many jobs, split into lines. */
 function inLines(jobs: readonly string[] | undefined): AuditFacts[] {
   if (!jobs || jobs.length === 0) return [{}];
   const starts = Array.from({ length: Math.ceil(jobs.length / mostJobs) }, (_, line) => line * mostJobs);
@@ -93,7 +93,7 @@ function inLines(jobs: readonly string[] | undefined): AuditFacts[] {
 
 const mostText = 300;
 
-/** Without what is undefined; texts without what a terminal or a reader of lines takes for more than a letter, and not too long. */
+/** Without undefined values; texts without control characters, and cut to a length. */
 function printable(facts: AuditFacts): AuditFacts {
   const shown = Object.entries(facts).filter(([, value]) => value !== undefined);
   return Object.fromEntries(

@@ -4,7 +4,6 @@ import { Problem } from '../problem.ts';
 export interface ConcurrencyLimit {
   /** Takes one until it is disposed of. Throws a Problem (429) where there is none left. */
   readonly take: (client: string) => Disposable;
-  readonly taken: () => number;
 }
 
 export interface ConcurrencyLimits {
@@ -20,7 +19,6 @@ export function createConcurrencyLimit(what: string, { most, each }: Concurrency
     throw new Problem('too-many-requests', sentence, { headers: { 'retry-after': '5' } });
   };
   return {
-    taken: () => all,
     take: (client) => {
       const own = taken.get(client) ?? 0;
       if (own >= each)

@@ -4,11 +4,12 @@ import type { Route } from './route.ts';
 
 export interface Match {
   readonly route: Route;
+  /** The texts of the segments that vary, by their names. */
   readonly params: Readonly<Record<string, string>>;
 }
 
 export interface Router {
-  /** Throws a Problem: 404 where nothing has this path, 405 where nothing has it with this method, 400 where it is no path. */
+  /** Throws a Problem: 404 where no route has this path, 405 where none has it with this method, 400 where it is no path. */
   readonly find: (method: string, path: string) => Match;
 }
 
@@ -24,19 +25,19 @@ export function createRouter(routes: readonly Route[]): Router {
     entry.routes.set(route.method, route);
     entries.set(route.path, entry);
   }
-  // Paths without a part that varies come first: /v1/jobs/search is no job.
+  // Paths without parameters come first: the `search` of /v1/jobs/search is no job id.
   const ordered = [...entries.values()].sort((a, b) => variables(a) - variables(b));
   return {
     find: (method, path) => {
       const segments = path.split('/').map(decode);
       const entry = ordered.find((candidate) => matches(candidate, segments));
-      if (!entry) throw new Problem('not-found', 'There is nothing at this path: see /v1/docs.');
+      if (!entry) throw new Problem('not-found', 'No route has this path: see /v1/docs.');
       const route = entry.routes.get(method === 'HEAD' ? 'GET' : method);
       if (!route) {
         const allow = [...entry.routes.keys()].flatMap((known) =>
           known === 'GET' ? ['GET', 'HEAD'] : [known],
         );
-        throw new Problem('method-not-allowed', `${method} is not allowed here.`, {
+        throw new Problem('method-not-allowed', `${method} is not allowed at this path.`, {
           headers: { allow: allow.join(', ') },
         });
       }
@@ -61,6 +62,6 @@ function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {
-    throw new Problem('bad-request', 'The path is not properly encoded.');
+    throw new Problem('bad-request', 'The path has a percent-encoding that is not valid.');
   }
 }

@@ -1,4 +1,4 @@
-/** What a request brings, read within limits and checked by the schemas of its route. */
+/** The parts of a request, read within limits and checked by its route. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import * as z from 'zod/mini';
 import { messageOf } from '../../errors.ts';
@@ -7,23 +7,22 @@ import { Problem } from '../problem.ts';
 import { jsonFaultAt, lineAndColumn } from './json-fault.ts';
 import type { Route } from './route.ts';
 
-/** The head of a request. */
-export interface Asked {
+export interface RequestHead {
   readonly method: string;
   readonly path: string;
-  /** What comes after the first `?`. */
+  /** The query: the text after the first `?`. */
   readonly search: string;
   readonly headers: IncomingHttpHeaders;
-  /** From where. */
+  /** The client's. */
   readonly address: string;
   /** Whether the connection is TLS. */
   readonly secure: boolean;
 }
 
-const mostUrl = 8 * 1024;
+const longestUrl = 8 * 1024;
 
-export function readHead({ method = 'GET', url = '/', headers, socket }: IncomingMessage): Asked {
-  if (url.length > mostUrl) throw new Problem('bad-request', 'The path is too long.');
+export function readHead({ method = 'GET', url = '/', headers, socket }: IncomingMessage): RequestHead {
+  if (url.length > longestUrl) throw new Problem('bad-request', 'The path is too long.');
   const [path = '/', search = ''] = splitOnce(url, '?');
   return {
     method,
@@ -42,21 +41,23 @@ function splitOnce(text: string, separator: string): [string, string] {
 
 /** A jobspec with a large environment has room; nothing else needs as much. */
 export const largeBody = 1024 * 1024;
-/** A token, a signal, a note: what most bodies hold has room here. */
+/** Room for a token, a signal, a note. */
 const usualBody = 8 * 1024;
 
-/** Bytes that a body of this route may have: none where the route takes none. */
-export const mostBodyOf = ({ body, mostBody }: Pick<Route, 'body' | 'mostBody'>): number =>
-  body ? (mostBody ?? usualBody) : 0;
+/** The largest body of a route in bytes: none where the route takes none. */
+export const largestBodyOf = ({ body, largestBody }: Pick<Route, 'body' | 'largestBody'>): number =>
+  body ? (largestBody ?? usualBody) : 0;
 
 const tooLarge = (most: number) =>
-  new Problem('too-large', most === 0 ? 'There is no body here.' : `A body here has at most ${most} bytes.`, {
-    headers: { connection: 'close' },
-  });
+  new Problem(
+    'too-large',
+    most === 0 ? 'This route takes no body.' : `A body of this route has at most ${most} bytes.`,
+    { headers: { connection: 'close' } },
+  );
 
-/** The body as text. What is too long is not waited for. */
+/** The body as text. The rest of a body that is too large is not awaited. */
 export async function readBody(route: Route, request: IncomingMessage): Promise<string> {
-  const most = mostBodyOf(route);
+  const most = largestBodyOf(route);
   if (Number(request.headers['content-length'] ?? 0) > most) throw tooLarge(most);
   const chunks: Buffer[] = [];
   let length = 0;
@@ -92,11 +93,18 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Checks the query by the route's schema; where a name comes twice the last one counts. */
+/** Checks the query by the route's schema; of a name that is given twice the last one counts. */
 export function parseQuery(route: Route, search: string): unknown {
   if (!route.query) return undefined;
   const given = Object.fromEntries(new URLSearchParams(search));
   return check(route.query, given, 'bad-request', 'The query is not what was expected.');
+}
+
+/** The values of the path's parameters, by their names. */
+export function parsePath({ params = {} }: Route, texts: Readonly<Record<string, string>>): unknown {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, { read }]) => [name, read(texts[name] ?? '')]),
+  );
 }
 
 function check(

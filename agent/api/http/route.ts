@@ -1,49 +1,22 @@
-/** What a route is: one row from which the requests are read, the answers are written, and OpenAPI is generated. */
+/** A route is one row: it says how a request is read, how it is answered, and what OpenAPI and the reference have of it. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod/mini';
-import type { BlobCache } from '../../flux/services/eventlog/blob-cache.ts';
-import type { SubmitAnswer } from '../../jobs/job-schemas.ts';
-import type { BrokerTree } from '../../jobs/nodes.ts';
 import type { Principal } from '../auth/authenticate.ts';
-import type { Credentials, Role, Token } from '../auth/credentials.ts';
-import type { Sessions } from '../auth/sessions.ts';
-import type { Broker } from '../broker-connections.ts';
-import type { EventHub } from '../routes/event-hub.ts';
+import type { Role, Token } from '../auth/credentials.ts';
+import type { Context } from '../context.ts';
 import type { AuditLine } from './audit.ts';
-import type { ConcurrencyLimit } from './concurrency-limit.ts';
-import type { Idempotency } from './idempotency.ts';
-import type { Source, Streams } from './streams.ts';
+import type { Source } from './streams.ts';
 
-/** What routes work with. */
-export interface Context {
-  readonly broker: Broker;
-  /** The Job's name, which a shutdown must repeat. */
-  readonly cluster: string;
-  readonly version: string;
-  /** For jobs that name none of their own. */
-  readonly environment: Readonly<Record<string, string>>;
-  readonly directory: string;
-  readonly tree: BrokerTree;
-  readonly credentials: () => Credentials;
-  readonly sessions: Sessions;
-  readonly submissions: Idempotency<SubmitAnswer>;
-  readonly streams: Streams;
-  /** Searches under way: each makes Flux look at thousands of jobs. */
-  readonly searches: ConcurrencyLimit;
-  /** What readers of output and event logs share. */
-  readonly blobs: BlobCache;
-  readonly events: EventHub;
-}
-
-export interface Call<Query, Body> {
-  readonly params: Readonly<Record<string, string>>;
+/** A request as its handler gets it: checked by the row. */
+export interface Call<Params, Query, Body> {
+  readonly params: Params;
   readonly query: Query;
   readonly body: Body;
   readonly headers: IncomingHttpHeaders;
   readonly principal: Principal | undefined;
   /** Compares a token that the client presents. Throws a Problem (429) after too many wrong ones from its address. */
   readonly findToken: (secret: string) => Token | undefined;
-  /** Adds to the line that the log has of this change. */
+  /** Adds facts to the log line of this change. */
   readonly note: AuditLine['note'];
   /** Whether the connection is TLS. */
   readonly secure: boolean;
@@ -52,7 +25,7 @@ export interface Call<Query, Body> {
 
 type Headers = Readonly<Record<string, string | string[]>>;
 
-/** An answer: a JSON value, something else that is whole, or what a source writes, of any length. */
+/** An answer: a JSON value, another body that is whole, or a source of any length. */
 export type Reply =
   | { readonly status?: number; readonly headers?: Headers; readonly json: unknown }
   | {
@@ -66,38 +39,65 @@ export type Reply =
 type Schema = z.ZodMiniType;
 type OutputOf<S> = S extends Schema ? z.output<S> : undefined;
 
-interface Description<Query extends Schema | undefined, Body extends Schema | undefined> {
+/** A segment of the path that varies. */
+export interface PathParameter<Value = unknown> {
+  readonly description: string;
+  /** The value of the segment's text. Throws a Problem or a JobError. */
+  readonly read: (text: string) => Value;
+}
+
+/** The names in a path template: `id` of `/v1/jobs/{id}/events`. */
+type NamesIn<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | NamesIn<Rest>
+  : never;
+type ParametersOf<Path extends string> = { readonly [Name in NamesIn<Path>]: PathParameter };
+type ValuesOf<Parameters> = {
+  readonly [Name in keyof Parameters]: Parameters[Name] extends PathParameter<infer Value> ? Value : never;
+};
+
+/** An answer that is not JSON of a schema. */
+export interface MediaAnswer {
+  readonly mediaType: string;
+  readonly description: string;
+}
+
+interface Row<Path extends string, Query extends Schema | undefined, Body extends Schema | undefined> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** With `{name}` for a segment that varies. */
-  readonly path: `/${string}`;
-  /** Who may; `anybody` needs no token. */
-  readonly may: Role | 'anybody';
+  /** With `{name}` for a segment that varies; `params` has each of these names. */
+  readonly path: Path;
+  /** The role that the client's token must have; `none` needs no token. */
+  readonly role: Role | 'none';
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** What it changes, for the line in the log; each route that is no GET has it. */
+  /** What it changes, for the log line; each route that is no GET has it. */
   readonly change?: string;
   readonly query?: Query;
+  /** Request headers that the handler reads, for the reference. */
+  readonly headers?: Schema;
   readonly body?: Body;
-  /** The body may be left out. */
   readonly bodyOptional?: boolean;
-  /** Bytes that the body has at most: see `mostBodyOf` for what holds where it is not given. */
-  readonly mostBody?: number;
-  /** What comes back: a schema for JSON, else what it is. */
-  readonly answer: Schema | { readonly type: string; readonly what: string };
+  /** The largest body in bytes: see `largestBodyOf` for the default. */
+  readonly largestBody?: number;
+  readonly answer: Schema | MediaAnswer;
+  /** 200 unless given. */
   readonly status?: number;
 }
 
-export interface Route extends Description<Schema | undefined, Schema | undefined> {
-  readonly handle: (call: Call<never, never>) => Promise<Reply>;
+export interface Route extends Row<`/${string}`, Schema | undefined, Schema | undefined> {
+  readonly params?: Readonly<Record<string, PathParameter>>;
+  readonly handle: (call: Call<never, never, never>) => Promise<Reply>;
 }
 
-/** Checks a row: what its handler is given is what its schemas yield. */
+/** Types a row: the handler's params follow from the path template, its query and body from their schemas. */
 export const route = <
+  const Path extends `/${string}`,
+  Parameters extends ParametersOf<Path>,
   Query extends Schema | undefined = undefined,
   Body extends Schema | undefined = undefined,
 >(
-  row: Description<Query, Body> & {
-    readonly handle: (call: Call<OutputOf<Query>, OutputOf<Body>>) => Promise<Reply>;
-  },
+  row: Row<Path, Query, Body> &
+    ([NamesIn<Path>] extends [never] ? { readonly params?: never } : { readonly params: Parameters }) & {
+      readonly handle: (call: Call<ValuesOf<Parameters>, OutputOf<Query>, OutputOf<Body>>) => Promise<Reply>;
+    },
 ): Route => row as unknown as Route;

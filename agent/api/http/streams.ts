@@ -20,7 +20,6 @@ export interface Source {
 export interface Streams {
   /** Writes until the source ends or the reader has gone. Throws a Problem (429) where too many streams are open. */
   readonly write: (response: ServerResponse, client: string, source: Source) => Promise<void>;
-  readonly open: () => number;
 }
 
 export interface StreamLimits extends ConcurrencyLimits {
@@ -36,7 +35,6 @@ export function createStreams(limits: StreamLimits = usualStreamLimits): Streams
   const { stallMs, beatMs } = limits;
   const limit = createConcurrencyLimit('streams', limits);
   return {
-    open: limit.taken,
     write: async (response, client, { chunks, beat }) => {
       using _taken = limit.take(client);
       const gone = new AbortController();

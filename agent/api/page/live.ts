@@ -1,6 +1,6 @@
 /** What the instance says of itself while the page is open: one event stream for all views. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Sample } from '../routes/event-hub.ts';
+import type { Sample } from '../event-hub.ts';
 import { get, Refusal } from './api-client.ts';
 import { sawLeaderTime } from './leader-clock.ts';
 

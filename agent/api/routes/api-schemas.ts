@@ -1,4 +1,4 @@
-/** What goes in and what comes out, once: requests are checked by it, types are inferred from it, OpenAPI is generated from it. */
+/** Schemas of requests and answers: requests are checked by them, types inferred from them, OpenAPI generated from them. */
 import * as z from 'zod/mini';
 import {
   jobAnswer,
@@ -16,12 +16,12 @@ const flag = z.pipe(
   z.transform((word) => ['true', '1'].includes(word)),
 );
 
-/** Characters that 10,000 numbers have at most: ten digits and a comma each. */
-export const mostNumbers = 110_000;
+/** Characters of an idset of 10,000 numbers at most: ten digits and a comma each. */
+export const longestIdset = 110_000;
 
 export const copiesSubmission = z.strictObject({
   cc: said(
-    text(mostNumbers),
+    text(longestIdset),
     'an RFC 22 idset such as 1-1000: one job for each number, which it has in FLUX_JOB_CC and, in its command, in the place of {cc}',
   ),
   job: simpleJob,
@@ -50,7 +50,7 @@ export const jobsQuery = z.strictObject({
     text(255),
     'in the id, name, queue or hosts; looks through a limited number of jobs a page',
   ),
-  // flux-restful-api's own, and what its client says.
+  // flux-restful-api's own, and what its client sends.
   details: z.optional(flag),
   detail: z.optional(flag),
   listing: z.optional(flag),
@@ -81,7 +81,7 @@ export const outputQuery = z.strictObject({
 
 export const outputAnswer = z.object({
   Output: said(z.array(z.string()), 'pieces of output in their order; what is no UTF-8 is replaced'),
-  complete: said(z.boolean(), 'nothing more will come'),
+  complete: said(z.boolean(), 'no more output comes'),
   Message: z.optional(z.string()),
 });
 

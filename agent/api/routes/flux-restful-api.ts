@@ -5,11 +5,12 @@ import { listPage } from '../../jobs/list.ts';
 import { splitWords } from '../../shell-words.ts';
 import { readAuthorization, unauthorized } from '../auth/authenticate.ts';
 import { readJwt } from '../auth/jwt.ts';
+import { idempotencyHeader } from '../http/idempotency.ts';
 import { largeBody } from '../http/request.ts';
-import { type Context, type Route, route } from '../http/route.ts';
+import { type Route, route } from '../http/route.ts';
 import { Problem } from '../problem.ts';
 import { compatibleSubmit, messageAnswer, searchAnswer, searchQuery, tokenAnswer } from './api-schemas.ts';
-import { bringDown } from './instance-routes.ts';
+import { shutDown } from './instance-routes.ts';
 import { submitOnce } from './job-routes.ts';
 import { readPairs } from './read-pairs.ts';
 
@@ -19,7 +20,7 @@ export const compatibleRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/v1/token',
-    may: 'anybody',
+    role: 'none',
     tag,
     summary: 'An access token for ten hours',
     description:
@@ -29,11 +30,11 @@ export const compatibleRoutes: readonly Route[] = [
     answer: tokenAnswer,
     handle: async ({ headers, context, findToken, note }) => {
       const { secretKey } = context.credentials();
-      const said = readAuthorization(headers.authorization ?? '');
-      const claims = said && readJwt(said.secret, secretKey, Date.now());
-      const token = said && findToken(claims?.pass ?? said.secret);
+      const given = readAuthorization(headers.authorization ?? '');
+      const claims = given && readJwt(given.secret, secretKey, Date.now());
+      const token = given && findToken(claims?.pass ?? given.secret);
       if (!token) throw unauthorized('The Authorization header names no token of this API.');
-      const user = claims?.user ?? said.user;
+      const user = claims?.user ?? given.user;
       note({ role: token.role, token: token.id, user });
       return {
         json: {
@@ -46,27 +47,28 @@ export const compatibleRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/v1/jobs/submit',
-    may: 'write',
+    role: 'write',
     tag,
     summary: 'Submit a job in the terms of flux-restful-api, from the query or from a JSON body',
     change: 'submit a job',
     query: compatibleSubmit,
+    headers: idempotencyHeader,
     body: compatibleSubmit,
-    mostBody: largeBody,
+    largestBody: largeBody,
     bodyOptional: true,
     answer: messageAnswer,
     handle: async (call) => {
       const given = { ...call.query, ...call.body };
       const job = readSubmission(given);
-      const { answer, again } = await submitOnce({ ...call, query: undefined }, job);
-      call.note({ job: answer.id, ...(again && { replayed: true }) });
+      const { answer, isReplay } = await submitOnce(call, job);
+      call.note({ job: answer.id, ...(isReplay && { replayed: true }) });
       return { json: { Message: 'Job submit.', id: answer.id } };
     },
   }),
   route({
     method: 'GET',
     path: '/v1/jobs/search',
-    may: 'read',
+    role: 'read',
     tag,
     summary: 'Jobs for a data table',
     query: searchQuery,
@@ -97,12 +99,12 @@ export const compatibleRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/v1/service/stop',
-    may: 'write',
+    role: 'write',
     tag,
-    summary: 'Bring the MiniCluster down, without a confirmation',
-    change: 'bring the instance down',
+    summary: 'Shut down the MiniCluster, without a confirmation',
+    change: 'shut down the instance',
     answer: messageAnswer,
-    handle: async ({ context }: { context: Context }) => bringDown(context),
+    handle: async ({ context }) => shutDown(context),
   }),
 ];
 

@@ -1,6 +1,6 @@
 /** OpenAPI 3.1 of the routes, from the same schemas that check requests, and a page to read it. Data in, data out. */
 import * as z from 'zod/mini';
-import { mostBodyOf } from '../http/request.ts';
+import { largestBodyOf } from '../http/request.ts';
 import type { Route } from '../http/route.ts';
 import { problemKinds } from '../problem.ts';
 
@@ -36,7 +36,7 @@ export function openapiOf(routes: readonly Route[], { version }: { version: stri
       schemas: { Problem: problemSchema },
       responses: {
         Problem: {
-          description: 'what is wrong (RFC 9457)',
+          description: 'the problem (RFC 9457)',
           content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
         },
       },
@@ -63,40 +63,42 @@ function operationOf(route: Route) {
   const {
     method,
     path,
-    may,
+    params = {},
+    role,
     tag,
     summary,
     description,
     query,
+    headers,
     body,
     bodyOptional,
     answer,
     status = 200,
   } = route;
   const content =
-    'type' in answer && 'what' in answer
-      ? { [answer.type]: { schema: { type: 'string', description: answer.what } } }
+    'mediaType' in answer
+      ? { [answer.mediaType]: { schema: { type: 'string', description: answer.description } } }
       : { 'application/json': { schema: schemaOf(answer, 'output') } };
   return {
     operationId: `${method.toLowerCase()}${path.replace(/[/{]+(\w)|[}.]/g, (_, letter = '') => letter.toUpperCase())}`,
     tags: [tag],
     summary,
     ...(description !== undefined && { description }),
-    ...(may === 'anybody' ? { security: [] } : { 'x-role': may }),
+    ...(role === 'none' ? { security: [] } : { 'x-role': role }),
     parameters: [
-      ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+      ...Object.entries(params).map(([name, { description }]) => ({
         name,
         in: 'path',
         required: true,
         schema: { type: 'string' },
-        description: 'a job id: F58, decimal or hexadecimal',
+        description,
       })),
-      ...(query ? parametersOf(query) : []),
-      ...(path === '/v1/jobs' && method === 'POST' ? [idempotencyKey] : []),
+      ...(query ? parametersOf(query, 'query') : []),
+      ...(headers ? parametersOf(headers, 'header') : []),
     ],
     ...(body && {
       requestBody: {
-        description: `at most ${mostBodyOf(route)} bytes`,
+        description: `at most ${largestBodyOf(route)} bytes`,
         required: !bodyOptional,
         content: { 'application/json': { schema: schemaOf(body, 'input') } },
       },
@@ -108,22 +110,14 @@ function operationOf(route: Route) {
   };
 }
 
-const idempotencyKey = {
-  name: 'Idempotency-Key',
-  in: 'header',
-  required: false,
-  schema: { type: 'string', minLength: 1, maxLength: 255 },
-  description: 'the same request with the same key is carried out once',
-};
-
-function parametersOf(query: z.ZodMiniType) {
-  const { properties = {}, required = [] } = schemaOf(query, 'input') as {
+function parametersOf(parameters: z.ZodMiniType, where: 'query' | 'header') {
+  const { properties = {}, required = [] } = schemaOf(parameters, 'input') as {
     properties?: Readonly<Record<string, JsonSchema>>;
     required?: readonly string[];
   };
   return Object.entries(properties).map(([name, { description, ...schema }]) => ({
     name,
-    in: 'query',
+    in: where,
     required: required.includes(name),
     schema,
     ...(description !== undefined && { description }),

@@ -1,4 +1,4 @@
-/** The web page and the reference: what a browser gets before anybody has signed in. Nothing in it is a secret. */
+/** The web page and the reference: what a browser gets without a token. Nothing in it is a secret. */
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -6,13 +6,13 @@ import { type Reply, type Route, route } from '../http/route.ts';
 import { openapiOf } from './openapi.ts';
 import { problemsPage, referenceHeaders, referencePage } from './reference-page.ts';
 
-/** What `npm run build` has made of the sources in page/. */
+/** The page as `npm run build` makes it from the sources in page/. */
 export interface Page {
   readonly script: string;
   readonly style: string;
 }
 
-/** Only what comes from here runs, and nothing is sent anywhere else. */
+/** Only scripts of this origin run, and nothing is sent to another. */
 const pageHeaders = {
   'content-security-policy': [
     "default-src 'none'",
@@ -57,7 +57,7 @@ export function pageRoutes(page: Page, routes: readonly Route[], version: string
   ];
 }
 
-/** Something that is the same for everybody: compressed once, when it is first asked for, and kept by browsers while it is the same. */
+/** An answer that is the same for all clients: compressed once, at the first request, and revalidated by browsers with its ETag. */
 function asset(
   path: Route['path'],
   summary: string,
@@ -69,10 +69,10 @@ function asset(
   return route({
     method: 'GET',
     path,
-    may: 'anybody',
+    role: 'none',
     tag: 'Page',
     summary,
-    answer: { type, what: summary },
+    answer: { mediaType: type, description: summary },
     handle: async ({ headers: asked }): Promise<Reply> => {
       if (!made) {
         const plain = Buffer.from(make());

@@ -22,7 +22,7 @@ export function referencePage(routes: readonly Route[], document: ReturnType<typ
   });
   return `${head('flux-pod: the REST API')}<h1>flux-pod ${escaped(document.info.version)}: the REST API</h1>
 <p>${escaped(document.info.description)}</p>
-<p>Say who you are with <code>Authorization: Bearer TOKEN</code>, or with any user and the token as password. Generated from
+<p>Authentication: <code>Authorization: Bearer TOKEN</code>, or Basic with any user and the token as password. Generated from
 <a href="/v1/openapi.json">openapi.json</a>; errors are <a href="/v1/problems">problem details</a>.</p>
 ${tags.join('\n')}</main></body></html>\n`;
 }
@@ -38,7 +38,7 @@ function operation(route: Route, document: ReturnType<typeof openapiOf>): string
   );
   const body = described.requestBody?.content['application/json'].schema;
   return `<details><summary><code class="method">${route.method}</code> <code>${escaped(route.path)}</code> ${escaped(route.summary)}
-<small>${route.may === 'anybody' ? 'no token' : route.may}</small></summary>
+<small>${route.role === 'none' ? 'no token' : route.role}</small></summary>
 ${route.description === undefined ? '' : `<p>${escaped(route.description)}</p>`}
 ${parameters.length === 0 ? '' : `<dl>${parameters.join('')}</dl>`}
 ${body === undefined ? '' : `<p>Body:</p><pre>${escaped(JSON.stringify(body, null, 1))}</pre>`}</details>`;

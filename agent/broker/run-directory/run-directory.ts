@@ -1,22 +1,11 @@
-import {
-  accessSync,
-  constants,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+/** The run-time directory of a pod: where it is, what is in it, and how it is made ready. */
+import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
-import { ExitCode, errnoOf, messageOf, PodError } from '../../errors.ts';
-import { operatorPaths } from '../../pod/operator-paths.ts';
+import { ExitCode, messageOf, PodError } from '../../errors.ts';
 import type { BrokerPaths } from '../process/command-line.ts';
 import { directoryFault } from './ownership.ts';
+import { makeDirectories, ownUid, writableHint, writeFault, writePrivate } from './private-file.ts';
 
 /** The files of one pod while it runs. */
 export interface RunDirectory extends BrokerPaths {
@@ -26,8 +15,6 @@ export interface RunDirectory extends BrokerPaths {
   /** Where the agent itself answers `flux-pod status` and its like. */
   readonly agentSocket: string;
 }
-
-const ownUid = process.getuid?.() ?? 0;
 
 /** Where it is unless configured: the first choice, and what serves where that cannot be written. */
 export interface UsualPlaces {
@@ -47,8 +34,6 @@ export const usualPlaces: UsualPlaces = {
 type PlacesOfAll = Pick<UsualPlaces, 'shared' | 'private'>;
 /** Flux leaves room for a socket's name in sockaddr_un (flux-core src/broker/rundir.c). */
 const longestRunDirectory = 96;
-const writableHint =
-  'Set FLUX_POD_DIR to a directory that this user can write, such as the mount of an emptyDir.';
 const takenHint = 'Set FLUX_POD_DIR to another directory in each container.';
 const servedHint =
   '`flux-pod status` asks it. A second agent needs another FLUX_POD_DIR and another FLUX_POD_HTTP.';
@@ -112,18 +97,6 @@ function isUsable(path: string): boolean {
   return writeFault(path) === undefined;
 }
 
-/** Why this user cannot write in a directory, or make it; undefined where it can. Nothing is written to find out. */
-export function writeFault(path: string): string | undefined {
-  const place = existsSync(path) ? path : dirname(path);
-  if (place !== path && !existsSync(place)) return writeFault(place);
-  try {
-    accessSync(place, constants.W_OK | constants.X_OK);
-    return undefined;
-  } catch (error) {
-    return `user ${ownUid} cannot write in ${place} (${errnoOf(error)})`;
-  }
-}
-
 /** Where things are in the run-time directory. */
 export function runDirectoryAt(path: string): RunDirectory {
   return {
@@ -136,61 +109,6 @@ export function runDirectoryAt(path: string): RunDirectory {
     // Alone in its directory, which other containers may mount.
     socket: join(path, 'run/local'),
   };
-}
-
-/**
- * In a pod of the Flux Operator the socket is also found where its users, and its flux-connect.sh, look for it. `missed` is called with
- * a sentence where it is not: another broker has its own socket there, or this user may not write (the Operator's init container makes
- * the directory as root).
- */
-export function linkFromOperatorSocket(
-  { socket }: RunDirectory,
-  missed: (sentence: string) => void,
-  at: string = operatorPaths.socket,
-): void {
-  if (!existsSync(dirname(at))) return;
-  const miss = (why: string) =>
-    missed(`The broker's socket is not found at ${at}: ${why}. FLUX_URI=local://${socket} leads to it.`);
-  try {
-    const isOurs = lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() ?? true;
-    if (isOurs) putLink(at, socket);
-    else miss('something else is there');
-  } catch (error) {
-    miss(writeFault(dirname(at)) ?? messageOf(error));
-  }
-}
-
-/**
- * Makes the run-time directory's socket lead to somebody else's broker, so that `flux-pod status` and its like find that one as they
- * would find the pod's own.
- */
-export const linkSocket = ({ socket }: RunDirectory, target: string): void => putLink(socket, target);
-
-/** In the place of whatever is there. */
-function putLink(at: string, target: string): void {
-  if (lstatSync(at, { throwIfNoEntry: false })) unlinkSync(at);
-  symlinkSync(target, at);
-}
-
-/** Writes a file that only this user can read, whole or not at all. Throws a PodError (exit 78) where it cannot. */
-export function writePrivate(path: string, content: string, hint: string = writableHint): void {
-  const unfinished = `${path}.new`;
-  const write = () => writeFileSync(unfinished, content, { mode: 0o600, flag: 'wx' });
-  try {
-    try {
-      write();
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-      unlinkSync(unfinished);
-      write();
-    }
-    renameSync(unfinished, path);
-  } catch (error) {
-    throw new PodError(ExitCode.configuration, `Cannot write ${path}: ${messageOf(error)}`, {
-      hint,
-      cause: error,
-    });
-  }
 }
 
 async function prepare(path: string): Promise<RunDirectory> {
@@ -218,18 +136,6 @@ async function prepare(path: string): Promise<RunDirectory> {
   const fault = directoryFault(lstatSync(directory.runDirectory), ownUid);
   if (fault !== undefined) throw refuse(`${directory.runDirectory} is not private: ${fault}`);
   return directory;
-}
-
-/**
- * Makes a directory and its parents, private to this user. Node's own `recursive` never returns where mkdir(2) answers ENOENT
- * though the parent is there, as in /proc.
- */
-function makeDirectories(path: string): void {
-  const parts = path.split('/').filter((part) => part !== '');
-  for (const count of parts.keys()) {
-    const directory = `/${parts.slice(0, count + 1).join('/')}`;
-    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
-  }
 }
 
 function tryToMake(path: string, skipped: (sentence: string) => void): string | undefined {

@@ -18,16 +18,15 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { writePrivate } from '../../../agent/broker/run-directory/private-file.ts';
 import {
   expectedRunDirectory,
-  linkFromOperatorSocket,
-  linkSocket,
   openRunDirectory as openDirectory,
   openObserverDirectory,
   runDirectoryAt,
   type UsualPlaces,
-  writePrivate,
 } from '../../../agent/broker/run-directory/run-directory.ts';
+import { linkFromOperatorSocket, linkSocket } from '../../../agent/broker/run-directory/socket-links.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'rd-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

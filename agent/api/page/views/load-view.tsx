@@ -1,5 +1,5 @@
 /** How much is in use, and how many jobs wait and run, over time. */
-import type { Sample } from '../../routes/event-hub.ts';
+import type { Sample } from '../../event-hub.ts';
 import { clock } from '../format.ts';
 import { Title } from '../title.tsx';
 import { gapSeconds, gapsOf } from './sample-gaps.ts';
