@@ -1,4 +1,4 @@
-/** What of the API comes before the broker's start: its credentials are checked. The rest is loaded when the broker is on its way. */
+/** The part of the API before the broker's start: its credentials are checked. The rest is loaded after the start. */
 import type { Configuration } from '../config/configuration.ts';
 import type { Observations } from '../health/observations.ts';
 import type { PreparedPod } from '../lifecycle/prepare.ts';

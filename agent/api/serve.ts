@@ -1,4 +1,4 @@
-/** Brings the API up on the leader, and follows its Secret while it runs. */
+/** Starts the API on the leader, and follows its Secret while it runs. */
 import { once } from 'node:events';
 import type { Server as TlsServer } from 'node:https';
 import type { Configuration } from '../config/configuration.ts';
@@ -40,7 +40,7 @@ export interface ApiOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly version: string;
   readonly page: Page;
-  /** What the probes and /status hear of it. */
+  /** Written for the probes and /status. */
   readonly observations: FollowOptions['observations'];
   readonly log: Log;
   /** For tests. */
@@ -55,13 +55,13 @@ export interface Api {
   readonly close: () => void;
 }
 
-/** Wrong tokens that are compared from one address at once, and each second. */
+/** Wrong tokens of one address that are compared at once, and each second. */
 const guesses = { atOnce: 20, perSecond: 0.5 };
 
-/** A search looks at up to 20,000 jobs. */
+/** A search reads up to 20,000 jobs. */
 const searches = { most: 8, each: 2 };
 
-/** Serves; a port that is taken costs the API, not the pod's work. */
+/** Serves the API. A port in use is logged: the pod's work goes on without the API. */
 export async function serveApi(options: ApiOptions): Promise<Api> {
   const { configuration, log, tree, version, page, socketPath, now = instant } = options;
   const { apiRate, apiListen, cluster } = configuration;

@@ -3,7 +3,7 @@
 import type { HostPort } from '../address.ts';
 import type { Membership } from '../broker/membership.ts';
 import type { Configuration } from '../config/configuration.ts';
-import type { Obstacle } from '../dns/wait/wait-reason.ts';
+import type { WaitReason } from '../dns/wait/wait-reason.ts';
 import type { OverlayHealth } from '../flux/services/overlay.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
 import { instant } from '../instant.ts';
@@ -57,7 +57,7 @@ export interface Observations {
   /** Where the parent was found to listen. */
   parentAddress: HostPort | undefined;
   /** What stands between this pod and its parent, while it waits. */
-  obstacle: Obstacle | undefined;
+  obstacle: WaitReason | undefined;
   /** The present broker, or the last one. */
   broker: BrokerObservation | undefined;
   brokersStarted: number;

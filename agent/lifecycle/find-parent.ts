@@ -18,7 +18,7 @@ export interface Search {
   /** Where the parent was before it went. */
   readonly known?: readonly string[] | undefined;
   /** Where others answer that are not of this instance. */
-  readonly strangers?: readonly string[] | undefined;
+  readonly foreign?: readonly string[] | undefined;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -28,14 +28,14 @@ export interface Search {
  * when it came first.
  */
 export async function findParent(search: Search): Promise<Found> {
-  const { parent, membership, observations, environment, known, strangers, signal, log } = search;
+  const { parent, membership, observations, environment, known, foreign, signal, log } = search;
   const { peerTimeout, address, nameservers } = observations.configuration;
-  const [{ awaitParent }, { createObstacleLog, describeObstacle }] = await Promise.all([
+  const [{ awaitParent }, { createReasonLog, describeReason }] = await Promise.all([
     import('../dns/await-parent.ts'),
     import('../dns/wait/wait-reason.ts'),
   ]);
   const timeout = deadline(peerTimeout);
-  const obstacles = createObstacleLog(parent.target.host, log);
+  const reasons = createReasonLog(parent.target.host, log);
   try {
     const found = await awaitParent(parent.target, {
       nameservers: nameservers ?? systemNameservers(),
@@ -43,11 +43,11 @@ export async function findParent(search: Search): Promise<Found> {
       size: membership.size,
       rank: membership.rank,
       known,
-      strangers,
+      foreign,
       signal: AbortSignal.any([signal, timeout]),
-      onObstacle: (obstacle) => {
-        observations.obstacle = obstacle;
-        obstacles.met(obstacle);
+      onReason: (reason) => {
+        observations.obstacle = reason;
+        reasons.record(reason);
       },
       endpointSlices: slicesReader(environment),
     });
@@ -55,8 +55,8 @@ export async function findParent(search: Search): Promise<Found> {
     return found;
   } catch (error) {
     if (!timeout.aborted || signal.aborted) throw error;
-    const last = obstacles.last();
-    const seen = last ? describeObstacle(last) : 'nothing was seen';
+    const last = reasons.last();
+    const seen = last ? describeReason(last) : 'nothing was seen';
     throw new PodError(
       ExitCode.peersUnavailable,
       `The parent ${parent.target.host} could not be reached within ${peerTimeout} s (${seen})`,

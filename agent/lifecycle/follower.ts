@@ -12,7 +12,7 @@ import type { HostPort } from '../address.ts';
 import type { Membership } from '../broker/membership.ts';
 import type { Ending } from '../broker/process/broker-process.ts';
 import type { Configuration } from '../config/configuration.ts';
-import { pauseMs } from '../dns/wait/backoff.ts';
+import { backoffMs } from '../dns/wait/backoff.ts';
 import type { Instant } from '../instant.ts';
 import type { Announcement } from '../parent-link/message.ts';
 import { whileStarting } from './broker-start.ts';
@@ -260,7 +260,7 @@ function startAgain(learn: Learn, context: Context): Step<Follower> {
     state: {
       at: 'backoff',
       attempt: attempt + 1,
-      deadlines: { backoff: now + pauseMs(attempt, size, random) },
+      deadlines: { backoff: now + backoffMs(attempt, size, random) },
     },
     commands: [...leave, { do: 'log', level: 'warn', sentence, facts: { code: ending.code } }],
   };

@@ -59,7 +59,7 @@ export function reachParent(
       try {
         await log.open();
         void reporting.serve(pod.directory.agentSocket);
-        const where = { parent, membership, environment, known, strangers: foreign };
+        const where = { parent, membership, environment, known, foreign };
         const found = await findParent({ ...where, observations, signal, log });
         const { host, port, ...facts } = found;
         if (!signal.aborted) feed({ kind: 'parent found', address: { host, port }, facts });

@@ -109,14 +109,14 @@ describe("a dead pod's address out of a cache, which swallows SYNs", () => {
     expect(waiting.met).toEqual(['connection: stale address']);
   });
 
-  it('that has become another instance’s is as good as dead, however well it is connected to', async () => {
+  it('that has become a foreign instance’s is as good as dead, however well it is connected to', async () => {
     const world = virtualWorld();
     const { time, cluster, wait } = world;
     cluster.publish(parentName, dead);
     spoil(world, 'A');
     cluster.publish(parentName, live);
     for (const address of [live, dead]) cluster.set(address, 'listens');
-    const waiting = wait({ strangers: [dead] });
+    const waiting = wait({ foreign: [dead] });
     await time.run(10_000);
     expect(await waiting.found).toMatchObject({ host: live });
     expect(waiting.foundAt()).toBeLessThan(1000);
@@ -229,7 +229,7 @@ describe('an address that a cache denies because somebody asked too early', () =
     const waiting = wait();
     await time.run(10_000);
     expect(waiting.foundAt()).toBeLessThan(150);
-    expect(waiting.met).toEqual(['address: address denied']);
+    expect(waiting.met).toEqual(['address: negative answer for the address']);
     expect((await waiting.found).questions).toBe(2 + 2 * count);
   });
 

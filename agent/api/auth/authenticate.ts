@@ -1,6 +1,6 @@
 /** The principal of a request: which role, by which token. Data in, data out. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { Problem } from '../problem.ts';
+import { HttpProblem } from '../problem.ts';
 import { sessionCookie } from './cookies.ts';
 import type { Credentials, Role, Token } from './credentials.ts';
 import { isSession, type Sessions } from './sessions.ts';
@@ -16,7 +16,7 @@ export interface Principal {
 }
 
 /**
- * The principal; undefined where the request has no credentials. Throws a Problem (401) where they are wrong. `findToken` compares a
+ * The principal; undefined where the request has no credentials. Throws an HttpProblem (401) where they are wrong. `findToken` compares a
  * token.
  */
 export function authenticate(
@@ -48,7 +48,7 @@ export function authenticate(
 /** 503 and not 401: the client's token may be right. */
 export function refuseWithoutTokens({ tokenFault }: Credentials): void {
   if (tokenFault === undefined) return;
-  throw new Problem(
+  throw new HttpProblem(
     'no-tokens',
     'The Secret with the tokens cannot be used, so every client is refused: /readyz on port 8051 and the leader’s log have the reason.',
     { headers: { 'retry-after': '5' } },
@@ -64,8 +64,8 @@ function endedOr<Session>(session: Session | undefined): Session {
  * RFC 9110, 11.6.1. No Basic challenge, though Basic is understood: browsers would ask for a password, store it, and send it with
  * every request that another site makes them send.
  */
-export const unauthorized = (detail: string): Problem =>
-  new Problem('unauthorized', detail, { headers: { 'www-authenticate': 'Bearer realm="flux-pod"' } });
+export const unauthorized = (detail: string): HttpProblem =>
+  new HttpProblem('unauthorized', detail, { headers: { 'www-authenticate': 'Bearer realm="flux-pod"' } });
 
 /** `Bearer TOKEN`, or `Basic BASE64(user:TOKEN)`. */
 export function readAuthorization(header: string): { secret: string; user?: string } | undefined {

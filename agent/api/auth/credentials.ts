@@ -1,4 +1,4 @@
-/** The tokens of the API as mounted from a Secret, and the certificate and key for TLS. No token is kept: only its hash. */
+/** The API's tokens as mounted from a Secret, and the certificate and key for TLS. Only the hash of a token stays in memory. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { ExitCode, errnoOf, messageOf, PodError } from '../../errors.ts';
 import { keysInstead } from '../../mounted-keys.ts';
 import { isSession } from './sessions.ts';
 
-/** `read`: look at everything. `write`: also change everything, and run programs as the instance's owner. */
+/** `read` may read everything, `write` may also change everything and run programs as the instance's owner. */
 export type Role = 'read' | 'write';
 const roles: readonly Role[] = ['write', 'read'];
 
@@ -19,14 +19,14 @@ export interface Token {
   readonly id: string;
 }
 
-/** What may be read again while the API runs. */
+/** Read at the start, and after each change of the mounts. */
 export interface Credentials {
-  /** Undefined where everybody who reaches the API may do everything: it listens on loopback only. */
+  /** Undefined where no token is required: the API listens on loopback only, and every client has the role `write`. */
   readonly tokens: readonly Token[] | undefined;
   /** Signs the requests for a token that flux-restful-api's client makes (its FLUX_SECRET_KEY), where there is one. */
   readonly secretKey: string | undefined;
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
-  /** Why the Secret cannot be used, where it cannot: there is then no token, and every client is refused. */
+  /** Why the Secret cannot be used: there is then no token, and every client is refused. */
   readonly tokenFault?: string | undefined;
   /** Why the mounted certificate cannot be used: `tls` is then the one before. */
   readonly tlsFault?: string | undefined;
@@ -41,7 +41,7 @@ export interface CredentialSources {
 
 const leastTokenLength = 16;
 
-/** Reads and checks what is mounted. Throws a PodError (exit 78) that names the file and never what is in it. */
+/** Reads and checks the mounted files. Throws a PodError (exit 78) that names the file and never its content. */
 export function readCredentials(sources: CredentialSources): Credentials {
   const { apiTokens, apiListen } = sources;
   if (apiTokens === undefined && isTokenRequired(apiListen.host))
@@ -49,12 +49,12 @@ export function readCredentials(sources: CredentialSources): Credentials {
   return { ...readSecret(sources), tls: readTls(sources) };
 }
 
-/** The same while the API runs. What cannot be used now refuses every client; a certificate that cannot leaves the one before. */
+/** The same while the API runs: a Secret that cannot be used refuses every client, a certificate that cannot leaves the one before. */
 export function readCredentialsAgain(sources: CredentialSources, before: Credentials): Credentials {
   const secret = attempt(() => readSecret(sources));
   const tls = attempt(() => readTls(sources));
   return {
-    // Never undefined, which lets everybody in.
+    // Never undefined, which would admit every client.
     ...(secret.read ?? { tokens: [], secretKey: undefined }),
     ...(secret.fault !== undefined && { tokenFault: `FLUX_POD_API_TOKENS: ${secret.fault}` }),
     tls: tls.fault === undefined ? tls.read : before.tls,
@@ -108,7 +108,7 @@ function tokenOf(path: string, role: Role, text: string): Token {
 
 const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** The token that `text` is. Every known one is compared, each in constant time. */
+/** The token that `text` is. Every token is compared, each in constant time. */
 export function findToken(tokens: readonly Token[], text: string): Token | undefined {
   const hash = hashOf(text);
   let found: Token | undefined;

@@ -1,7 +1,7 @@
 /** Refuses requests that a page of another site makes a browser send. Data in, data out. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isLoopback } from '../../loopback.ts';
-import { Problem } from '../problem.ts';
+import { HttpProblem } from '../problem.ts';
 import type { Principal } from './authenticate.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -16,9 +16,12 @@ export function refuseForgery(headers: IncomingHttpHeaders, principal: Principal
   const site = headers['sec-fetch-site'];
   const isCrossSite = site !== undefined && site !== 'same-origin' && site !== 'none';
   if (isCrossSite || !isOwnOrigin(headers))
-    throw new Problem('forbidden', 'The request comes from a page of another site.');
+    throw new HttpProblem('forbidden', 'The request comes from a page of another site.');
   if (principal?.by === 'cookie' && headers[pageHeader] === undefined)
-    throw new Problem('forbidden', `A change that a cookie authenticates needs the header ${pageHeader}.`);
+    throw new HttpProblem(
+      'forbidden',
+      `A change that a cookie authenticates needs the header ${pageHeader}.`,
+    );
 }
 
 function isOwnOrigin({ origin, host }: IncomingHttpHeaders): boolean {
@@ -31,7 +34,7 @@ export function refuseRebinding({ host }: IncomingHttpHeaders, { tokens }: Crede
   if (tokens !== undefined) return;
   const name = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : '';
   if (!isLoopback(name.replace(/^\[|\]$/g, '')))
-    throw new Problem(
+    throw new HttpProblem(
       'forbidden',
       'This API listens on loopback only: the Host header must be a loopback address.',
     );

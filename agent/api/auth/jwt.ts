@@ -2,7 +2,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { nameOf } from './authenticate.ts';
 
-/** A token, and who says that it is his. */
+/** A token, and the client's name for itself. */
 export interface TokenRequest {
   readonly pass: string;
   readonly user?: string;
@@ -10,7 +10,7 @@ export interface TokenRequest {
 
 /**
  * The claims { user, pass, scope: 'token' } of a JWT that is signed with `secretKey`, or with `pass` where there is no such key. Undefined
- * where it is none, is not rightly signed, is not good now (`now` in milliseconds since 1970), or is meant for somebody else.
+ * where it is no JWT, its signature is wrong, it is not valid now (`now` in milliseconds since 1970), or it has an audience.
  */
 export function readJwt(jwt: string, secretKey: string | undefined, now: number): TokenRequest | undefined {
   const [head = '', body = '', signature = '', ...more] = jwt.split('.');
@@ -24,12 +24,12 @@ export function readJwt(jwt: string, secretKey: string | undefined, now: number)
     .digest();
   const given = Buffer.from(signature, 'base64url');
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
-  if (!isGood(claims, now)) return undefined;
+  if (!isValid(claims, now)) return undefined;
   return { pass: claims.pass, ...nameOf(claims.user, claims.pass) };
 }
 
-/** Its client sets none of these claims; another one that does means them. RFC 7519, 4.1.3: who is not in `aud` refuses. */
-const isGood = ({ exp, nbf, aud }: Claims, now: number): boolean =>
+/** flux-restful-api's client sets none of these claims. RFC 7519, 4.1.3: a recipient that is not in `aud` must refuse. */
+const isValid = ({ exp, nbf, aud }: Claims, now: number): boolean =>
   aud === undefined &&
   (exp === undefined || (typeof exp === 'number' && now < exp * 1000)) &&
   (nbf === undefined || (typeof nbf === 'number' && now >= nbf * 1000));

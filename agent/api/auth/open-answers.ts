@@ -1,12 +1,12 @@
-/** The answers that are under way, and the tokens that they are for: a stream ends with its token. */
+/** The answers under way, each with its token: a stream ends when its token is revoked. */
 import type { ServerResponse } from 'node:http';
 import type { Principal } from './authenticate.ts';
 import type { Token } from './credentials.ts';
 
 export interface OpenAnswers {
-  /** Remembers an answer until its connection is closed or it has been given. */
+  /** Remembers an answer until it is complete or its connection closes. */
   readonly hold: (response: ServerResponse, principal: Principal) => void;
-  /** Cuts off those whose token is none of `tokens`. */
+  /** Closes the connections of those whose token is none of `tokens`. */
   readonly endRevoked: (tokens: readonly Token[]) => void;
 }
 

@@ -1,15 +1,15 @@
 /**
- * Sessions: what the page gets for a token, in a cookie, and flux-restful-api's client as an access token. A session says which
- * token it stands for and until when, signed with a key of this process: nothing is kept, and with its token it ends.
+ * Sessions: the page has one in a cookie, flux-restful-api's client as an access token. A session names its token and its expiry, signed with
+ * a key of this process: there is no table of sessions, and a session ends with its token.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Instant, instant } from '../../instant.ts';
 import type { Token } from './credentials.ts';
 
 export interface Sessions {
-  /** Begins a session for `token`; `user` is who says so, for the log. */
+  /** Begins a session of `token`; `user` is the client's name for itself, for the log. */
   readonly begin: (token: Token, user?: string) => string;
-  /** Whom a session stands for, while it and its token are good. */
+  /** The token and the user of a session, while both session and token are valid. */
   readonly find: (session: string, tokens: readonly Token[]) => { token: Token; user?: string } | undefined;
 }
 
@@ -17,7 +17,7 @@ export interface Sessions {
 export const sessionSeconds = 36_000;
 const prefix = 'fps1';
 
-/** Whether a text has the form of a session, good or not. */
+/** Whether a text has the form of a session, valid or not. */
 export const isSession = (text: string): boolean => text.startsWith(`${prefix}.`);
 
 export function createSessions(now: () => Instant = instant): Sessions {

@@ -1,26 +1,26 @@
 /**
- * Compares what a client presents with the tokens, so that guessing is slow: after some wrong ones from an address, what is
- * presented from there is refused before it is compared, until one try has come back. A refusal so says nothing about the guess.
- * A token that was right from an address before is compared all the same: a guesser behind a port-forward or an ingress, where
- * all clients have one address, does not lock out the others. Guesses can so be tested against those tokens, and only those.
+ * Compares a client's token with the API's tokens, with a rate limit on wrong ones: beyond it a token from that address is refused without a
+ * comparison, so the refusal has no information about the guess. A token that was right from an address before is compared all the same:
+ * behind a port-forward or an ingress all clients have one address, and one that guesses does not lock out the others. Guesses can so be
+ * tested against those tokens, and only those.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { RateLimit } from '../../http/rate-limit.ts';
-import { Problem } from '../problem.ts';
+import { HttpProblem } from '../problem.ts';
 import { refuseWithoutTokens } from './authenticate.ts';
 import { type Credentials, findToken, type Token } from './credentials.ts';
 
 export interface TokenCheck {
-  /** The token that `secret` is; undefined where it is none. Throws a Problem: 429 where it is not compared, 503 where no token is known. */
+  /** The token that `secret` is; undefined where it is none. Throws a Problem: 429 where it is not compared, 503 where the tokens cannot be read. */
   readonly find: (address: string, secret: string, credentials: Credentials) => Token | undefined;
 }
 
-/** As many pairs of an address and a token are remembered, those that were used last. */
+/** Pairs of an address and a token that are remembered: those used last. */
 const mostUsed = 10_000;
 
-/** `guesses` are the wrong ones that an address has. */
+/** `guesses` limits the wrong tokens of an address. */
 export function createTokenCheck(guesses: RateLimit, most: number = mostUsed): TokenCheck {
-  // Under a key of this process, so that how long a look into the set takes says nothing about a token.
+  // As MACs under a key of this process, so that the time of a lookup has no information about a token.
   const key = randomBytes(32);
   const used = new Set<string>();
   return {
@@ -41,8 +41,8 @@ export function createTokenCheck(guesses: RateLimit, most: number = mostUsed): T
   };
 }
 
-const notCompared = (seconds: number): Problem =>
-  new Problem(
+const notCompared = (seconds: number): HttpProblem =>
+  new HttpProblem(
     'too-many-requests',
     'Too many wrong tokens have come from this address: a token that was not used from here before is not compared now.',
     { headers: { 'retry-after': String(Math.ceil(seconds)) } },

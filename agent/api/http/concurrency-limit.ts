@@ -1,8 +1,8 @@
-/** How many of something may be under way at once: of all clients together, and of one, so that one cannot take them all. */
-import { Problem } from '../problem.ts';
+/** A limit on concurrent operations: of all clients together, and of one, so that one client cannot use them all. */
+import { HttpProblem } from '../problem.ts';
 
 export interface ConcurrencyLimit {
-  /** Takes one until it is disposed of. Throws a Problem (429) where there is none left. */
+  /** Takes one until it is disposed of. Throws an HttpProblem (429) where the limit is reached. */
   readonly take: (client: string) => Disposable;
 }
 
@@ -11,12 +11,12 @@ export interface ConcurrencyLimits {
   readonly each: number;
 }
 
-/** `what` are the things in the plural, such as `streams`. */
+/** `what` names the operations in the plural, such as `streams`. */
 export function createConcurrencyLimit(what: string, { most, each }: ConcurrencyLimits): ConcurrencyLimit {
   const taken = new Map<string, number>();
   let all = 0;
   const refuse = (sentence: string): never => {
-    throw new Problem('too-many-requests', sentence, { headers: { 'retry-after': '5' } });
+    throw new HttpProblem('too-many-requests', sentence, { headers: { 'retry-after': '5' } });
   };
   return {
     take: (client) => {

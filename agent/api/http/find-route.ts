@@ -1,5 +1,5 @@
 /** Finds the route of a request. Data in, data out. */
-import { Problem } from '../problem.ts';
+import { HttpProblem } from '../problem.ts';
 import type { Route } from './route.ts';
 
 export interface Match {
@@ -31,13 +31,13 @@ export function createRouter(routes: readonly Route[]): Router {
     find: (method, path) => {
       const segments = path.split('/').map(decode);
       const entry = ordered.find((candidate) => matches(candidate, segments));
-      if (!entry) throw new Problem('not-found', 'No route has this path: see /v1/docs.');
+      if (!entry) throw new HttpProblem('not-found', 'No route has this path: see /v1/docs.');
       const route = entry.routes.get(method === 'HEAD' ? 'GET' : method);
       if (!route) {
         const allow = [...entry.routes.keys()].flatMap((known) =>
           known === 'GET' ? ['GET', 'HEAD'] : [known],
         );
-        throw new Problem('method-not-allowed', `${method} is not allowed at this path.`, {
+        throw new HttpProblem('method-not-allowed', `${method} is not allowed at this path.`, {
           headers: { allow: allow.join(', ') },
         });
       }
@@ -62,6 +62,6 @@ function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {
-    throw new Problem('bad-request', 'The path has a percent-encoding that is not valid.');
+    throw new HttpProblem('bad-request', 'The path has a percent-encoding that is not valid.');
   }
 }

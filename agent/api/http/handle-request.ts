@@ -1,4 +1,4 @@
-/** One request from its head to its answer. Each step throws a Problem where the request fails it; the Problem is then the answer. */
+/** One request from its head to its answer. Each step throws an HttpProblem where the request fails it; the HttpProblem is then the answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../../errors.ts';
 import type { Hold } from '../../http/connection-limits.ts';
@@ -9,7 +9,7 @@ import { refuseForgery, refuseRebinding } from '../auth/forgery.ts';
 import type { OpenAnswers } from '../auth/open-answers.ts';
 import type { TokenCheck } from '../auth/token-check.ts';
 import type { Context } from '../context.ts';
-import { Problem, problemKinds, toProblem } from '../problem.ts';
+import { HttpProblem, problemKinds, toProblem } from '../problem.ts';
 import type { Audit, AuditLine } from './audit.ts';
 import type { Match, Router } from './find-route.ts';
 import { parseBody, parsePath, parseQuery, type RequestHead, readBody, readHead } from './request.ts';
@@ -97,14 +97,14 @@ function checkRate(
 ): void {
   const waitSeconds = rate.take(principal?.token ?? address);
   if (waitSeconds > 0)
-    throw new Problem('too-many-requests', 'The rate limit is reached: see Retry-After.', {
+    throw new HttpProblem('too-many-requests', 'The rate limit is reached: see Retry-After.', {
       headers: { 'retry-after': String(Math.ceil(waitSeconds)) },
     });
 }
 
 function authorise(route: Route, principal: Principal | undefined): void {
   if (route.role === 'write' && principal?.role !== 'write')
-    throw new Problem('forbidden', 'The token has the role read, and this request needs write.');
+    throw new HttpProblem('forbidden', 'The token has the role read, and this request needs write.');
 }
 
 async function readCall(

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { optional, text } from '../../jobs/json-kinds.ts';
-import { Problem } from '../problem.ts';
+import { HttpProblem } from '../problem.ts';
 
 export interface Idempotency<Answer> {
-  /** The answer of `act`, or the earlier answer to this client's request with `key`. Throws a Problem (422) where that was another request. */
+  /** The answer of `act`, or the earlier answer to this client's request with `key`. Throws an HttpProblem (422) where that was another request. */
   readonly once: (
     client: string,
     key: string | undefined,
@@ -28,13 +28,13 @@ export function createIdempotency<Answer>(now: () => number = Date.now): Idempot
     once: async (client, key, request, act) => {
       if (key === undefined) return { answer: await act(), isReplay: false };
       if (key === '' || key.length > most.keyLength)
-        throw new Problem('bad-request', `Idempotency-Key has from 1 to ${most.keyLength} characters.`);
+        throw new HttpProblem('bad-request', `Idempotency-Key has from 1 to ${most.keyLength} characters.`);
       const name = `${client} ${key}`;
       const digest = createHash('sha256').update(request).digest('base64');
       const before = known.get(name);
       if (before && now() - before.at < most.milliseconds) {
         if (before.digest !== digest)
-          throw new Problem('invalid', 'This Idempotency-Key was used for another request.');
+          throw new HttpProblem('invalid', 'This Idempotency-Key was used for another request.');
         return { answer: await before.answer, isReplay: true };
       }
       const answer = act();

@@ -1,15 +1,15 @@
-/** Where a text stops being JSON (RFC 8259). JSON.parse says so for some faults only. Data in, data out. */
+/** The place of a syntax error in JSON (RFC 8259), which JSON.parse gives for some errors only. Data in, data out. */
 const space = /[ \t\n\r]*/y;
 const scalar = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const escaped = /\\(?:["\\/bfnrt]|u[\da-fA-F]{4})/y;
 
-/** The end of what matches at a place; undefined where nothing does. */
+/** The end of the match at a place; undefined where there is none. */
 function endOf(pattern: RegExp, text: string, at: number): number | undefined {
   pattern.lastIndex = at;
   return pattern.test(text) ? pattern.lastIndex : undefined;
 }
 
-/** The end of the string that begins at a place, or the place in it that cannot be. */
+/** The end of the string that begins at a place, or the place of an error in it. */
 function endOfString(text: string, begin: number): { readonly end: number; readonly isWhole: boolean } {
   for (let at = begin + 1; at < text.length; ) {
     const code = text.charCodeAt(at);
@@ -21,9 +21,9 @@ function endOfString(text: string, begin: number): { readonly end: number; reado
   return { end: text.length, isWhole: false };
 }
 
-/** The offset of the first character that cannot stand where it stands; the length of the text where something is missing at its end. */
+/** The offset of the first character that is an error; the length of the text where its end is missing. */
 export function jsonFaultAt(text: string): number {
-  /** What closes the lists and objects that are open. A text may open as many as it is long. */
+  /** The closing characters of the open lists and objects. A text may open as many as it is long. */
   const open: (']' | '}')[] = [];
   let expected: 'value' | 'value or ]' | 'key' | 'key or }' | 'after' = 'value';
   let at = 0;

@@ -1,8 +1,8 @@
-/** JSON of any length, as it comes: an object with one list, and what else there is to say. */
+/** JSON of any length as a stream: an object with one list and further members. */
 
 /**
- * `{"NAME": [...], ...more}`. Where the list is empty `whenEmpty` stands in its place, unless that is left out. Nothing is yielded
- * before the first items are there: until then an error can still have an answer of its own.
+ * `{"NAME": [...], ...more}`. In place of an empty list stands `whenEmpty`, where it is given. Nothing is yielded before the first items:
+ * until then an error can still be answered with a problem.
  */
 export async function* jsonList(
   name: string,

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import * as z from 'zod/mini';
 import { messageOf } from '../../errors.ts';
 import { faultsOf } from '../../jobs/faults.ts';
-import { Problem } from '../problem.ts';
+import { HttpProblem } from '../problem.ts';
 import { jsonFaultAt, lineAndColumn } from './json-fault.ts';
 import type { Route } from './route.ts';
 
@@ -22,7 +22,7 @@ export interface RequestHead {
 const longestUrl = 8 * 1024;
 
 export function readHead({ method = 'GET', url = '/', headers, socket }: IncomingMessage): RequestHead {
-  if (url.length > longestUrl) throw new Problem('bad-request', 'The path is too long.');
+  if (url.length > longestUrl) throw new HttpProblem('bad-request', 'The path is too long.');
   const [path = '/', search = ''] = splitOnce(url, '?');
   return {
     method,
@@ -49,7 +49,7 @@ export const largestBodyOf = ({ body, largestBody }: Pick<Route, 'body' | 'large
   body ? (largestBody ?? usualBody) : 0;
 
 const tooLarge = (most: number) =>
-  new Problem(
+  new HttpProblem(
     'too-large',
     most === 0 ? 'This route takes no body.' : `A body of this route has at most ${most} bytes.`,
     { headers: { connection: 'close' } },
@@ -69,15 +69,15 @@ export async function readBody(route: Route, request: IncomingMessage): Promise<
   return Buffer.concat(chunks).toString();
 }
 
-/** Checks a body by the route's schema. Throws a Problem that lists every fault. */
+/** Checks a body by the route's schema. Throws an HttpProblem that lists every fault. */
 export function parseBody(route: Route, text: string, type: string | undefined): unknown {
   if (!route.body) return undefined;
   if (text === '') {
     if (route.bodyOptional) return undefined;
-    throw new Problem('bad-request', 'The body is missing: JSON is expected.');
+    throw new HttpProblem('bad-request', 'The body is missing: JSON is expected.');
   }
   if (type !== undefined && !/^application\/([\w.+-]+\+)?json\b/i.test(type))
-    throw new Problem('unsupported-media-type', 'Content-Type: application/json is expected.');
+    throw new HttpProblem('unsupported-media-type', 'Content-Type: application/json is expected.');
   return check(route.body, parseJson(text), 'invalid', 'The body is not what was expected.');
 }
 
@@ -89,7 +89,7 @@ function parseJson(text: string): unknown {
     const { line, column } = lineAndColumn(text, jsonFaultAt(text));
     // V8 names the place of some faults itself.
     const what = messageOf(error).replace(/ in JSON at position \d+.*$/s, '');
-    throw new Problem('bad-request', `The body is not JSON, at line ${line}, column ${column}: ${what}.`);
+    throw new HttpProblem('bad-request', `The body is not JSON, at line ${line}, column ${column}: ${what}.`);
   }
 }
 
@@ -116,5 +116,5 @@ function check(
   const result = z.safeParse(schema, value);
   if (result.success) return result.data;
   const errors = faultsOf(result.error).slice(0, 20);
-  throw new Problem(kind, sentence, { errors });
+  throw new HttpProblem(kind, sentence, { errors });
 }

@@ -14,7 +14,7 @@ export interface Call<Params, Query, Body> {
   readonly body: Body;
   readonly headers: IncomingHttpHeaders;
   readonly principal: Principal | undefined;
-  /** Compares a token that the client presents. Throws a Problem (429) after too many wrong ones from its address. */
+  /** Compares a token that the client presents. Throws an HttpProblem (429) after too many wrong ones from its address. */
   readonly findToken: (secret: string) => Token | undefined;
   /** Adds facts to the log line of this change. */
   readonly note: AuditLine['note'];
@@ -42,7 +42,7 @@ type OutputOf<S> = S extends Schema ? z.output<S> : undefined;
 /** A segment of the path that varies. */
 export interface PathParameter<Value = unknown> {
   readonly description: string;
-  /** The value of the segment's text. Throws a Problem or a JobError. */
+  /** The value of the segment's text. Throws an HttpProblem or a JobError. */
   readonly read: (text: string) => Value;
 }
 

@@ -1,7 +1,7 @@
 /** Writes answers and problems, with the headers that each has. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { endWith } from '../../http/end-with.ts';
-import { type Problem, problemBody, problemKinds } from '../problem.ts';
+import { type HttpProblem, problemBody, problemKinds } from '../problem.ts';
 import type { Reply } from './route.ts';
 import type { Source } from './streams.ts';
 
@@ -41,7 +41,7 @@ export async function sendReply(
 export function sendProblem(
   request: IncomingMessage,
   response: ServerResponse,
-  problem: Problem,
+  problem: HttpProblem,
   reference: string,
 ): void {
   if (response.headersSent) return void response.destroy();

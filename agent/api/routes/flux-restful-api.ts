@@ -8,7 +8,7 @@ import { readJwt } from '../auth/jwt.ts';
 import { idempotencyHeader } from '../http/idempotency.ts';
 import { largeBody } from '../http/request.ts';
 import { type Route, route } from '../http/route.ts';
-import { Problem } from '../problem.ts';
+import { HttpProblem } from '../problem.ts';
 import { compatibleSubmit, messageAnswer, searchAnswer, searchQuery, tokenAnswer } from './api-schemas.ts';
 import { shutDown } from './instance-routes.ts';
 import { submitOnce } from './job-routes.ts';
@@ -108,18 +108,18 @@ export const compatibleRoutes: readonly Route[] = [
   }),
 ];
 
-/** Rows that one search gives at most. */
+/** Rows of one search at most. */
 const mostRows = 10_000;
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** What flux-restful-api takes, as a job of ours. Throws a Problem (400) in its words. */
+/** A job in the terms of flux-restful-api. Throws an HttpProblem (400) with its messages. */
 export function readSubmission(given: Given): SimpleJob {
   const { command } = given;
   const words = Array.isArray(command) ? command.map(String) : splitWords(String(command ?? ''));
   if (words.length === 0) {
     const Message = "A 'command' is minimally required.";
-    throw new Problem('bad-request', Message, { members: { Message } });
+    throw new HttpProblem('bad-request', Message, { members: { Message } });
   }
   const errors: string[] = [];
   const whole = (name: string, least: number): number | undefined => {
@@ -147,7 +147,7 @@ export function readSubmission(given: Given): SimpleJob {
   }
   if (errors.length > 0) {
     const members = { Message: 'Invalid submit request', Errors: errors };
-    throw new Problem('bad-request', errors.join(' '), { members });
+    throw new HttpProblem('bad-request', errors.join(' '), { members });
   }
   const exclusive = /^(true|1|yes|on)$/i.test(String(given.exclusive ?? ''));
   return {

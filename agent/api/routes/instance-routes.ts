@@ -9,7 +9,7 @@ import { getState } from '../../flux/services/state-machine.ts';
 import type { Context } from '../context.ts';
 import { type Route, route } from '../http/route.ts';
 import { sseType } from '../http/streams.ts';
-import { Problem } from '../problem.ts';
+import { HttpProblem } from '../problem.ts';
 import { healthAnswer, messageAnswer, queueAnswer, shutdownBody } from './api-schemas.ts';
 
 const withTimeout = { timeoutMs: 2000 };
@@ -109,7 +109,7 @@ export const instanceRoutes: readonly Route[] = [
     status: 202,
     handle: async ({ body, context }) => {
       if (body.confirm !== context.cluster)
-        throw new Problem('invalid', 'confirm is not the name of this MiniCluster: nothing was done.', {
+        throw new HttpProblem('invalid', 'confirm is not the name of this MiniCluster: nothing was done.', {
           errors: [{ where: '/confirm', what: `expected ${context.cluster}` }],
         });
       return { ...(await shutDown(context)), status: 202 };

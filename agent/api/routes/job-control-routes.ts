@@ -4,11 +4,11 @@ import { detailOf, FluxError, isOutage } from '../../flux/errors.ts';
 import { formatJobId, type JobId } from '../../flux/job-id.ts';
 import { cancelJob, killJob, setUrgency } from '../../flux/services/job-manager.ts';
 import { type Reply, type Route, route } from '../http/route.ts';
-import { Problem } from '../problem.ts';
+import { HttpProblem } from '../problem.ts';
 import { cancelBody, messageAnswer, signalBody, urgencyBody } from './api-schemas.ts';
 import { jobId } from './job-id-parameter.ts';
 
-/** Has Flux change a job. Throws a Problem where Flux refuses: 404 for an unknown job, else 409 for the job's state. */
+/** Has Flux change a job. Throws an HttpProblem where Flux refuses: 404 for an unknown job, else 409 for the job's state. */
 async function change(id: JobId, what: string, act: () => Promise<void>, done: string): Promise<Reply> {
   try {
     await act();
@@ -16,7 +16,7 @@ async function change(id: JobId, what: string, act: () => Promise<void>, done: s
     if (!(error instanceof FluxError) || isOutage(error)) throw error;
     const unknown = /unknown|no such|not found/i.test(error.message);
     const Message = unknown ? `There is no job ${formatJobId(id)}.` : `${what}: ${detailOf(error)}.`;
-    throw new Problem(unknown ? 'not-found' : 'conflict', Message, {
+    throw new HttpProblem(unknown ? 'not-found' : 'conflict', Message, {
       members: { Message, id: formatJobId(id) },
     });
   }
@@ -28,7 +28,7 @@ function signalNumber(signal: string | number): number {
   if (typeof signal === 'number') return signal;
   const numbers: Readonly<Record<string, number>> = constants.signals;
   const number = numbers[signal.startsWith('SIG') ? signal : `SIG${signal}`];
-  if (number === undefined) throw new Problem('invalid', `There is no signal ${signal}.`);
+  if (number === undefined) throw new HttpProblem('invalid', `There is no signal ${signal}.`);
   return number;
 }
 

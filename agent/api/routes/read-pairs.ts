@@ -1,4 +1,4 @@
-/** Names and values as flux-restful-api's clients write them, for `envars` and `option_flags`. Data in, data out. */
+/** Names and values in the notations of flux-restful-api's clients, for `envars` and `option_flags`. Data in, data out. */
 
 type Pairs = Readonly<Record<string, string>>;
 
@@ -6,8 +6,8 @@ type Pairs = Readonly<Record<string, string>>;
 export const mostPairs = 65_536;
 
 /**
- * An object, JSON, `a=1,b=2`, or what Python prints of a dict of texts, which is what httpx makes of one in a query. Where it is none
- * of them, a sentence without its subject.
+ * From an object, JSON, `a=1,b=2`, or Python's repr of a dict of texts, which httpx writes into a query. For anything else, a sentence
+ * without its subject.
  */
 export function readPairs(value: unknown): Pairs | string {
   if (value === undefined || value === null || value === '') return {};
@@ -33,7 +33,7 @@ function readJson(text: string): Pairs | undefined {
   }
 }
 
-/** Finds where a text begins, then the text itself, and so goes over each character twice at most, whatever it is. */
+/** Reads each character twice at most, whatever the text: for the begin of a string, then for the string. */
 function readDict(text: string): Pairs | undefined {
   const quote = /['"]/g;
   const quoted = /'([^'\\]*(?:\\.[^'\\]*)*)'|"([^"\\]*(?:\\.[^"\\]*)*)"/sy;
@@ -42,7 +42,7 @@ function readDict(text: string): Pairs | undefined {
     quoted.lastIndex = quote.lastIndex - 1;
     const [, single, double] = quoted.exec(text) ?? [];
     const word = single ?? double;
-    // A text without an end has all that comes after it: nothing more is looked for.
+    // A string without an end extends to the end of the text.
     if (word === undefined) return undefined;
     words.push(word.replace(/\\(.)/gs, '$1'));
     quote.lastIndex = quoted.lastIndex;

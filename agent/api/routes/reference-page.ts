@@ -1,4 +1,4 @@
-/** OpenAPI as a page for people: no scripts, nothing from elsewhere. */
+/** The reference of the API as a page: without scripts, and without resources of other origins. */
 
 import type { Route } from '../http/route.ts';
 import { problemKinds } from '../problem.ts';

@@ -1,4 +1,4 @@
-/** A question as a DNS message, and what a message answers: data in, data out. */
+/** DNS messages (RFC 1035): a question encoded, a reply decoded. Data in, data out. */
 import { randomInt } from 'node:crypto';
 import { isIP } from 'node:net';
 import {
@@ -25,22 +25,22 @@ export interface Question extends KeyBits {
   readonly type: string;
 }
 
-/** What came back. */
+/** The answer to a question. */
 export interface Reply {
   /** `NOERROR`, `NXDOMAIN`, `SERVFAIL`, ... (RFC 1035, RFC 6895). */
   readonly rcode: string;
-  /** Those of the answer's A and AAAA records. */
+  /** Of the answer's A and AAAA records. */
   readonly addresses: readonly string[];
-  /** What the answer's PTR records name, in lower case, without the closing dot. */
+  /** Names of the answer's PTR records, in lower case, without the closing dot. */
   readonly pointers: readonly string[];
-  /** Addresses that came along for other names, in lower case: with an SRV record, those of its target (RFC 2782). */
+  /** Addresses in the additional section, with their names in lower case: of the target of an SRV record (RFC 2782). */
   readonly additional: readonly { readonly name: string; readonly address: string }[];
   /**
-   * For how many seconds this may be kept: the least TTL of the answer, or of a denial the lesser of the SOA's TTL and its MINIMUM
-   * (RFC 2308, section 5).
+   * The TTL in seconds: the least of the answer's records, or of a negative answer the lesser of the SOA's TTL and its MINIMUM (RFC 2308,
+   * section 5).
    */
-  readonly keptSeconds?: number;
-  /** False where DO was asked for and this server cannot be asked so. */
+  readonly ttl?: number;
+  /** The query asked for DO, and the server refuses EDNS. */
   readonly dnssecOkRefused?: boolean;
 }
 
@@ -67,7 +67,7 @@ const dnssecOkRecord: OptAnswer = {
   options: [],
 };
 
-/** The decoded packet if it answers ours, else undefined: hostile and foreign bytes are simply not an answer. */
+/** The decoded packet where it answers `packet`, else undefined: hostile and foreign bytes are no answer. */
 export function answerTo(packet: Packet, read: () => DecodedPacket): DecodedPacket | undefined {
   try {
     const answer = read();
@@ -88,13 +88,13 @@ export function answerTo(packet: Packet, read: () => DecodedPacket): DecodedPack
 
 export function replyOf(packet: DecodedPacket): Reply {
   const answers = packet.answers ?? [];
-  const keptSeconds = answers.length === 0 ? denialTtl(packet.authorities) : leastTtl(answers);
+  const ttl = answers.length === 0 ? negativeTtl(packet.authorities) : leastTtl(answers);
   return {
     rcode: rcodeOf(packet),
     addresses: addressRecords(answers).map(({ address }) => address),
     pointers: answers.flatMap((answer) => (answer.type === 'PTR' ? [plainName(answer.data)] : [])),
     additional: addressRecords(packet.additionals),
-    ...(keptSeconds !== undefined && { keptSeconds }),
+    ...(ttl !== undefined && { ttl }),
   };
 }
 
@@ -115,12 +115,12 @@ function addressRecords(records: readonly Answer[] = []): { name: string; addres
 const leastTtl = (answers: readonly Answer[]): number =>
   Math.min(...answers.map((answer) => ('ttl' in answer ? (answer.ttl ?? 0) : 0)));
 
-function denialTtl(authorities: readonly Answer[] = []): number | undefined {
+function negativeTtl(authorities: readonly Answer[] = []): number | undefined {
   const soa = authorities.find((record): record is SoaAnswer => record.type === 'SOA');
   return soa && Math.min(soa.ttl ?? 0, soa.data.minimum ?? Number.POSITIVE_INFINITY);
 }
 
-/** The name whose PTR records say whose address this is (RFC 1035, section 3.5; RFC 3596, section 2.5). */
+/** The name whose PTR records have the name of an address (RFC 1035, section 3.5; RFC 3596, section 2.5). */
 export function reverseName(address: string): string {
   if (isIP(address) === 4) return `${address.split('.').reverse().join('.')}.in-addr.arpa`;
   const nibbles = wordsOf(address).flatMap((word) => [...word.toString(16).padStart(4, '0')]);

@@ -1,11 +1,12 @@
-/** A question carried to one name server and its answer carried back: over UDP, over TCP when truncated (RFC 1035, RFC 7766). */
+/** One query to one name server and its answer: over UDP, over TCP when truncated (RFC 1035, RFC 7766). */
 import { createSocket } from 'node:dgram';
 import { createConnection, isIPv6 } from 'node:net';
 import { type DecodedPacket, decode, encode, type Packet, streamEncode } from 'dns-packet';
 import type { HostPort } from '../../address.ts';
+import { abortedWithin } from '../../within.ts';
 import { answerTo, type Question, questionPacket } from './dns-message.ts';
 
-/** A question under way to one server. */
+/** A query under way to one server. */
 export interface Exchange {
   /** Sends the same datagram once more: either it or its answer may have been lost. */
   readonly resend: () => void;
@@ -13,17 +14,17 @@ export interface Exchange {
   readonly answer: Promise<DecodedPacket | undefined>;
 }
 
-/** How long a whole answer over TCP may take, once a truncated one has shown that the server is there. */
-const tcpPatienceMs = 800;
+/** For the whole answer over TCP, once a truncated one has shown that the server is up. */
+const tcpTimeoutMs = 800;
 
-/** Sends the question. The answer must come from that server, with our id, to our question; all else is ignored. */
+/** Sends the question. The answer must come from that server, with this id, to this question; all else is ignored. */
 export function exchange(question: Question, server: HostPort, signal: AbortSignal): Exchange {
   const packet = questionPacket(question);
   const udp = askUdp(packet, server, signal);
   const whole = async () => {
     const answer = await udp.answer;
     if (!answer?.flag_tc) return answer;
-    return askTcp(packet, server, AbortSignal.any([signal, AbortSignal.timeout(tcpPatienceMs)]));
+    return askTcp(packet, server, abortedWithin(tcpTimeoutMs, signal));
   };
   return { resend: udp.resend, answer: whole() };
 }
@@ -46,7 +47,7 @@ function askUdp(packet: Packet, server: HostPort, signal: AbortSignal): Exchange
     const giveUp = () => finish();
     signal.addEventListener('abort', giveUp, { once: true });
     socket.once('error', giveUp);
-    // A connected socket takes datagrams from nobody else, and hears when nobody listens there.
+    // A connected socket receives datagrams of this server only, and the ICMP error of a closed port (udp(7)).
     socket.once('connect', () => {
       if (state === 'connecting') state = 'connected';
       resend();

@@ -1,4 +1,4 @@
-/** One question to the name servers of a pod, of which some may be dead, slow, lossy or unwilling. */
+/** One query to the name servers of a pod, of which some may be dead, slow, lossy or refuse. */
 import type { DecodedPacket } from 'dns-packet';
 import type { HostPort } from '../../address.ts';
 import { type Question, type Reply, replyOf } from './dns-message.ts';
@@ -6,21 +6,21 @@ import { type Exchange, exchange } from './exchange.ts';
 
 export interface Resolver {
   /**
-   * Asks one question. Undefined when no server answered in its time; the code of a server that could not help (SERVFAIL,
-   * REFUSED, ...) only when none could. Throws the signal's reason when it ends the wait.
+   * Asks one question. Undefined where no server answered in time; a server's error code (SERVFAIL, REFUSED, ...) only where all servers
+   * gave one. Throws the signal's reason when that aborts.
    */
   readonly ask: (question: Question, signal: AbortSignal) => Promise<Reply | undefined>;
 }
 
 /**
- * How long an unanswered question waits before it is sent again, to the next server if there is one; the earlier ones may still
- * answer. A server in the cluster answers in a millisecond or two, and a lost datagram must not cost seconds.
+ * An unanswered question is sent again after so long, to the next server where there is one; the earlier servers may still answer. A
+ * server in the cluster answers within 2 ms, and a lost datagram must not cost seconds.
  */
 const resendMs = 250;
-/** A single server is sent the question so often, several at least twice each. */
+/** Sends to a single server; several servers get at least two each. */
 const leastSends = 4;
 
-/** A resolver that remembers which server answers, so that a dead one costs its time once, and which refuse EDNS. */
+/** A resolver that remembers which server answered last, so that a dead one costs its timeout once, and which refuse EDNS. */
 export function createResolver(servers: readonly HostPort[]): Resolver {
   let preferred = 0;
   const withoutEdns = new Set<HostPort>();
@@ -31,7 +31,7 @@ export function createResolver(servers: readonly HostPort[]): Resolver {
     const answer = async () => {
       const packet = await first.answer;
       if (!packet || !question.dnssecOk || withoutEdns.has(server) || !refusesEdns(packet)) return packet;
-      // RFC 6891, section 7: what a server says that knows no OPT. It is not asked so again.
+      // RFC 6891, section 7: the answer of a server without EDNS. No further query to it has an OPT record.
       withoutEdns.add(server);
       return exchange(plain, server, signal).answer;
     };
@@ -62,8 +62,8 @@ interface Answered {
 }
 
 /**
- * Asks the servers in their order, the next one when the one before is silent for `resendMs` or cannot help, and all again.
- * The first good answer of any of them counts, else the last bad one.
+ * Asks the servers in their order, the next one when the one before has not answered for `resendMs` or has answered with an error, and
+ * all again. The first good answer counts, else the last bad one.
  */
 function firstGood(
   order: readonly number[],
@@ -112,7 +112,7 @@ function firstGood(
   });
 }
 
-/** The two codes that say something about the name; all others say something about the server. */
+/** The two codes about the name; all others are about the server. */
 const isGood = (rcode: string) => rcode === 'NOERROR' || rcode === 'NXDOMAIN';
 
 const refusesEdns = (packet: DecodedPacket) => /^(FORMERR|NOTIMP)$/.test(replyOf(packet).rcode);

@@ -1,23 +1,23 @@
-/** The addresses at which the parent may be, and what became of connecting to each. Pure: the clock's reading comes with each event. */
+/** Candidate addresses of the parent, each with the outcome of connecting to it. Pure: the clock's reading comes with each event. */
 
 import { reconnectMs } from './backoff.ts';
 import type { Instant } from './wait-reason.ts';
 
 export interface Candidate {
   readonly address: string;
-  /** Whether the answer said that it is the parent's. If it only said that it is a pod of the Service, whoever accepts must still be asked for. */
+  /** Whether an answer named it as the parent's. An address of the Service's list may be another pod's: its PTR record decides. */
   readonly isParent: boolean;
-  /** `refused`, `no reply`, or the system's word for it. */
+  /** The outcome of the last attempt: `refused`, `no reply`, or the errno's name. */
   readonly seen: string;
-  /** While a connection is under way: since when. */
+  /** Since when a connection attempt is under way. */
   readonly trying: Instant | undefined;
   readonly tries: number;
   readonly nextTryAt: Instant;
   readonly refusedSince: Instant | undefined;
-  /** When an answer last had it. */
+  /** When it was last in an answer. */
   readonly givenAt: Instant;
-  /** The parent listened here until it went. That it refuses now is no promise that it will listen again. */
-  readonly wasLeft: boolean;
+  /** The parent listened here before it was lost: that it refuses now does not mean that its broker starts. */
+  readonly wasLost: boolean;
 }
 
 export type Candidates = ReadonlyMap<string, Candidate>;
@@ -29,8 +29,8 @@ export type Candidates = ReadonlyMap<string, Candidate>;
 export const suspectAfterMs = 250;
 export const suspectNextAfterMs = 100;
 
-/** What an answer says, added. Those that no answer has had for `keepMs` are dropped: somebody else may live there by now. */
-export function given(
+/** Adds the addresses of an answer. Those in no answer for `keepMs` are dropped: another pod may have them by now. */
+export function addAnswer(
   candidates: Candidates,
   addresses: readonly string[],
   isParent: boolean,
@@ -48,9 +48,9 @@ export function given(
       tries: 0,
       nextTryAt: at,
       refusedSince: undefined,
-      wasLeft: false,
+      wasLost: false,
     };
-    // Found to be another pod, or not known whose: an answer that names it ends the doubt.
+    // Another pod's, or of an unknown pod: an answer that names it as the parent's decides.
     const cleared = isParent && known?.isParent === false && known.trying === undefined;
     next.set(address, {
       ...found,
@@ -62,12 +62,12 @@ export function given(
   return next;
 }
 
-/** Where the parent was until it went. */
-export const left = (addresses: readonly string[], at: Instant): Candidates =>
+/** The addresses of a parent that was lost. */
+export const lostParent = (addresses: readonly string[], at: Instant): Candidates =>
   new Map(
-    [...given(new Map(), addresses, true, at, 0)].map(([address, candidate]) => [
+    [...addAnswer(new Map(), addresses, true, at, 0)].map(([address, candidate]) => [
       address,
-      { ...candidate, wasLeft: true },
+      { ...candidate, wasLost: true },
     ]),
   );
 
@@ -75,27 +75,27 @@ export function tried(candidates: Candidates, address: string, at: Instant): Can
   return changed(candidates, address, (candidate) => ({ trying: at, tries: candidate.tries + 1 }));
 }
 
-/** A connection failed. All pods of a Service, asked by all of them, are the square of their number: those are tried more seldom. */
+/** A connection failed. All pods that try all pods of a Service are the square of their number: those are tried less often. */
 export function failed(
   candidates: Candidates,
   address: string,
   seen: string,
   { at, size, random }: { at: Instant; size: number; random: number },
 ): Candidates {
-  return changed(candidates, address, ({ isParent, tries, refusedSince, wasLeft }) => ({
+  return changed(candidates, address, ({ isParent, tries, refusedSince, wasLost }) => ({
     seen,
     trying: undefined,
-    refusedSince: seen === 'refused' && !wasLeft ? (refusedSince ?? at) : undefined,
+    refusedSince: seen === 'refused' && !wasLost ? (refusedSince ?? at) : undefined,
     nextTryAt:
       at + (isParent ? reconnectMs(tries, size, random) : Math.max(1000, 16 * size) * (0.75 + random / 2)),
   }));
 }
 
-/** Seen of an address at which somebody accepts connections who is not of this instance: the answer that had it is old. */
-export const notOurs = 'another instance';
+/** Seen of an address at which a foreign instance accepts connections: the answer with it is stale. */
+export const foreignInstance = 'foreign instance';
 
-/** It accepts, but is another pod: it is not tried again unless an answer says that it is the parent. */
-export function isSomebodyElse(candidates: Candidates, address: string): Candidates {
+/** It accepts, and is another pod: it is not tried again unless an answer names it as the parent's. */
+export function anotherPod(candidates: Candidates, address: string): Candidates {
   return changed(candidates, address, () => ({
     seen: 'another pod',
     trying: undefined,
@@ -103,11 +103,11 @@ export function isSomebodyElse(candidates: Candidates, address: string): Candida
   }));
 }
 
-/** Those of which an answer said that they are the parent's. */
+/** Those that an answer named as the parent's. */
 export const ofParent = (candidates: Candidates): Candidates =>
   new Map([...candidates].filter(([, { isParent }]) => isParent));
 
-/** Since when somebody refuses: a pod that is there, whose broker is not yet. */
+/** Since when one refuses: a pod whose broker does not listen yet. */
 export function refusedSince(candidates: Candidates): Instant | undefined {
   const since = [...ofParent(candidates).values()].flatMap((each) => each.refusedSince ?? []);
   return since.length > 0 ? Math.min(...since) : undefined;
@@ -123,19 +123,19 @@ function changed(
   return new Map(candidates).set(address, { ...candidate, ...change(candidate) });
 }
 
-/** What the parent's candidates look like together: one that lives says more than one that does not. */
+/** The state of the parent's candidates together: an address that refuses counts more than one without a reply. */
 export function outlook(
   candidates: Candidates,
   now: Instant,
 ): 'refused' | 'stale address' | string | undefined {
   const all = [...ofParent(candidates).values()].map((candidate) => seenAt(candidate, now));
-  const said = all.filter((seen) => seen !== '');
-  if (said.includes('refused')) return 'refused';
-  if (said.includes('no reply') || said.includes(notOurs)) return 'stale address';
-  return said.length > 0 ? [...new Set(said)].join(', ') : undefined;
+  const outcomes = all.filter((seen) => seen !== '');
+  if (outcomes.includes('refused')) return 'refused';
+  if (outcomes.includes('no reply') || outcomes.includes(foreignInstance)) return 'stale address';
+  return outcomes.length > 0 ? [...new Set(outcomes)].join(', ') : undefined;
 }
 
-/** What is known of one now: a SYN that has been under way for long is not going to be answered. */
+/** The outcome as far as it is known now: a SYN that has been under way for long will have no reply. */
 export function seenAt({ trying, seen }: Candidate, now: Instant): string {
   return trying !== undefined && now - trying >= suspectAfterMs ? 'no reply' : seen;
 }

@@ -1,15 +1,16 @@
 /**
- * Tells a resolver that denies a whole name from one that denies each type by itself.
+ * Tells a resolver whose negative cache has whole names from one whose negative cache has each type by itself.
  *
- * CoreDNS asks its backend anew for each type: a question of a new type gets a denial with its whole TTL. A resolver that keeps to
- * RFC 8020 answers every type from the one denial that it has, whose TTL counts down (RFC 2308, section 5): the denials of ever
- * other types all end at the same instant. There, asking before that instant can teach nothing.
+ * CoreDNS asks its backend for each type: the negative answer to a new type has the whole TTL. A resolver that follows RFC 8020 answers
+ * every type from one negative answer, whose TTL counts down (RFC 2308, section 5): the negative answers to different types all expire at
+ * the same time. There a query before that time is useless.
  */
 import type { Instant } from './wait-reason.ts';
 
-export interface Denials {
-  /** When the denial ends, as the first of these told. */
-  readonly endsAt: Instant;
+/** Negative answers that expire at the same time. */
+export interface NegativeAnswers {
+  /** The time at which they expire, by the first of them. */
+  readonly expiresAt: Instant;
   readonly firstAt: Instant;
   readonly lastAt: Instant;
   readonly count: number;
@@ -17,26 +18,26 @@ export interface Denials {
 
 /** TTLs are whole seconds. */
 const roundingMs = 1100;
-/** Denials with a fresh TTL each end later by as much as they were given later: over this long that cannot be rounding. */
+/** Negative answers with the whole TTL expire later by as much as they came later: over this span that cannot be rounding. */
 const leastSpanMs = 2 * roundingMs;
-/** Two could be chance: a type that some other pod has asked. */
+/** Two could be chance: a type that another pod has asked for. */
 const leastCount = 3;
 
-/** Takes a denial into account; `seconds` is its TTL, undefined when there was no SOA: then nothing can be told. */
-export function denied(
-  before: Denials | undefined,
-  seconds: number | undefined,
+/** Adds a negative answer; without a TTL, where it had no SOA, nothing follows from it. */
+export function addNegative(
+  before: NegativeAnswers | undefined,
+  ttl: number | undefined,
   at: Instant,
-): Denials | undefined {
-  if (seconds === undefined) return undefined;
-  const endsAt = at + seconds * 1000;
-  if (!before || Math.abs(endsAt - before.endsAt) > roundingMs)
-    return { endsAt, firstAt: at, lastAt: at, count: 1 };
+): NegativeAnswers | undefined {
+  if (ttl === undefined) return undefined;
+  const expiresAt = at + ttl * 1000;
+  if (!before || Math.abs(expiresAt - before.expiresAt) > roundingMs)
+    return { expiresAt, firstAt: at, lastAt: at, count: 1 };
   return { ...before, lastAt: at, count: before.count + 1 };
 }
 
-/** The instant before which it is no use to ask, if the denials so far show one. */
-export function keptUntil(denials: Denials | undefined): Instant | undefined {
-  if (!denials || denials.count < leastCount) return undefined;
-  return denials.lastAt - denials.firstAt >= leastSpanMs ? denials.endsAt : undefined;
+/** The time until which the name is in a negative cache, where the answers so far show one. */
+export function cachedUntil(answers: NegativeAnswers | undefined): Instant | undefined {
+  if (!answers || answers.count < leastCount) return undefined;
+  return answers.lastAt - answers.firstAt >= leastSpanMs ? answers.expiresAt : undefined;
 }

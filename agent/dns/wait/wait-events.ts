@@ -1,26 +1,26 @@
-/** How a wait for the parent changes with what happens. Pure. */
+/** How events change the state of a wait. Pure. */
 import { isIPv6 } from '../../address.ts';
 import type { Reply } from '../query/dns-message.ts';
 import type { NameLookup } from '../query/lookup.ts';
-import { pauseMs, shareMs } from './backoff.ts';
+import { backoffMs, intervalMs } from './backoff.ts';
 import { answeredBy, bar, seenTtl, spacingMs, unanswered } from './cache-keys.ts';
 import {
+  addAnswer,
+  anotherPod,
   failed,
-  given,
-  isSomebodyElse,
   ofParent,
   refusedSince,
   suspectAfterMs,
   suspectNextAfterMs,
   tried,
 } from './candidates.ts';
-import { denied, keptUntil } from './negative-cache.ts';
+import { addNegative, cachedUntil } from './negative-cache.ts';
 import type { Instant } from './wait-reason.ts';
 import { type Event, forgetMs, type Wait, type WaitFor } from './wait-state.ts';
 
-/** How far apart the address of a pod that refuses is asked for. */
+/** The interval of queries for the address of a pod that refuses. */
 const resolveRefusedMs = 800;
-/** However long a resolver says it will keep a denial: it may be restarted, and a question does not prolong what is kept. */
+/** However long the TTL of a negative answer: the resolver may be restarted, and a query does not prolong the TTL. */
 const longestHoldMs = 10_000;
 const askServiceAfterMs = 2000;
 
@@ -32,10 +32,14 @@ export function after(wait: Wait, event: Event, waitFor: WaitFor, at: Instant, r
       if (event.lookup.of === 'endpoint-slices') return { ...wait, slicesAskedAt: at };
       return { ...wait, asking: true };
     case 'answered':
-      if (event.lookup.of === 'service') return { ...wait, serviceDenied: event.reply?.rcode === 'NXDOMAIN' };
+      if (event.lookup.of === 'service')
+        return { ...wait, isServiceMissing: event.reply?.rcode === 'NXDOMAIN' };
       return afterAnswer(wait, event.lookup, event.reply, waitFor, at, random);
     case 'slices':
-      return { ...wait, candidates: given(wait.candidates, event.addresses, true, at, forgetMs(waitFor)) };
+      return {
+        ...wait,
+        candidates: addAnswer(wait.candidates, event.addresses, true, at, forgetMs(waitFor)),
+      };
     case 'connecting':
       return { ...wait, candidates: tried(wait.candidates, event.address, at) };
     case 'not connected': {
@@ -47,9 +51,9 @@ export function after(wait: Wait, event: Event, waitFor: WaitFor, at: Instant, r
     }
     case 'not the parent':
       if (event.whose !== undefined)
-        return { ...wait, candidates: isSomebodyElse(wait.candidates, event.address) };
-      // Without a reverse zone any pod could pass for the parent: what only the Service's list said is forgotten.
-      return { ...wait, candidates: ofParent(wait.candidates), freshness: bar(wait.freshness, 'peers') };
+        return { ...wait, candidates: anotherPod(wait.candidates, event.address) };
+      // Without a reverse zone any pod could pass for the parent: addresses of the Service's list alone are dropped.
+      return { ...wait, candidates: ofParent(wait.candidates), cacheKeys: bar(wait.cacheKeys, 'peers') };
   }
 }
 
@@ -61,7 +65,7 @@ function afterAnswer(
   at: Instant,
   random: number,
 ): Wait {
-  const pause = pauseMs(wait.attempt, waitFor.size, random);
+  const pause = backoffMs(wait.attempt, waitFor.size, random);
   const answered: Wait = {
     ...wait,
     asking: false,
@@ -71,25 +75,32 @@ function afterAnswer(
   };
   const rcode = reply?.rcode ?? 'no answer';
   if (!reply || (rcode !== 'NOERROR' && rcode !== 'NXDOMAIN')) {
-    const freshness = unanswered(wait.freshness, lookup, at);
-    return { ...answered, trouble: rcode, freshness, addressNotBefore: at + pause };
+    const cacheKeys = unanswered(wait.cacheKeys, lookup, at);
+    return { ...answered, trouble: rcode, cacheKeys, addressNotBefore: at + pause };
   }
   if (lookup.of !== 'existence') return afterAddress(answered, lookup, reply, waitFor, at, random);
-  const freshness = seenTtl(wait.freshness, reply);
+  const cacheKeys = seenTtl(wait.cacheKeys, reply);
   return rcode === 'NOERROR'
-    ? afterExists({ ...answered, freshness }, at)
-    : afterDenial({ ...answered, freshness }, reply, pause, waitFor, at, random);
+    ? afterExists({ ...answered, cacheKeys }, at)
+    : afterNegative({ ...answered, cacheKeys }, reply, pause, waitFor, at, random);
 }
 
-/** A name that is there again is another pod's: its address is asked for at once. */
+/** A name that exists again is another pod's: its address is asked for at once. */
 function afterExists(wait: Wait, at: Instant): Wait {
-  const again = wait.nameDenied
-    ? { freshness: { ...wait.freshness, isTruth: false }, addressNotBefore: at }
+  const again = wait.isNameMissing
+    ? { cacheKeys: { ...wait.cacheKeys, isUpToDate: false }, addressNotBefore: at }
     : {};
-  return { ...wait, ...again, existsAt: at, nameDenied: false, denials: undefined, serviceDenied: false };
+  return {
+    ...wait,
+    ...again,
+    existsAt: at,
+    isNameMissing: false,
+    negatives: undefined,
+    isServiceMissing: false,
+  };
 }
 
-function afterDenial(
+function afterNegative(
   wait: Wait,
   reply: Reply,
   pause: number,
@@ -97,16 +108,16 @@ function afterDenial(
   at: Instant,
   random: number,
 ): Wait {
-  const denials = denied(wait.denials, reply.keptSeconds, at);
-  const until = keptUntil(denials);
-  // When it ends, all pods know: they are not to ask all at once.
-  const spread = Math.max(250, shareMs(size)) * random;
+  const negatives = addNegative(wait.negatives, reply.ttl, at);
+  const until = cachedUntil(negatives);
+  // It expires for all pods at the same time: a jitter spreads their queries.
+  const spread = Math.max(250, intervalMs(size)) * random;
   const hold = until === undefined ? 0 : Math.min(until - at, longestHoldMs) + spread;
   return {
     ...wait,
     existsAt: undefined,
-    nameDenied: true,
-    denials,
+    isNameMissing: true,
+    negatives,
     notBefore: at + Math.max(pause, hold),
     wantsService: parent?.service !== undefined && isServiceDue(wait, size, at),
   };
@@ -122,28 +133,30 @@ function afterAddress(
 ): Wait {
   const addresses = addressesIn(lookup, reply, waitFor);
   const brought = addresses.some((address) => !wait.candidates.has(address));
-  const freshness = answeredBy(wait.freshness, lookup, reply, brought, addresses.length === 0, at);
-  const share = shareMs(waitFor.size);
-  const patience = wait.candidates.size === 0 ? suspectAfterMs : Math.max(suspectNextAfterMs, share);
-  const known = freshness.isTruth ? Math.max(spacingMs(freshness), share) : share * (0.75 + random / 2);
-  const refused = refusedSince(wait.candidates) === undefined ? 0 : Math.max(resolveRefusedMs, share);
-  const addressNotBefore = at + Math.max(brought ? patience : known, refused);
+  const cacheKeys = answeredBy(wait.cacheKeys, lookup, reply, brought, addresses.length === 0, at);
+  const interval = intervalMs(waitFor.size);
+  const suspectMs = wait.candidates.size === 0 ? suspectAfterMs : Math.max(suspectNextAfterMs, interval);
+  const known = cacheKeys.isUpToDate
+    ? Math.max(spacingMs(cacheKeys), interval)
+    : interval * (0.75 + random / 2);
+  const refused = refusedSince(wait.candidates) === undefined ? 0 : Math.max(resolveRefusedMs, interval);
+  const addressNotBefore = at + Math.max(brought ? suspectMs : known, refused);
   return {
     ...wait,
-    // A name that was denied just now may have ceased to exist: its other keys are not to be spoilt.
+    // After NXDOMAIN the name may have ceased to exist: its other keys stay unused.
     existsAt: reply.rcode === 'NXDOMAIN' && lookup.of === 'address' ? undefined : wait.existsAt,
-    notBefore: addresses.length === 0 ? addressNotBefore : Math.max(wait.notBefore, at + patience),
-    freshness,
-    candidates: given(wait.candidates, addresses, lookup.of !== 'peers', at, forgetMs(waitFor)),
-    addressDenied: lookup.of === 'address' ? whyNoAddress(reply) : wait.addressDenied,
+    notBefore: addresses.length === 0 ? addressNotBefore : Math.max(wait.notBefore, at + suspectMs),
+    cacheKeys,
+    candidates: addAnswer(wait.candidates, addresses, lookup.of !== 'peers', at, forgetMs(waitFor)),
+    noAddress: lookup.of === 'address' ? whyNoAddress(reply) : wait.noAddress,
     addressNotBefore,
   };
 }
 
-/** Whether the Service is there at all is of interest to a person who looks why nothing happens, now and then. */
+/** Whether the Service exists is asked rarely: it is a reason for the log and the status, and no step of the wait. */
 function isServiceDue({ startedAt, serviceAskedAt }: Wait, size: number, at: Instant): boolean {
   if (serviceAskedAt === undefined) return at - startedAt >= askServiceAfterMs;
-  return at - serviceAskedAt > Math.max(15_000, 10 * shareMs(size));
+  return at - serviceAskedAt > Math.max(15_000, 10 * intervalMs(size));
 }
 
 function addressesIn(lookup: NameLookup, reply: Reply, { parent }: WaitFor): readonly string[] {
@@ -153,7 +166,7 @@ function addressesIn(lookup: NameLookup, reply: Reply, { parent }: WaitFor): rea
   );
 }
 
-function whyNoAddress({ rcode, addresses }: Reply): Wait['addressDenied'] {
+function whyNoAddress({ rcode, addresses }: Reply): Wait['noAddress'] {
   if (addresses.length > 0) return undefined;
-  return rcode === 'NXDOMAIN' ? 'address denied' : 'no address of this family';
+  return rcode === 'NXDOMAIN' ? 'negative answer for the address' : 'no address of this family';
 }

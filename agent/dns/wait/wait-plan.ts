@@ -1,10 +1,10 @@
 /**
- * What to ask next on the way to the parent, where to connect, and when, given what has been seen. Pure, as wait-events.ts is: events go
- * in with the clock's reading and a random number, moves come out, so that 10,000 pods can be played through in a test.
+ * The next queries and connections of a wait, and when. Pure, as wait-events.ts is: events go in with the clock's reading and a random
+ * number, moves come out, so that a test can simulate 10,000 pods.
  */
 
 import { type Lookup, largestListed } from '../query/lookup.ts';
-import { shareMs } from './backoff.ts';
+import { intervalMs } from './backoff.ts';
 import { nextKey } from './cache-keys.ts';
 import { refusedSince } from './candidates.ts';
 import type { Instant } from './wait-reason.ts';
@@ -13,17 +13,17 @@ import type { Wait, WaitFor } from './wait-state.ts';
 export interface Moves {
   readonly ask: readonly Lookup[];
   readonly connect: readonly string[];
-  /** When there is something to do next if nothing happens before. */
+  /** When there is a move next, unless an event comes before. */
   readonly wakeAt: Instant;
 }
 
-/** An existing name may cease to exist, and whoever then asks for its address has that denied to all for 30 s. */
+/** A name may cease to exist, and a query for its address then puts a negative answer into the cache for 30 s. */
 const existenceHoldsMs = 1000;
-/** A pod that refuses lives, and its broker is about to listen; for longer than this it may be somebody else who got a dead pod's address. */
+/** A pod that refuses runs, and its broker is about to listen; after this time it may be another pod with a dead pod's address. */
 const trustRefusedMs = 1000;
 const askSlicesAgainMs = 5000;
 
-/** What to do now. */
+/** The moves that are due now. */
 export function nextMoves(wait: Wait, waitFor: WaitFor, now: Instant): Moves {
   const connect = [...wait.candidates.values()].filter(
     ({ trying, nextTryAt }) => trying === undefined && nextTryAt <= now,
@@ -42,21 +42,23 @@ export function nextMoves(wait: Wait, waitFor: WaitFor, now: Instant): Moves {
   };
 }
 
-/** When the name servers are asked next; Infinity while they are being asked, or never. */
+/** When the name servers are asked next; Infinity while a query is under way, or for never. */
 export function nextQuestionAt(wait: Wait, { parent, size }: WaitFor): Instant {
   if (wait.asking || !parent) return Number.POSITIVE_INFINITY;
   if (wait.existsAt === undefined) return wait.notBefore;
   const { at } = nextAddress(wait, size);
-  // Somebody is there. Otherwise whether the name still exists, and exists again, tells that there is something new to ask for.
+  // Where no address refuses, the name is asked for as well: that it exists again means a new address.
   return refusedSince(wait.candidates) === undefined ? Math.min(at, wait.notBefore) : at;
 }
 
-/** The next question about the address, and when it may be asked. */
-function nextAddress({ freshness, candidates, addressNotBefore }: Wait, size: number) {
+/** The next query for the address, and when it is due. */
+function nextAddress({ cacheKeys, candidates, addressNotBefore }: Wait, size: number) {
   const since = refusedSince(candidates);
-  const key = nextKey(freshness, since !== undefined);
+  const key = nextKey(cacheKeys, since !== undefined);
   const trusted =
-    since === undefined || key.isPlain ? addressNotBefore : since + Math.max(trustRefusedMs, shareMs(size));
+    since === undefined || key.isPlain
+      ? addressNotBefore
+      : since + Math.max(trustRefusedMs, intervalMs(size));
   return { ...key, at: Math.max(key.at, trusted, addressNotBefore) };
 }
 

@@ -1,20 +1,20 @@
-/** What stands between this pod and its parent, as a value that a log line or a status page can show. */
+/** The reason why this pod waits for its parent, as a value for the log and the status. */
 
 import { type Instant, instant } from '../../instant.ts';
 
 export type { Instant } from '../../instant.ts';
 
-export interface Obstacle {
+export interface WaitReason {
   readonly waitingFor: 'name server' | 'name' | 'address' | 'connection';
-  /** In words; for a name server that cannot help, its code. */
+  /** In words; of a name server's error, its code. */
   readonly seen: Seen;
   /** Since when this has been so. */
   readonly since: Instant;
-  /** When the name servers are asked next, if that is known yet. */
+  /** When the name servers are asked next, where that is known. */
   readonly asksNext?: Instant;
-  /** Where a connection was tried, and what came of it. */
+  /** The addresses that were tried, and the outcome of each. */
   readonly addresses: readonly { readonly address: string; readonly seen: string }[];
-  /** Questions asked and connections tried since the wait began. */
+  /** Queries and connection attempts since the wait began. */
   readonly questions: number;
   readonly connections: number;
 }
@@ -22,48 +22,48 @@ export interface Obstacle {
 export type Seen =
   /** No name server answered. */
   | 'no answer'
-  /** The parent's name does not exist; nor does its Service's, which exists with its first pod. */
+  /** The parent's name does not exist; the Service's name exists with its first pod. */
   | 'no such name'
   | 'no such service, or it publishes no pod'
-  /** The resolver keeps the denial of the whole name (RFC 8020): nothing else can be learnt until it forgets it. */
-  | 'the denial is cached'
-  /** The name exists; some cache denies its address, or it has none of this pod's family. */
-  | 'address denied'
+  /** The resolver has a negative answer for the whole name in its cache (RFC 8020), until its TTL has passed. */
+  | 'the negative answer is cached'
+  /** The name exists; a cache has a negative answer for its address, or it has no address of this pod's family. */
+  | 'negative answer for the address'
   | 'no address of this family'
-  /** The pod is there, its broker does not listen yet. */
+  /** The pod runs, its broker does not listen yet. */
   | 'refused'
-  /** SYNs are swallowed: the address is a dead pod's out of a cache, or the pod's network is not up. */
+  /** SYNs have no reply: a dead pod's address out of a cache, or a pod whose network is not up. */
   | 'stale address'
   /** SERVFAIL, REFUSED, ... */
   | (string & {});
 
-/** Whether a person would call it the same obstacle as before. */
-export const isSame = (one: Obstacle, other: Obstacle | undefined): boolean =>
+/** Whether the reason is the same to a reader. */
+export const isSame = (one: WaitReason, other: WaitReason | undefined): boolean =>
   one.waitingFor === other?.waitingFor && one.seen === other.seen;
 
 /** `waiting for its name: no such service, or it publishes no pod` */
-export const describeObstacle = ({ waitingFor, seen }: Obstacle): string =>
+export const describeReason = ({ waitingFor, seen }: WaitReason): string =>
   `waiting for its ${waitingFor}: ${seen}`;
 
-/** What a log is told: a new obstacle at once, one that stays once a minute. */
+/** A new reason is logged at once, one that stays once a minute. */
 const remindMs = 60_000;
 
 type Log = (level: 'info', message: string, fields: Readonly<Record<string, unknown>>) => void;
 
-/** Writes obstacles to the log and keeps the last. Times are written as the log writes its own. */
-export function createObstacleLog(parent: string, log: Log) {
-  let last: Obstacle | undefined;
-  let toldAt: Instant = 0;
+/** Logs wait reasons and keeps the last. Times are written as the log writes its own. */
+export function createReasonLog(parent: string, log: Log) {
+  let last: WaitReason | undefined;
+  let loggedAt: Instant = 0;
   return {
     last: () => last,
-    met: (obstacle: Obstacle): void => {
+    record: (reason: WaitReason): void => {
       const now = instant();
-      const isNew = !isSame(obstacle, last);
-      last = obstacle;
-      if (!isNew && now - toldAt < remindMs) return;
-      toldAt = now;
-      const { since, asksNext, ...rest } = obstacle;
-      log('info', `Waiting for the parent's ${obstacle.waitingFor}: ${obstacle.seen}`, {
+      const isNew = !isSame(reason, last);
+      last = reason;
+      if (!isNew && now - loggedAt < remindMs) return;
+      loggedAt = now;
+      const { since, asksNext, ...rest } = reason;
+      log('info', `Waiting for the parent's ${reason.waitingFor}: ${reason.seen}`, {
         parent,
         ...rest,
         since: new Date(since).toISOString(),

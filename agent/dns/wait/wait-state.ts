@@ -1,16 +1,16 @@
-/** The state of a wait for the parent: what has been seen so far, and what can happen. */
+/** The state of a wait for the parent, and the events that change it. */
 
 import type { Reply } from '../query/dns-message.ts';
 import { type Lookup, largestListed, type NameLookup, type ParentName } from '../query/lookup.ts';
-import { firstPauseMs, shareMs } from './backoff.ts';
-import { type Freshness, untouched } from './cache-keys.ts';
-import { type Candidates, given, left } from './candidates.ts';
-import type { Denials } from './negative-cache.ts';
+import { firstDelayMs, intervalMs } from './backoff.ts';
+import { type CacheKeys, unusedKeys } from './cache-keys.ts';
+import { addAnswer, type Candidates, lostParent } from './candidates.ts';
+import type { NegativeAnswers } from './negative-cache.ts';
 import type { Instant } from './wait-reason.ts';
 
-/** What stays the same during a wait. */
+/** The constants of a wait. */
 export interface WaitFor {
-  /** Undefined where the parent is given by its address: then nothing is asked. */
+  /** Undefined where the parent is given by its address: then there are no queries. */
   readonly parent: ParentName | undefined;
   readonly size: number;
   readonly rank: number;
@@ -20,26 +20,26 @@ export interface WaitFor {
 
 export interface Wait {
   readonly startedAt: Instant;
-  /** Whether a question is under way; there is one at a time, besides those about the Service and to the API server. */
+  /** Whether a query is under way: one at a time, beside those for the Service and to the API server. */
   readonly asking: boolean;
-  /** Before when nothing is asked, before when no address. */
+  /** The earliest time of the next query, and of the next query for an address. */
   readonly notBefore: Instant;
   readonly addressNotBefore: Instant;
-  /** Questions answered, for the growing pauses. */
+  /** Answered queries, for the backoff. */
   readonly attempt: number;
-  /** Why the last question was no help: `no answer`, or the server's code. */
+  /** The error of the last query: `no answer`, or the server's code. */
   readonly trouble: string | undefined;
-  /** When the name was last seen to exist, and whether it was last denied. */
+  /** When the name was last known to exist, and whether the last answer was NXDOMAIN. */
   readonly existsAt: Instant | undefined;
-  readonly nameDenied: boolean;
-  readonly denials: Denials | undefined;
-  readonly addressDenied: 'address denied' | 'no address of this family' | undefined;
-  /** Whether to ask for the Service's name, when that was done last, and whether it was denied. */
+  readonly isNameMissing: boolean;
+  readonly negatives: NegativeAnswers | undefined;
+  readonly noAddress: 'negative answer for the address' | 'no address of this family' | undefined;
+  /** Whether to ask for the Service's name, when that was done last, and whether it does not exist. */
   readonly wantsService: boolean;
   readonly serviceAskedAt: Instant | undefined;
-  readonly serviceDenied: boolean;
+  readonly isServiceMissing: boolean;
   readonly slicesAskedAt: Instant | undefined;
-  readonly freshness: Freshness;
+  readonly cacheKeys: CacheKeys;
   readonly candidates: Candidates;
 }
 
@@ -49,15 +49,15 @@ export type Event =
   | { readonly kind: 'slices'; readonly addresses: readonly string[] }
   | { readonly kind: 'connecting'; readonly address: string }
   | { readonly kind: 'not connected'; readonly address: string; readonly seen: string }
-  /** It accepts, and is not the parent; or, without `whose`, nobody can tell. */
+  /** It accepts, and is not the parent; without `whose`, no PTR record names its pod. */
   | { readonly kind: 'not the parent'; readonly address: string; readonly whose: string | undefined };
 
-/** An address that no answer has had for so long is somebody else's by now. */
-export const forgetMs = ({ size }: Pick<WaitFor, 'size'>): number => Math.max(60_000, 3 * shareMs(size));
+/** An address that was in no answer for so long is another pod's by now. */
+export const forgetMs = ({ size }: Pick<WaitFor, 'size'>): number => Math.max(60_000, 3 * intervalMs(size));
 
 export function beginWait(
   { parent, size, rank }: WaitFor,
-  /** Addresses to connect to at once: the parent's own where it is given by that, else where it was before. */
+  /** Addresses to connect to at once: the parent's own where it is given by its address, else those before it was lost. */
   addresses: readonly string[],
   at: Instant,
   random: number,
@@ -65,19 +65,19 @@ export function beginWait(
   return {
     startedAt: at,
     asking: false,
-    notBefore: at + (parent ? firstPauseMs(rank, size, random) : 0),
+    notBefore: at + (parent ? firstDelayMs(rank, size, random) : 0),
     addressNotBefore: at,
     attempt: 0,
     trouble: undefined,
     existsAt: undefined,
-    nameDenied: false,
-    denials: undefined,
-    addressDenied: undefined,
+    isNameMissing: false,
+    negatives: undefined,
+    noAddress: undefined,
     wantsService: false,
     serviceAskedAt: undefined,
-    serviceDenied: false,
+    isServiceMissing: false,
     slicesAskedAt: undefined,
-    freshness: untouched(size > largestListed || !parent?.service ? ['peers'] : []),
-    candidates: parent ? left(addresses, at) : given(new Map(), addresses, true, at, 0),
+    cacheKeys: unusedKeys(size > largestListed || !parent?.service ? ['peers'] : []),
+    candidates: parent ? lostParent(addresses, at) : addAnswer(new Map(), addresses, true, at, 0),
   };
 }

@@ -322,13 +322,13 @@ describe('what else is read off an answer', () => {
       const server = await serveUdp((query, reply) =>
         reply(encode({ ...answerTo(query), flags: 3, answers: [], authorities: [soa(ttl, minimum)] })),
       );
-      seconds.push((await createResolver([server]).ask(aQuestion, never))?.keptSeconds);
+      seconds.push((await createResolver([server]).ask(aQuestion, never))?.ttl);
     }
     expect(seconds).toEqual([5, 3]);
     const server = await serveUdp((query, reply) =>
       reply(encode({ ...answerTo(query), flags: 3, answers: [] })),
     );
-    expect(await createResolver([server]).ask(aQuestion, never)).not.toHaveProperty('keptSeconds');
+    expect(await createResolver([server]).ask(aQuestion, never)).not.toHaveProperty('ttl');
   });
 
   it('the addresses that come along with an SRV record, and names that a PTR record says', async () => {

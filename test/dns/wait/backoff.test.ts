@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { firstPauseMs, pauseMs, reconnectMs, shareMs } from '../../../agent/dns/wait/backoff.ts';
+import { backoffMs, firstDelayMs, intervalMs, reconnectMs } from '../../../agent/dns/wait/backoff.ts';
 
 describe('the pause before the next question', () => {
   it.each([
@@ -17,14 +17,14 @@ describe('the pause before the next question', () => {
     [100, 450, 2000, 2250],
     [0, 9000, 40_000, 40_250],
   ])('after question %i, of %i pods, is from %f to %f ms', (attempt, size, least, most) => {
-    expect([pauseMs(attempt, size, 0), pauseMs(attempt, size, 1)]).toEqual([least, most]);
+    expect([backoffMs(attempt, size, 0), backoffMs(attempt, size, 1)]).toEqual([least, most]);
   });
 
   it('is at least the share of the pod in what the cluster may ask, and differs from pod to pod', () => {
     fc.assert(
       fc.property(fc.nat(2000), fc.integer({ min: 1, max: 20_000 }), (attempt, size) => {
-        const pauses = Array.from({ length: 20 }, () => pauseMs(attempt, size));
-        expect(Math.min(...pauses)).toBeGreaterThanOrEqual(shareMs(size));
+        const pauses = Array.from({ length: 20 }, () => backoffMs(attempt, size));
+        expect(Math.min(...pauses)).toBeGreaterThanOrEqual(intervalMs(size));
         expect(new Set(pauses).size).toBeGreaterThan(1);
       }),
     );
@@ -33,14 +33,14 @@ describe('the pause before the next question', () => {
 
 describe('the pause before the first question', () => {
   it.each([4, 100, 225])('is none for %i pods: so many may ask at once', (size) => {
-    expect(firstPauseMs(size - 1, size, 0.9)).toBe(0);
+    expect(firstDelayMs(size - 1, size, 0.9)).toBe(0);
   });
 
   it('spreads the pods of a larger cluster evenly over its round', () => {
     const size = 10_000;
-    const pauses = Array.from({ length: size }, (_, rank) => firstPauseMs(rank, size, 0.5));
+    const pauses = Array.from({ length: size }, (_, rank) => firstDelayMs(rank, size, 0.5));
     const seconds = Map.groupBy(pauses, (pause) => Math.floor(pause / 1000));
-    expect(Math.max(...pauses)).toBeLessThan(shareMs(size));
+    expect(Math.max(...pauses)).toBeLessThan(intervalMs(size));
     expect(Math.max(...[...seconds.values()].map(({ length }) => length))).toBeLessThanOrEqual(226);
   });
 });

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { type Denials, denied, keptUntil } from '../../../agent/dns/wait/negative-cache.ts';
+import { addNegative, cachedUntil, type NegativeAnswers } from '../../../agent/dns/wait/negative-cache.ts';
 
-/** Until when a series of [seconds from the start, TTL of the denial] says that the whole name is denied, in seconds. */
+/** Until when a series of [seconds from the start, TTL of the negative answer] has the whole name in a negative cache, in seconds. */
 function untilAfter(series: readonly (readonly [number, number | undefined])[]) {
-  let denials: Denials | undefined;
-  for (const [at, ttl] of series) denials = denied(denials, ttl, at * 1000);
-  const until = keptUntil(denials);
+  let negatives: NegativeAnswers | undefined;
+  for (const [at, ttl] of series) negatives = addNegative(negatives, ttl, at * 1000);
+  const until = cachedUntil(negatives);
   return until === undefined ? undefined : until / 1000;
 }
 
-describe('a series of denials of ever other types', () => {
+describe('a series of negative answers to different types', () => {
   it.each<[string, readonly (readonly [number, number | undefined])[], number | undefined]>([
     [
-      'whose TTL counts down is one denial of the name',
+      'whose TTL counts down is one negative answer for the name',
       [
         [0, 30],
         [1.2, 28],

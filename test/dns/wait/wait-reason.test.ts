@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createObstacleLog, describeObstacle, type Obstacle } from '../../../agent/dns/wait/wait-reason.ts';
+import { createReasonLog, describeReason, type WaitReason } from '../../../agent/dns/wait/wait-reason.ts';
 import { recordedLog } from '../../support/recorded-log.ts';
 import type { VirtualCluster, VirtualDns } from '../../support/virtual-cluster.ts';
 import { parentName, virtualWorld } from '../../support/virtual-wait.ts';
@@ -44,15 +44,15 @@ describe('what is met on the way, and how late the parent is found', () => {
       { deniesNames: true },
       20_000,
       sibling,
-      ['name: no such name', 'name: the denial is cached'],
+      ['name: no such name', 'name: the negative answer is cached'],
       10_500,
     ],
     ['name servers that are silent', first(3, undefined), 0, undefined, ['name server: no answer'], 3400],
     ['a name server that fails', first(3, 'SERVFAIL'), 0, undefined, ['name server: SERVFAIL'], 350],
     ['a name server that refuses', first(3, 'REFUSED'), 0, undefined, ['name server: REFUSED'], 350],
-  ])('%s', async (_, dns, at, before, obstacles, late) => {
+  ])('%s', async (_, dns, at, before, reasons, late) => {
     const waited = await met(dns, at, before);
-    expect(waited.met).toEqual(obstacles);
+    expect(waited.met).toEqual(reasons);
     expect(waited.late).toBeLessThanOrEqual(late);
   });
 
@@ -103,13 +103,13 @@ it('timers that fire a little early, and a clock that moves on between two readi
   }
 });
 
-describe('an obstacle', () => {
+describe('a wait reason', () => {
   it('says since when it is there, what has been tried, and when the name servers are asked next', async () => {
-    const { obstacles } = await met({}, 5000, sibling);
-    const times = obstacles.map(({ asksNext = Number.NaN }) => asksNext);
+    const { reasons } = await met({}, 5000, sibling);
+    const times = reasons.map(({ asksNext = Number.NaN }) => asksNext);
     expect(times.every((time, index) => index === 0 || time >= (times[index - 1] ?? 0))).toBe(true);
-    expect(new Set(obstacles.map(({ since }) => since)).size).toBe(1);
-    const [early, late] = [obstacles[0], obstacles.at(-1)] as [Obstacle, Obstacle];
+    expect(new Set(reasons.map(({ since }) => since)).size).toBe(1);
+    const [early, late] = [reasons[0], reasons.at(-1)] as [WaitReason, WaitReason];
     expect(early).toMatchObject({
       since: expect.closeTo(2, -1),
       questions: 1,
@@ -121,8 +121,8 @@ describe('an obstacle', () => {
 
   it('is told to the log when it is new, with times that a person can read', () => {
     const log = recordedLog();
-    const { met: tell, last } = createObstacleLog('mc-0', log);
-    const obstacle: Obstacle = {
+    const { record: tell, last } = createReasonLog('mc-0', log);
+    const reason: WaitReason = {
       waitingFor: 'name',
       seen: 'no such service, or it publishes no pod',
       since: 0,
@@ -131,8 +131,8 @@ describe('an obstacle', () => {
       questions: 1,
       connections: 0,
     };
-    for (const questions of [1, 2, 3]) tell({ ...obstacle, questions });
-    tell({ ...obstacle, seen: 'no such name' });
+    for (const questions of [1, 2, 3]) tell({ ...reason, questions });
+    tell({ ...reason, seen: 'no such name' });
     expect(log.lines).toEqual([
       [
         'info',
@@ -150,11 +150,11 @@ describe('an obstacle', () => {
       ],
       ['info', "Waiting for the parent's name: no such name", expect.anything()],
     ]);
-    expect(describeObstacle(last() as Obstacle)).toBe('waiting for its name: no such name');
+    expect(describeReason(last() as WaitReason)).toBe('waiting for its name: no such name');
   });
 });
 
-describe('throw-away types', () => {
+describe('unassigned types', () => {
   it('ask for existence: none of them is assigned (RFC 6895), and no two pods of 400 have one in common', async () => {
     const { time, cluster, wait } = virtualWorld();
     const stop = new AbortController();
