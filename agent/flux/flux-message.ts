@@ -1,6 +1,6 @@
 /**
  * Messages of RFC 3 to bytes and back. A message is a sequence of parts: route ids, an empty delimiter, topic, payload, and
- * last PROTO, 20 bytes whose flags tell which of the others there are. On a stream socket each part is preceded by its length: one
+ * last PROTO, 20 bytes with a flag for each optional part. On a stream socket each part is preceded by its length: one
  * byte, or 255 and four bytes. (flux-core src/common/libflux/message.c, flux_msg_encode and flux_msg_decode)
  */
 import { Flag, MessageType, proto } from './constants.ts';
@@ -14,7 +14,7 @@ interface Parts {
 }
 
 interface Header {
-  /** Flags beside those that tell which parts there are. */
+  /** Flags without those of the parts. */
   readonly flags: number;
   readonly userid: number;
   readonly rolemask: number;
@@ -46,9 +46,9 @@ export interface Control extends Parts, Header {
 
 export type Message = Request | Response | Event | Control;
 
-/** Flags that only say which parts follow. */
+/** The flags of the parts. */
 const structural = Flag.topic | Flag.payload | Flag.route;
-/** No overlay is as deep: more hops than this are an attack or a mistake. */
+/** No overlay is as deep: more hops are an attack or an error. */
 const mostRoutes = 1024;
 
 export function encodeMessage(message: Message): Buffer {

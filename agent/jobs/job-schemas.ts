@@ -1,4 +1,4 @@
-/** Jobs and nodes as the API and the command line give and take them, once: what is given is checked by it, types are inferred from it. */
+/** Schemas of jobs and nodes for the API and the command line: requests are checked by them, types inferred from them. */
 import * as z from 'zod/mini';
 import { parseDuration } from '../duration.ts';
 import { parseJobId } from '../flux/job-id.ts';
@@ -38,7 +38,7 @@ const dependency = z.union(
   aDependency,
 );
 
-/** A job in simple terms; see jobspec.ts for what becomes of it. */
+/** A job in simple terms; jobspec.ts makes a jobspec of it. */
 export const simpleJob = z.strictObject({
   command: said(
     z.union([z.array(text(131_072)).check(z.minLength(1), z.maxLength(4096)), text(131_072)]),
@@ -69,7 +69,7 @@ export type SimpleJob = z.output<typeof simpleJob>;
 export const jobspecSubmission = z.strictObject({
   jobspec: said(
     z.looseObject({ version: z.int(), resources: z.array(z.unknown()), tasks: z.array(z.unknown()) }),
-    'a whole jobspec, RFC 14 and RFC 25, taken as it stands',
+    'a whole jobspec, RFC 14 and RFC 25, submitted unchanged',
   ),
   urgency: z.optional(urgency),
 });
@@ -79,13 +79,13 @@ export const submission = z.union([simpleJob, jobspecSubmission]);
 export const submitAnswer = z.object({ id: jobIdText, idDecimal: z.string() });
 export type SubmitAnswer = z.output<typeof submitAnswer>;
 
-/** Flux's names of states and results in lower case, as lists show them. */
+/** The names of states and results in upper case, as in lists. */
 export const upper = <Name extends string>(name: Name) => name.toUpperCase() as Uppercase<Name>;
 const allUpper = <Name extends string>(names: object & { readonly [N in Name]: unknown }) =>
   (Object.keys(names) as Name[]).map((name) => upper(name)) as [Uppercase<Name>, ...Uppercase<Name>[]];
 export const stateNames = allUpper(jobStates);
 export const resultNames = allUpper(jobResults);
-/** By what lists are filtered, as `flux jobs --filter`: states, groups of them (RFC 21), and results, which only inactive jobs have. */
+/** Filters of lists, as in `flux jobs --filter`: states, groups of them (RFC 21), and results, which only inactive jobs have. */
 export const stateFilters = [...stateNames, 'PENDING', 'RUNNING', 'ACTIVE', ...resultNames] as const;
 
 const time = z.optional(z.number());
@@ -116,7 +116,7 @@ export const jobAnswer = z.object({
   t_inactive: time,
   runtime: optional(z.number(), 'seconds that it has run until now or until its end'),
   success: z.optional(z.boolean()),
-  waitstatus: optional(z.int(), 'as waitpid(2) says it'),
+  waitstatus: optional(z.int(), 'of waitpid(2)'),
   returncode: optional(z.int(), 'the exit code, or 128 and the signal’s number'),
   exception: z.optional(
     z.object({ type: z.optional(z.string()), severity: z.optional(z.int()), note: z.optional(z.string()) }),
@@ -131,14 +131,14 @@ export const nodeAnswer = z.object({
   host: z.string(),
   state: said(
     z.enum(['online', 'offline', 'drained', 'draining', 'excluded', 'torpid']),
-    'what matters most of it',
+    'the most important one',
   ),
   busy: said(z.boolean(), 'some of its cores are allocated'),
   cores: z.int(),
   coresAllocated: z.int(),
   gpus: z.int(),
-  parent: optional(z.int(), 'its rank in the tree of brokers'),
-  subtree: optional(z.string(), 'health of the broker and all below it, as the overlay sees it'),
+  parent: optional(z.int(), 'rank of its TBON parent'),
+  subtree: optional(z.string(), 'health of the broker and its descendants in the overlay'),
   reason: optional(z.string(), 'why it is drained'),
   since: optional(z.number(), 'drained since'),
 });

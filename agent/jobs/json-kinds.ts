@@ -1,4 +1,4 @@
-/** The kinds of value in what goes in and comes out as JSON or as a query. Each error completes the sentence that a client gets. */
+/** Kinds of value in JSON and in queries. Each error completes a sentence. */
 import * as z from 'zod/mini';
 
 export const said = <Schema extends z.ZodMiniType>(schema: Schema, what: string): Schema =>

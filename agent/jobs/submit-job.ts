@@ -9,7 +9,7 @@ import { type JobDefaults, jobspecOf } from './jobspec.ts';
 
 export type Submission = SimpleJob | { readonly jobspec: object; readonly urgency?: number | undefined };
 
-/** Submits a job. Throws a JobError (invalid) with Flux's own words where Flux does not take it. */
+/** Submits a job. Throws a JobError (invalid) with Flux's message where Flux refuses it. */
 export async function submit(
   client: FluxClient,
   submission: Submission,
@@ -21,7 +21,7 @@ export async function submit(
     const id = await submitJob(client, jobspec, submission.urgency);
     return { id: formatJobId(id), idDecimal: String(id) };
   } catch (error) {
-    // The validator's errno is anything; what it says is what is wrong with the jobspec.
+    // The validator's errno is arbitrary; its message is the fault of the jobspec.
     if (error instanceof FluxError && !isOutage(error)) throw new JobError('invalid', detailOf(error));
     throw error;
   }

@@ -181,7 +181,7 @@ describe('flux-pod render refuses', () => {
       'a certificate that everybody can read',
       [usual, '--certificate', file('open.cert', byFluxKeygen, 0o644)],
       ExitCode.certificate,
-      /everybody can read/,
+      /every user can read/,
     ],
     ['no YAML', [file('broken.yaml', 'a: [')], ExitCode.configuration, /broken\.yaml as YAML: .* line 1/],
     [

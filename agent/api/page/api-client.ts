@@ -1,4 +1,4 @@
-/** Questions to the API, with the cookie of the session. */
+/** Requests to the API, with the cookie of the session. */
 import type { z } from 'zod/mini';
 import type { jobAnswer, submitAnswer } from '../../jobs/job-schemas.ts';
 import type {
@@ -19,7 +19,7 @@ export type Session = z.output<typeof sessionAnswer>;
 export type Health = z.output<typeof healthAnswer>;
 export type Submitted = z.output<typeof submitAnswer>;
 
-/** What the API says is wrong (RFC 9457). */
+/** A problem of the API (RFC 9457). */
 export class Refusal extends Error {
   readonly status: number;
   readonly errors: readonly { where: string; what: string }[];
@@ -34,7 +34,7 @@ export class Refusal extends Error {
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 let signedOut: () => void = () => undefined;
-/** Tells who is to be told that the session has ended. */
+/** Sets the listener for the end of the session. */
 export const onSignedOut = (listener: () => void): void => {
   signedOut = listener;
 };
@@ -45,7 +45,7 @@ export async function ask<Answer>(method: Method, path: string, body?: unknown):
     headers: { 'x-flux-pod': 'page', ...(body !== undefined && { 'content-type': 'application/json' }) },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   }).catch(() => {
-    throw new Refusal(0, 'The API does not answer. Is the MiniCluster still there?');
+    throw new Refusal(0, 'The API does not answer. Does the MiniCluster still run?');
   });
   sawLeaderTime(Date.parse(response.headers.get('date') ?? ''));
   const answer: unknown = await response.json().catch(() => ({}));
@@ -63,7 +63,7 @@ export const sentenceOf = (error: unknown): string => {
   const faults = error.errors
     .filter(({ what }) => !error.message.includes(what))
     .map(({ where, what }) => `${where.replace(/^\//, '')}: ${what}`);
-  // The faults say the same, and where.
+  // The faults have the same information, with their places.
   const isGeneral = faults.length > 0 && / is not what was expected\.$/.test(error.message);
   return (isGeneral ? faults : [error.message, ...faults]).join(' ');
 };

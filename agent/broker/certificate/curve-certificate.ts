@@ -1,7 +1,7 @@
 /**
  * The CURVE certificate that all brokers of an instance share: ZPL text (https://rfc.zeromq.org/spec/4/) with the
- * sections `metadata` and `curve`, in the dialect that Flux reads (flux-core src/common/libzmqutil/cert.c). No error here ever
- * carries a key or a line of the file.
+ * sections `metadata` and `curve`, in the dialect of Flux (flux-core src/common/libzmqutil/cert.c). No error here
+ * has a key or a line of the file.
  */
 import { decodeZ85 } from './z85.ts';
 
@@ -13,7 +13,7 @@ export interface CurveCertificate {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A certificate that was parsed, or the reason why the text is none, which never shows the text. */
+/** A certificate, or the reason why the text is none, which never quotes the text. */
 export type CertificateReading = { readonly certificate: CurveCertificate } | { readonly damage: string };
 
 /** Longest line that Flux reads, its newline included. */
@@ -21,7 +21,7 @@ const longestLine = 255;
 const keyPattern = /^[A-Za-z0-9.-]+$/;
 const valuePattern = /^[A-Za-z0-9.:+=^!/*?&<>()[\]{}@%$# \t-]*$/;
 
-/** Parses a certificate made by flux-pod, `flux keygen` or CZMQ. That its keys are a pair is for isKeyPair() to say. */
+/** Parses a certificate made by flux-pod, `flux keygen` or CZMQ. isKeyPair() checks that its keys are a pair. */
 export function parseCertificate(text: string): CertificateReading {
   const sections = new Map([
     ['metadata', new Map<string, string>()],

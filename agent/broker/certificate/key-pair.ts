@@ -1,6 +1,6 @@
 /**
- * The key pair of a CURVE certificate: X25519 (RFC 7748). Apart from curve.ts because node:crypto takes 4 ms to load, and
- * a broker need not wait for it.
+ * The key pair of a CURVE certificate: X25519 (RFC 7748). A file of its own because node:crypto takes 4 ms to
+ * load, which would delay the broker's start.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import type { CurveCertificate } from './curve-certificate.ts';

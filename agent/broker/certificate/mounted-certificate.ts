@@ -6,8 +6,8 @@ import { operatorPaths } from '../../pod/operator-paths.ts';
 import { type CurveCertificate, parseCertificate } from './curve-certificate.ts';
 
 /**
- * Reads the certificate as it is mounted from the Secret. Its group may read it (that is how a pod that is not root gets
- * it, by fsGroup), nobody else. Throws a PodError (exit 77) with the reason where it is missing, unsafe or damaged.
+ * Reads the certificate as it is mounted from the Secret. Its group may read it (by fsGroup, for a pod that is not root), others may not.
+ * Throws a PodError (exit 77) with the reason where it is missing, unsafe or damaged.
  */
 export function readMountedCertificate(path: string): CurveCertificate {
   let mode: number;
@@ -20,7 +20,7 @@ export function readMountedCertificate(path: string): CurveCertificate {
     throw refusal(path, why, hint, error);
   }
   if (!isOperators(path) && ((mode & 0o007) !== 0 || (mode & 0o020) !== 0)) {
-    const who = (mode & 0o007) !== 0 ? 'everybody can read or change it' : 'its group can change it';
+    const who = (mode & 0o007) !== 0 ? 'every user can read or change it' : 'its group can change it';
     throw refusal(path, `${who} (mode ${(mode & 0o777).toString(8).padStart(4, '0')})`, safeMount);
   }
   const reading = parseCertificate(text);
@@ -29,14 +29,14 @@ export function readMountedCertificate(path: string): CurveCertificate {
 }
 
 /**
- * The Flux Operator keeps the certificate in a ConfigMap, and mounts that for everybody to read; nobody who uses it can change that.
- * What the broker reads is a private copy all the same.
+ * The Flux Operator has the certificate in a ConfigMap, which it mounts readable for every user; its users cannot change that. The broker
+ * reads a private copy all the same.
  */
 export const isOperators = (path: string): boolean => path === operatorPaths.certificate;
 
 /**
- * Checks that the keys belong together. It may be done while the broker starts, which refuses a mismatch as well but says
- * less. Throws a PodError (exit 77).
+ * Checks that the keys are a pair. This may run while the broker starts, which refuses a mismatch as well, with a poorer message. Throws a
+ * PodError (exit 77).
  */
 export async function checkKeyPair(path: string, certificate: CurveCertificate): Promise<void> {
   const { isKeyPair } = await import('./key-pair.ts');

@@ -22,7 +22,7 @@ const places = [85 ** 4, 85 ** 3, 85 ** 2, 85, 1];
 
 /**
  * Decodes Z85 text. Returns undefined where it is none: a length that is no multiple of five, a character outside the
- * alphabet, or a group beyond 32 bits. It returns rather than throws because the text may be a secret.
+ * alphabet, or a group beyond 32 bits. It does not throw, because the text may be a secret.
  */
 export function decodeZ85(text: string): Uint8Array | undefined {
   if (text.length % 5 !== 0) return undefined;

@@ -13,9 +13,9 @@ import { offeredResources } from './offered-resources.ts';
 const manyHosts = 256;
 
 /**
- * The text of this pod's broker.toml, the user's file (FLUX_POD_BROKER_CONFIG) merged in. `parentAddress` is where the parent was
- * verified to listen; without it the broker would resolve the parent's name itself.
- * Throws a PodError (exit 78) where the user's file cannot be read, is no TOML, or says what flux-pod must own.
+ * The text of this pod's broker.toml, the user's file (FLUX_POD_BROKER_CONFIG) merged in. `parentAddress` is the address at which the
+ * parent listens; without it the broker would resolve the parent's name itself.
+ * Throws a PodError (exit 78) where the user's file cannot be read, is no TOML, or has a key that flux-pod must own.
  */
 export function brokerConfig(
   configuration: Configuration,
@@ -47,7 +47,7 @@ export function brokerConfig(
 
 const hintFor = (path: string): string =>
   path === operatorPaths.brokerToml
-    ? 'The Flux Operator has written it. FLUX_POD_BROKER_CONFIG=/dev/null does without.'
+    ? 'The Flux Operator has written it. FLUX_POD_BROKER_CONFIG=/dev/null ignores it.'
     : 'It must be a TOML file as in flux-config(5).';
 
 function withUserTable(ours: TomlTable, path: string): TomlTable {
@@ -59,7 +59,7 @@ function withUserTable(ours: TomlTable, path: string): TomlTable {
   } catch (error) {
     throw refuse(tomlFault(error), hintFor(path));
   }
-  // The Flux Operator has written its file for its own script: where that says what flux-pod owns, it is not meant.
+  // The Flux Operator writes its file for its own script: keys that flux-pod owns are ignored.
   if (path === operatorPaths.brokerToml) dropOwned(user);
   const conflicts = conflictsWith(user, ours);
   if (conflicts.length === 0) return mergeTables(ours, user);

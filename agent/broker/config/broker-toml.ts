@@ -5,7 +5,7 @@ import { bracketed, isIPv6 } from '../../address.ts';
 export interface BrokerTomlInput {
   /** All hosts in rank order, RFC 29. */
   readonly hostlist: string;
-  /** What makes a host of the list a name that DNS knows, such as `.flux-service.default.svc.cluster.local`. */
+  /** The suffix that makes a host of the list a name in DNS, such as `.flux-service.default.svc.cluster.local`. */
   readonly dnsSuffix: string;
   /** This pod's own address: the broker binds to it. */
   readonly address: string;
@@ -16,26 +16,26 @@ export interface BrokerTomlInput {
   /** The broker's I/O threads where rank 0 has many peers. */
   readonly zmqIoThreads: number | undefined;
   /**
-   * The parent's entry in the list and the address where it was verified to listen. Only the parent matters to a pod,
-   * and with its address written down libzmq asks no DNS at all.
+   * The parent's entry in the list and the address at which it listens. A broker connects to its parent only, and with that address
+   * libzmq sends no DNS queries.
    */
   readonly parent: { readonly host: string; readonly address: string; readonly port: number } | undefined;
   readonly offered: OfferedResources;
-  /** The leader keeps its state in a directory, and must not lose it when it is killed. */
+  /** The leader has a state directory, whose content must survive SIGKILL. */
   readonly keepsState: boolean;
-  /** False where the hosts of the list are not what gethostname(2) says in the pods. */
+  /** False where the hosts of the list differ from what gethostname(2) returns in the pods. */
   readonly hostsAreHostnames: boolean;
 }
 
-/** What every host offers to jobs; undefined leaves the discovery to Flux. */
+/** The resources of every host; undefined leaves the discovery to Flux. */
 export type OfferedResources =
   | { readonly cores: number; readonly gpus: number }
   | { readonly path: string }
   | undefined;
 
-/** A SYN that is lost while a pod's route is not programmed yet must not cost libzmq's 30 s. */
+/** A SYN that is lost before a pod's route is programmed must not cost libzmq's 30 s. */
 const connectTimeout = '5s';
-/** Of the job queue no more than this is lost with a leader that is killed. */
+/** A leader that is killed loses this much of the job queue at most. */
 const checkpointPeriod = '5s';
 
 export function brokerTable(input: BrokerTomlInput): TomlTable {
@@ -49,7 +49,7 @@ export function brokerTable(input: BrokerTomlInput): TomlTable {
       default_connect: `tcp://%h${dnsSuffix}:%p`,
       hosts: [
         { host: hostlist },
-        // Flux adds what a later entry says of a host that it already knows, and keeps the ranks.
+        // Flux merges a later entry of the same host into the earlier one, and keeps the ranks.
         ...(parent
           ? [{ host: parent.host, connect: `tcp://${bracketed(parent.address)}:${parent.port}` }]
           : []),
@@ -60,12 +60,12 @@ export function brokerTable(input: BrokerTomlInput): TomlTable {
       connect_timeout: connectTimeout,
       ...(input.zmqIoThreads !== undefined && { zmq_io_threads: input.zmqIoThreads }),
     },
-    // Without checkpoints the job queue is saved by an orderly end only (flux-config-kvs(5)).
+    // Without checkpoints the job queue is saved by an orderly shutdown only (flux-config-kvs(5)).
     ...(input.keepsState && { kvs: { 'checkpoint-period': checkpointPeriod } }),
     ...(input.offered && {
       resource: {
         ...resourceTable(input.offered, hostlist),
-        // Flux drains a node whose hostname is not the one in R, whatever `-Shostname` says.
+        // Flux drains a node whose hostname is not the one in R, even with `-Shostname`.
         ...(!input.hostsAreHostnames && { noverify: true }),
       },
     }),
@@ -84,7 +84,7 @@ function resourceTable(offered: NonNullable<OfferedResources>, hostlist: string)
 
 const idsBelow = (count: number): string => (count === 1 ? '0' : `0-${count - 1}`);
 
-/** What flux-pod must own in broker.toml, and the setting that says it instead. */
+/** The keys of broker.toml that flux-pod must own, each with the setting to use instead. */
 const owned: readonly (readonly [path: string, setting: string])[] = [
   ['bootstrap.curve_cert', 'FLUX_POD_CURVE_CERT'],
   ['bootstrap.default_port', 'FLUX_POD_PORT'],
@@ -108,20 +108,20 @@ export function conflictsWith(user: TomlTable, ours: TomlTable): { key: string; 
     const [section = '', key] = path.split('.');
     const table = user[section];
     const present = key === undefined ? table !== undefined : isTable(table) && key in table;
-    const alreadySaid = conflicts.some((conflict) => conflict.key.startsWith(path));
+    const isListed = conflicts.some((conflict) => conflict.key.startsWith(path));
     const free = section === 'resource' && !('resource' in ours);
-    if (present && !alreadySaid && !free) conflicts.push({ key: path, setting });
+    if (present && !isListed && !free) conflicts.push({ key: path, setting });
   }
   return conflicts;
 }
 
 /**
- * Takes what flux-pod owns out of a table that was not written for it, `resource` as if flux-pod always wrote that. Returns what it
- * has taken out.
+ * Removes the keys that flux-pod owns from a table that was not written for it, `resource` as if flux-pod always wrote it. Returns the
+ * removed keys.
  */
 export function dropOwned(table: TomlTable): { key: string; setting: string }[] {
   const dropped: { key: string; setting: string }[] = [];
-  // All at once says too little: a table that has lost its owned keys may be owned itself.
+  // Twice: a table without its owned keys may be owned itself.
   for (let round = 0; round < 2; round++) {
     for (const conflict of conflictsWith(table, { resource: {} })) {
       dropped.push(conflict);
@@ -141,7 +141,7 @@ function remove(table: TomlTable, [section = '', key]: readonly string[]): void 
   delete table[section];
 }
 
-/** The user's table added to ours, table by table; ours wins nowhere, because conflicts were refused before. */
+/** The user's table added to ours, table by table. There is no conflict: those were refused before. */
 export function mergeTables(ours: TomlTable, user: TomlTable): TomlTable {
   const merged: TomlTable = { ...ours };
   for (const [key, value] of Object.entries(user)) {

@@ -4,9 +4,9 @@ import { offeredCores, readCpuAllowance } from '../../pod/cpus.ts';
 import type { OfferedResources } from './broker-toml.ts';
 
 /**
- * What each host offers to jobs: the leader's broker schedules on it, a follower's verifies it. Undefined leaves it to hwloc, which knows
- * no CPU limit, no host that is not there yet, and none that comes back: Flux takes a lost node of discovered resources out for good
- * (flux-core src/modules/resource/acquire.c). So with more than one host the pods count as alike, and the number is written down.
+ * The resources of each host: the leader's broker schedules on them, a follower's verifies them. Undefined leaves the discovery to hwloc,
+ * which ignores CPU limits. Discovered resources have no hosts that are not up yet, and Flux removes a lost node from them for good
+ * (flux-core src/modules/resource/acquire.c). So with more than one host all pods count as alike, and the number is configured.
  */
 export function offeredResources({ resources, maxSize, hosts }: Configuration): OfferedResources {
   switch (resources.from) {

@@ -1,7 +1,7 @@
 import type { Configuration } from '../../config/configuration.ts';
 import type { Membership } from '../membership.ts';
 
-/** Where the broker's run-time files are. */
+/** The paths of the broker's run-time files. */
 export interface BrokerPaths {
   readonly brokerToml: string;
   /** Flux's `rundir`. */
@@ -43,9 +43,9 @@ export function brokerArguments(
 }
 
 /**
- * Each broker writes its own log to stderr. In mode `local` its lines begin with `<6>` and have no time, as systemd wants them. For people
- * they have a time as those of the agent have: that is how a broker in the other mode writes what is critical, which is everything here;
- * nothing is forwarded to the leader (flux-broker-attributes(7), flux-core src/broker/log.c, logbuf_append()).
+ * Each broker writes its own log to stderr. In mode `local` its lines begin with `<6>` and have no time, for systemd. For people they have a
+ * time like the agent's lines: in mode `leader` a broker writes critical messages so, and all messages are critical here; none is forwarded
+ * to the leader (flux-broker-attributes(7), flux-core src/broker/log.c, logbuf_append()).
  */
 function logAttributes({ logFormat, logLevel }: Configuration): Record<string, string> {
   const level = String(stderrLevel[logLevel]);

@@ -1,9 +1,9 @@
 import type { Configuration } from '../../config/configuration.ts';
 import { ExitCode, PodError } from '../../errors.ts';
 
-/** What the leader's broker runs when the instance is up. */
+/** The initial program of the leader's broker. */
 export interface Program {
-  /** The initial program; empty where the instance just stays up. */
+  /** Empty where the instance has no program and stays up. */
   readonly argv: readonly string[];
   /** The text of the script that `argv` runs, to be written first. */
   readonly script?: string;
@@ -48,14 +48,14 @@ export function initialProgram(
 const loneWord = (word: string): readonly string[] =>
   /[\s=]/.test(word) ? ['/bin/sh', '-c', word] : ['/usr/bin/env', word];
 
-/** One task a node unless told otherwise; fewer tasks than nodes take as many nodes as they are. */
+/** One task a node unless given; fewer tasks than nodes take one node each. */
 function taskOptions(size: number, tasks = size): string[] {
   return [`--nodes=${Math.min(size, tasks)}`, `--ntasks=${tasks}`];
 }
 
 /**
  * A script that submits every line as a job (options of `flux submit` may stand before the line's command, as in the
- * Flux Operator's batch mode), then shows the jobs' output in the order of the lines. Its exit code is the highest of theirs.
+ * Flux Operator's batch mode), then shows the jobs' output in the order of the lines. Its exit code is the highest of the jobs'.
  */
 function batchScript(command: readonly string[]): string {
   const lines = command

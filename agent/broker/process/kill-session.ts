@@ -1,15 +1,15 @@
 import { listProcesses } from './process-table.ts';
 
 /**
- * Kills every process of a session. A broker leads a session of its own, and what it starts stays in it whatever process group it
- * gets: so nothing of a broker that was killed, such as the tasks of a job, outlives it.
+ * Kills every process of a session. A broker leads a session of its own, and its descendants stay in it whatever their process group: so
+ * none of them, such as the tasks of a job, outlives a broker that was killed.
  */
 export function killSession(leader: number, proc = '/proc'): void {
   for (const pid of processesOf(leader, proc)) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // It has ended meanwhile.
+      // It has exited meanwhile.
     }
   }
 }

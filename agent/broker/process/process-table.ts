@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** One process, as the kernel tells (proc_pid_stat(5)). */
+/** One process (proc_pid_stat(5)). */
 export interface Process {
   readonly pid: number;
   readonly parent: number;
@@ -10,7 +10,7 @@ export interface Process {
   readonly startedAt: number;
 }
 
-/** All that run; those that only wait to be reaped are left out. */
+/** All processes without zombies. */
 export function listProcesses(proc = '/proc'): Process[] {
   return readdirSync(proc)
     .filter((name) => /^\d+$/.test(name))
@@ -24,13 +24,13 @@ export function listProcesses(proc = '/proc'): Process[] {
           ? []
           : [{ pid: Number(name), parent, group, session, startedAt: Number(fields[18]) }];
       } catch {
-        return []; // it has ended meanwhile
+        return []; // it has exited meanwhile
       }
     });
 }
 
 /**
- * The process id of the initial program, while it runs: the broker does not pass signals on to it. A broker that leads its process group
+ * The process id of the initial program, while it runs: the broker does not forward signals to it. A broker that leads its process group
  * starts the program in that group, and everything else, such as rc1 and the shells of jobs, in groups of their own (flux-core
  * src/broker/broker.c, rc2_nopgrp; src/common/libsubprocess). In a terminal each has its own, and the program is the oldest while the
  * broker is in state run (`runs`).

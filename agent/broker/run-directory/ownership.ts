@@ -1,4 +1,4 @@
-/** Who may have put something into a directory: pure decisions over what lstat(2) or fstat(2) says. */
+/** Which users can write into a directory: pure decisions over the results of lstat(2) and fstat(2). */
 import type { Stats } from 'node:fs';
 
 /** Write permission of group and others (inode(7)). */
@@ -8,7 +8,7 @@ const sticky = 0o1000;
 
 const modeOf = ({ mode }: Stats): string => `mode 0${(mode & 0o7777).toString(8)}`;
 
-/** Why more than its owner `uid` can write in this directory; undefined where only that user and root can. */
+/** Why other users than `uid` can write in this directory; undefined where only that user and root can. */
 export function directoryFault(directory: Stats, uid: number): string | undefined {
   if (!directory.isDirectory()) return 'it is no directory';
   if (directory.uid !== uid) return `it belongs to user ${directory.uid}, not to user ${uid}`;
@@ -16,7 +16,7 @@ export function directoryFault(directory: Stats, uid: number): string | undefine
   return undefined;
 }
 
-/** Why this is not a socket that the user `uid` alone listens at; undefined where it is. */
+/** Why this is no socket of the user `uid` alone; undefined where it is. */
 export function socketFault(socket: Stats, uid: number): string | undefined {
   if (!socket.isSocket()) return 'it is no socket';
   if (socket.uid !== uid) return `it belongs to user ${socket.uid}, not to user ${uid}`;

@@ -8,7 +8,7 @@ export const ownUid = process.getuid?.() ?? 0;
 export const writableHint =
   'Set FLUX_POD_DIR to a directory that this user can write, such as the mount of an emptyDir.';
 
-/** Why this user cannot write in a directory, or make it; undefined where it can. Nothing is written to find out. */
+/** Why this user cannot write in a directory, or make it; undefined where it can. Found without writing. */
 export function writeFault(path: string): string | undefined {
   const place = existsSync(path) ? path : dirname(path);
   if (place !== path && !existsSync(place)) return writeFault(place);
@@ -20,7 +20,7 @@ export function writeFault(path: string): string | undefined {
   }
 }
 
-/** Writes a file that only this user can read, whole or not at all. Throws a PodError (exit 78) where it cannot. */
+/** Writes a file that only this user can read, atomically. Throws a PodError (exit 78) where it cannot. */
 export function writePrivate(path: string, content: string, hint: string = writableHint): void {
   const unfinished = `${path}.new`;
   const write = () => writeFileSync(unfinished, content, { mode: 0o600, flag: 'wx' });

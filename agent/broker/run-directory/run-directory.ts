@@ -16,13 +16,13 @@ export interface RunDirectory extends BrokerPaths {
   readonly agentSocket: string;
 }
 
-/** Where it is unless configured: the first choice, and what serves where that cannot be written. */
+/** The directory unless configured: the first choice, and a private one where that is not writable. */
 export interface UsualPlaces {
   readonly shared: string;
   readonly private: string;
   /**
    * For an agent that only observes. Every container can write in /dev/shm, whatever its root file system, but the containers of a pod
-   * have it in common (containerd internal/cri/server, the sandbox's shm): it is no place for a secret.
+   * share it (containerd internal/cri/server, the sandbox's shm): it must not have a secret.
    */
   readonly observer: string;
 }
@@ -32,7 +32,7 @@ export const usualPlaces: UsualPlaces = {
   observer: `/dev/shm/flux-pod-${ownUid}`,
 };
 type PlacesOfAll = Pick<UsualPlaces, 'shared' | 'private'>;
-/** Flux leaves room for a socket's name in sockaddr_un (flux-core src/broker/rundir.c). */
+/** sockaddr_un must have room for a socket's name below it (flux-core src/broker/rundir.c). */
 const longestRunDirectory = 96;
 const takenHint = 'Set FLUX_POD_DIR to another directory in each container.';
 const servedHint =
@@ -41,7 +41,7 @@ const servedHint =
 /**
  * Makes the run-time directory ready: `configured` (FLUX_POD_DIR), else /run/flux-pod, else, where that cannot be written or is not
  * this user's alone, a private directory in /tmp that every other `flux-pod` of this user finds as well. `skipped` is called with a
- * sentence when a directory is there and is not used. What an earlier broker left in it is removed. Throws a PodError (exit 78) where it
+ * sentence where a directory exists and is not used. Files of an earlier broker are removed. Throws a PodError (exit 78) where it
  * cannot be used.
  */
 export async function openRunDirectory(
@@ -54,8 +54,8 @@ export async function openRunDirectory(
 }
 
 /**
- * The same for an agent that only observes (`flux-pod attach`): it does without a directory where none can be used, and `skipped` is
- * called with each reason. Throws a PodError (exit 78) where another agent serves already.
+ * The same for an agent that only observes (`flux-pod attach`): where none can be used it has no directory, and `skipped` is called with
+ * each reason. Throws a PodError (exit 78) where another agent serves already.
  */
 export async function openObserverDirectory(
   configured: string | undefined,
@@ -69,7 +69,7 @@ export async function openObserverDirectory(
     if ((await Promise.all(tried.map(isServed))).includes(true)) throw error;
     skipped(messageOf(error));
   }
-  // Whoever looks for the agent at FLUX_POD_DIR looks nowhere else.
+  // With FLUX_POD_DIR the other verbs look for the agent there only.
   if (configured !== undefined) return undefined;
   return prepareOrSkip(places.observer, skipped);
 }
@@ -83,7 +83,7 @@ async function prepareOrSkip(path: string, skipped: (sentence: string) => void) 
   }
 }
 
-/** Where openRunDirectory would make it, and nothing is written to find out: for a command that only reads. */
+/** The directory that openRunDirectory would make, found without writing: for a command that only reads. */
 export function expectedRunDirectory(
   configured: string | undefined,
   places: PlacesOfAll = usualPlaces,
@@ -97,7 +97,7 @@ function isUsable(path: string): boolean {
   return writeFault(path) === undefined;
 }
 
-/** Where things are in the run-time directory. */
+/** The paths in the run-time directory. */
 export function runDirectoryAt(path: string): RunDirectory {
   return {
     path,
@@ -106,7 +106,7 @@ export function runDirectoryAt(path: string): RunDirectory {
     batchScript: join(path, 'batch.sh'),
     agentSocket: join(path, 'agent.sock'),
     runDirectory: join(path, 'broker'),
-    // Alone in its directory, which other containers may mount.
+    // The only file of its directory, which other containers may mount.
     socket: join(path, 'run/local'),
   };
 }
@@ -119,7 +119,7 @@ async function prepare(path: string): Promise<RunDirectory> {
     throw refuse(`sockets in it need a path of at most ${longestRunDirectory - '/broker'.length} bytes`);
   }
   if (await isServed(path)) throw refuse('an agent already serves in it', servedHint);
-  // A link leads to somebody else's broker: an agent that was attached to that has left it.
+  // A symbolic link is that of an agent that was attached to another broker.
   if (isSocket(directory.socket) && (await isListening(directory.socket)))
     throw refuse('a broker is already running in it', takenHint);
   try {
@@ -132,7 +132,7 @@ async function prepare(path: string): Promise<RunDirectory> {
   } catch (error) {
     throw refuse(messageOf(error));
   }
-  // Where others can write in the directory, one of them may have been quicker.
+  // Where other users can write in the directory, one of them may have made it.
   const fault = directoryFault(lstatSync(directory.runDirectory), ownUid);
   if (fault !== undefined) throw refuse(`${directory.runDirectory} is not private: ${fault}`);
   return directory;
@@ -155,7 +155,7 @@ function tryToMake(path: string, skipped: (sentence: string) => void): string | 
   }
 }
 
-/** A directory in /tmp is only safe if it is ours and nobody else can write it. */
+/** A directory in /tmp is safe only where it belongs to this user, and other users cannot write in it. */
 function makePrivate(path: string): string {
   const refuse = (why: string, hint: string) =>
     new PodError(ExitCode.configuration, `Cannot use ${path}: ${why}`, { hint });

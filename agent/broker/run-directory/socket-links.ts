@@ -7,9 +7,9 @@ import { writeFault } from './private-file.ts';
 import type { RunDirectory } from './run-directory.ts';
 
 /**
- * In a pod of the Flux Operator the socket is also found where its users, and its flux-connect.sh, look for it. `missed` is called with
- * a sentence where it is not: another broker has its own socket there, or this user may not write (the Operator's init container makes
- * the directory as root).
+ * In a pod of the Flux Operator a link leads to the socket from the path that its users and its flux-connect.sh use. `missed` is called with
+ * a sentence where there is no link: another broker has its own socket there, or this user may not write (the Operator's init container
+ * makes the directory as root).
  */
 export function linkFromOperatorSocket(
   { socket }: RunDirectory,
@@ -28,13 +28,10 @@ export function linkFromOperatorSocket(
   }
 }
 
-/**
- * Makes the run-time directory's socket lead to somebody else's broker, so that `flux-pod status` and its like find that one as they
- * would find the pod's own.
- */
+/** Makes the run-time directory's socket a link to a broker that this agent has not started, for `flux-pod status` and its like. */
 export const linkSocket = ({ socket }: RunDirectory, target: string): void => putLink(socket, target);
 
-/** In the place of whatever is there. */
+/** Replaces an entry of this name. */
 function putLink(at: string, target: string): void {
   if (lstatSync(at, { throwIfNoEntry: false })) unlinkSync(at);
   symlinkSync(target, at);

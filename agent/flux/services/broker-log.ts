@@ -13,7 +13,7 @@ export interface LogLine {
 
 /**
  * `<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG`; Flux writes no structured data, and the severity
- * is in the upper bits of PRI, where the RFC has the facility (flux-core src/common/libutil/stdlog.h).
+ * is in the upper bits of PRI, where RFC 5424 has the facility (flux-core src/common/libutil/stdlog.h).
  */
 const rfc5424 = /^<(\d+)>1 \S+ \S+ (\S+) \S+ \S+ \S+ ([\s\S]*)$/;
 
@@ -23,7 +23,7 @@ export function parseLogLine(line: string): LogLine | undefined {
   return priority === undefined ? undefined : { severity: Number(priority) >> 3, component, text };
 }
 
-/** What is in the log buffer now, oldest first. */
+/** The lines of the log buffer, oldest first. */
 export async function readLog(client: FluxClient, options?: RpcOptions): Promise<LogLine[]> {
   const lines: LogLine[] = [];
   const answers = client.stream('log.dmesg', { follow: false, nobacklog: false }, { ...options, text: true });

@@ -2,7 +2,7 @@
 import type { RpcOptions } from '../channel.ts';
 import type { FluxClient } from './answer.ts';
 
-/** Has this broker read its TOML again. Throws a FluxError with the broker's own words where it refuses it. */
+/** Makes this broker read its TOML again. Throws a FluxError with the broker's message where it refuses it. */
 export async function reloadConfig(client: FluxClient, options?: RpcOptions): Promise<void> {
   await client.rpc('config.reload', {}, options);
 }

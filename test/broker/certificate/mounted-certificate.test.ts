@@ -50,11 +50,11 @@ describe('the certificate as it is mounted', () => {
   });
 
   it.each([
-    [0o444, 'everybody can read or change it (mode 0444)'],
-    [0o644, 'everybody can read or change it (mode 0644)'],
-    [0o604, 'everybody can read or change it (mode 0604)'],
-    [0o602, 'everybody can read or change it (mode 0602)'],
-    [0o777, 'everybody can read or change it (mode 0777)'],
+    [0o444, 'every user can read or change it (mode 0444)'],
+    [0o644, 'every user can read or change it (mode 0644)'],
+    [0o604, 'every user can read or change it (mode 0604)'],
+    [0o602, 'every user can read or change it (mode 0602)'],
+    [0o777, 'every user can read or change it (mode 0777)'],
     [0o660, 'its group can change it (mode 0660)'],
     [0o420, 'its group can change it (mode 0420)'],
   ])('is refused with mode %o, and how to mount it is said', (mode, why) => {
@@ -86,7 +86,7 @@ describe('the certificate as it is mounted', () => {
   it('is judged by the mode of the file, not of a link to it', () => {
     const link = newPath();
     symlinkSync(fileOf(byFluxKeygen, 0o644), link);
-    expect(() => readMountedCertificate(link)).toThrow('everybody can read or change it (mode 0644)');
+    expect(() => readMountedCertificate(link)).toThrow('every user can read or change it (mode 0644)');
   });
 
   it.each([

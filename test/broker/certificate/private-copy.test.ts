@@ -51,7 +51,7 @@ describe('the certificate in use', () => {
   const unusable: [string, () => void, RegExp][] = [
     ['has gone', () => rmSync(mounted), /there is no such file/],
     ['is damaged', () => mount('metadata\ncurve\n'), /it has no public-key/],
-    ['is open to everybody', () => mount(formatCertificate(second), 0o444), /everybody can read/],
+    ['is open to everybody', () => mount(formatCertificate(second), 0o444), /every user can read/],
     [
       'is no key pair',
       () => mount(formatCertificate({ ...second, publicKey: first.publicKey })),

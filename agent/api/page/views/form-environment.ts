@@ -1,6 +1,6 @@
 import { Refusal } from '../api-client.ts';
 
-/** The variables in the lines of a form, NAME=VALUE each; empty lines are none. Throws a Refusal that names a line which is no pair. */
+/** The variables in the lines of a form, NAME=VALUE each; empty lines are none. Throws a Refusal that names a line without a pair. */
 export function readEnvironment(text: string): Record<string, string> {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   const pairs = lines.map((line): [string, string] => {

@@ -1,4 +1,4 @@
-/** What a job writes, as it comes. Text is put into the page as text: nothing in it can become anything else. */
+/** The output of a job as it comes. It is inserted as text nodes, never as HTML. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Piece } from '../../../jobs/output.ts';
 

@@ -1,4 +1,4 @@
-/** One job: what it is, what has happened to it, what it writes. */
+/** One job: its facts, its timeline, its output. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { ask, type Eventlog, get, type Job, sentenceOf } from '../api-client.ts';

@@ -128,7 +128,7 @@ export function JobsView({ live, mayWrite }: { readonly live: Live; readonly may
           </tbody>
         </table>
       </section>
-      {page && page.jobs.length === 0 && <p class="quiet">There are no such jobs.</p>}
+      {page && page.jobs.length === 0 && <p class="quiet">No job matches.</p>}
       <div class="pager">
         <button
           type="button"

@@ -1,4 +1,4 @@
-/** How much is in use, and how many jobs wait and run, over time. */
+/** Cores in use, and jobs that wait and run, over time. */
 import type { Sample } from '../../event-hub.ts';
 import { clock } from '../format.ts';
 import { Title } from '../title.tsx';

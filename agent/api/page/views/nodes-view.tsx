@@ -1,4 +1,4 @@
-/** Nodes: a grid coloured by state, the tree of brokers, and what can be done with the one that is chosen. */
+/** Nodes: a grid coloured by state, the tree of brokers, and the actions on the selected node. */
 import { useEffect, useState } from 'preact/hooks';
 import { ask, get, type Node, type Nodes, sentenceOf } from '../api-client.ts';
 import { Confirm } from '../dialog.tsx';
@@ -6,7 +6,7 @@ import { moment, plural } from '../format.ts';
 import { type Live, useRefresh } from '../live.ts';
 import { Title } from '../title.tsx';
 
-/** What a node's square says: busy is the colour of those that are online and work. */
+/** The colour of a node's square: busy for nodes that are online with allocated cores. */
 const lookOf = (node: Node): string => (node.state === 'online' && node.busy ? 'busy' : node.state);
 
 export function NodesView({ live, mayWrite }: { readonly live: Live; readonly mayWrite: boolean }) {
@@ -116,7 +116,7 @@ interface DrainDialogProps {
   readonly onClose: () => void;
 }
 
-/** Whoever finds the node drained later reads the reason in `flux resource drain`. */
+/** `flux resource drain` shows the reason. */
 function DrainDialog({ node, onChange, onClose }: DrainDialogProps) {
   const [reason, setReason] = useState('');
   const drain = async () => {
@@ -142,7 +142,7 @@ function DrainDialog({ node, onChange, onClose }: DrainDialogProps) {
   );
 }
 
-/** More would be a grey cloud. */
+/** A larger tree would not be readable. */
 const mostDrawn = 600;
 
 interface TreeProps {
@@ -150,7 +150,7 @@ interface TreeProps {
   readonly chosen: number | undefined;
 }
 
-/** The tree of brokers, a row for every level. The grid above says the same to those who do not see it. */
+/** The tree of brokers, a row for every level. For screen readers the grid above has the same information. */
 function Tree({ nodes, chosen }: TreeProps) {
   if (nodes.length < 2) return null;
   if (nodes.length > mostDrawn)

@@ -1,4 +1,4 @@
-/** Samples are taken only while a page is open: no line leads over the time before. */
+/** Samples are taken only while a page is open: lines in a plot have a gap where there were none. */
 export const gapSeconds = 15;
 
 export interface Gap {
@@ -6,7 +6,7 @@ export interface Gap {
   readonly to: number;
 }
 
-/** The times between samples that are further apart than those that are taken one after the other. Data in, data out. */
+/** The gaps between samples that are not consecutive. Data in, data out. */
 export const gapsOf = (samples: readonly { readonly time: number }[]): Gap[] =>
   samples.flatMap(({ time }, place) => {
     const from = samples[place - 1]?.time;

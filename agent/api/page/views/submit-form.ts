@@ -1,4 +1,4 @@
-/** The form of a job: as the API takes it, from the jobspec of an earlier one, and with what the API finds wrong. Data in, data out. */
+/** The form of a job: to a request, from the jobspec of an earlier job, and with the faults of an answer. Data in, data out. */
 import { nameOfLine } from '../../../jobs/job-name.ts';
 import { commandText } from '../command-text.ts';
 import { readEnvironment } from './form-environment.ts';
@@ -18,7 +18,7 @@ export const emptyForm = {
 };
 export type Form = typeof emptyForm;
 
-/** What an earlier job has and the form has no field for. */
+/** Fields of an earlier job that the form does not have. */
 export interface Kept {
   readonly queue?: string;
   readonly options?: object;
@@ -28,7 +28,7 @@ export interface Kept {
 const whole = (text: string) => (text.trim() === '' ? undefined : Number(text));
 const given = (text: string) => (text.trim() === '' ? undefined : text.trim());
 
-/** What the form says, as the API takes it; what is empty is left to the API. Throws an Error that names a line which is no variable. */
+/** The request for a form; empty fields are left out. Throws an Error that names a line without a variable. */
 export function jobOf(form: Form, { exclusive, ...kept }: Kept = {}) {
   const environment = readEnvironment(form.environment);
   const job = {
@@ -56,7 +56,7 @@ interface Resource {
   readonly with?: readonly Resource[];
 }
 
-/** The parts of a jobspec (RFC 14, RFC 25) that the form knows. Flux keeps no environment in it (job-ingest.c). */
+/** The parts of a jobspec (RFC 14, RFC 25) that the form has. Flux keeps no environment in it (job-ingest.c). */
 export interface Jobspec {
   readonly resources: readonly Resource[];
   readonly tasks: readonly {
@@ -75,7 +75,7 @@ export interface Jobspec {
   };
 }
 
-/** The form for the same job again; undefined where a jobspec has more than the form can say. */
+/** The form for the same job again; undefined where the form cannot express the jobspec. */
 export function formOf(
   jobspec: Jobspec,
   urgency: number = 16,
@@ -97,7 +97,7 @@ export function formOf(
   const form = {
     ...emptyForm,
     command,
-    // A name that comes from the command is to follow it.
+    // A name that follows from the command stays empty.
     name: job?.name === undefined || job.name === nameOfLine(command) ? '' : job.name,
     nodes: String(node?.count ?? ''),
     tasks: String(total ?? Number(node?.count ?? 1) * Number(slot.count)),
@@ -131,7 +131,7 @@ interface Fault {
   readonly what: string;
 }
 
-/** What is wrong, by field; what belongs to none of them is `other`. */
+/** Faults by field; those of no field are `other`. */
 export function faultsByField(faults: readonly Fault[]): {
   readonly fields: Partial<Record<keyof Form, string>>;
   readonly other: readonly Fault[];

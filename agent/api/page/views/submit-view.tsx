@@ -28,13 +28,13 @@ export function SubmitView({ from }: { readonly from: string | undefined }) {
     Promise.all([get<Job>(path), get<Jobspec>(`${path}/jobspec`)])
       .then(([job, jobspec]) => {
         const again = formOf(jobspec, job.urgency);
-        if (!again) return setError(`The jobspec of ${from} has more than this form can say.`);
+        if (!again) return setError(`This form has no fields for all of the jobspec of ${from}.`);
         setForm(again.form);
         setKept(again.kept);
       })
       .catch((reason) => setError(sentenceOf(reason)));
   }, [from]);
-  // Together with the sentences, before a key can be pressed.
+  // In the same frame as the messages, before a key can be pressed.
   useLayoutEffect(() => {
     place.current?.querySelector<HTMLElement>('[aria-invalid]')?.focus();
   }, [faults]);
@@ -137,7 +137,7 @@ function Field({ label, all = false, fault, children }: FieldProps) {
   );
 }
 
-/** What the job takes from the one before without a field that shows it. */
+/** Fields of the earlier job that the form does not show. */
 function KeptNote({ from, kept }: { readonly from: string; readonly kept: Kept }) {
   const { queue, options, exclusive } = kept;
   const parts = [
@@ -149,7 +149,7 @@ function KeptNote({ from, kept }: { readonly from: string; readonly kept: Kept }
     <p class="quiet all kept">
       As job <a href={`#/jobs/${from}`}>{from}</a>
       {parts.length > 0 && `, with ${parts.join(', ')}`}. Flux keeps no environment of a job: variables that
-      it was given are to be given again.
+      it had must be entered again.
     </p>
   );
 }

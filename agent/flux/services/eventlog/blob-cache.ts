@@ -1,8 +1,8 @@
 /**
- * Blobs for readers that take them slice by slice. A reader holds none between two slices: it asks for its blob again, and finds it here
- * for as long as it is quick. One whose client is slow loses it, and loads it anew when the client goes on; so what all readers hold is
- * bounded, however many there are, and readers of the same log share what they read. Where there is no room left a quick reader waits
- * for the blobs of the others rather than to push them out: else each would load its blob anew for every slice.
+ * A cache of blobs for readers that take them slice by slice. A reader holds no blob between two slices: it asks for its blob again, which
+ * is still in the cache while the reader is quick. The blob of a slow reader is evicted, and loaded again when the reader goes on. So the
+ * memory of all readers together is bounded, and readers of the same log share their blobs. While the cache is full a reader waits for the
+ * blobs of others to become idle, and evicts none in use: else each reader would load its blob again for every slice.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { free } from '../../framing.ts';
@@ -11,7 +11,7 @@ import { loadBlob } from './kvs-values.ts';
 
 export interface BlobCache {
   /**
-   * Loads through `client`, unless the blob is here, and resolves to what `use` returns. The bytes are good for as long as that takes.
+   * Loads through `client`, unless the blob is cached, and resolves to the result of `use`. The bytes are valid until `use` returns.
    * Throws a FluxError.
    */
   readonly read: <Result>(
@@ -20,14 +20,14 @@ export interface BlobCache {
     use: (bytes: Uint8Array) => Result,
     signal?: AbortSignal,
   ) => Promise<Result>;
-  /** A reader has come to the end of a blob. */
+  /** A reader has reached the end of a blob. */
   readonly done: (reference: string) => void;
 }
 
 export interface BlobCacheLimits {
-  /** Beyond this nothing is loaded, so that one blob more is what is held at most. */
+  /** At this size nothing is loaded: the cache holds one blob more at most. */
   readonly bytes: number;
-  /** A blob that no reader has asked for again for so long makes room for others. */
+  /** A blob without a read for so long may be evicted. */
   readonly idleMs: number;
   readonly timeoutMs: number;
 }
@@ -35,10 +35,10 @@ export interface BlobCacheLimits {
 const usualLimits: BlobCacheLimits = { bytes: 2 * 1024 * 1024, idleMs: 100, timeoutMs: 30_000 };
 
 export function createBlobCache({ bytes, idleMs, timeoutMs }: BlobCacheLimits = usualLimits): BlobCache {
-  /** The one that was used last is the last. */
+  /** The most recently used is the last. */
   const blobs = new Map<string, { readonly blob: Uint8Array; idleFrom: number }>();
   let held = 0;
-  /** One load at a time: what the broker has in its hands for all readers together. */
+  /** One load at a time, for the memory of the broker. */
   let turns: Promise<unknown> = Promise.resolve();
 
   const find = (reference: string): Uint8Array | undefined => {
@@ -49,7 +49,7 @@ export function createBlobCache({ bytes, idleMs, timeoutMs }: BlobCacheLimits = 
     blobs.set(reference, entry);
     return entry.blob;
   };
-  /** Removes what is idle, as far as there is no room; milliseconds until there may be some. */
+  /** Evicts idle blobs until there is room; returns the milliseconds until there may be some. */
   const makeRoom = (): number => {
     const now = performance.now();
     for (const [reference, { blob, idleFrom }] of blobs) {
@@ -97,5 +97,5 @@ export function createBlobCache({ bytes, idleMs, timeoutMs }: BlobCacheLimits = 
   };
 }
 
-/** Readers that are done are noticed within so long. */
+/** The latest time at which the end of another reader is noticed. */
 const shortMs = 5;

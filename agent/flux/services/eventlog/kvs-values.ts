@@ -9,7 +9,7 @@ export const primaryNamespace = 'primary';
 /** A part of a value: a blob by its reference, or bytes that stand in the tree object itself. */
 export type Part = string | Uint8Array;
 
-/** flux-core src/common/libkvs/kvs.h, FLUX_KVS_TREEOBJ: what is wanted is the tree object, not what is in its blobs. */
+/** flux-core src/common/libkvs/kvs.h, FLUX_KVS_TREEOBJ: the answer is the tree object, not the content of its blobs. */
 const treeObject = 16;
 
 const lookupAnswer = z.object({
@@ -21,7 +21,7 @@ const lookupAnswer = z.object({
 
 /**
  * The parts of a value in their order; undefined where there is none. Each append to a value adds one part, and changes none before it
- * (flux-core src/modules/kvs/kvstxn.c, kvstxn_append): a reader goes on by the number of the part.
+ * (flux-core src/modules/kvs/kvstxn.c, kvstxn_append): a reader continues by the number of the part.
  */
 export async function lookupParts(
   client: FluxClient,
@@ -40,9 +40,9 @@ export async function lookupParts(
 }
 
 /**
- * The content of a blob. The backing store is asked before the cache, which keeps what it loads for 10 s however much that is
- * (flux-core src/modules/content/cache.c, cache_purge): a gigabyte that is read at full speed would be a gigabyte in the broker. The
- * cache has what is not yet in the store, and all of it where there is no store.
+ * The content of a blob. The backing store is asked before the content cache, which holds every blob that it loads for 10 s (flux-core
+ * src/modules/content/cache.c, cache_purge): a gigabyte read at full speed would be a gigabyte in the broker. The cache has the blobs that
+ * are not in the store yet, and all of them where there is no store.
  */
 export async function loadBlob(
   client: FluxClient,
@@ -62,7 +62,7 @@ export async function loadBlob(
 
 const versionAnswer = z.object({ rootseq: z.int() });
 
-/** The version of a namespace, which each commit raises by one; undefined where the namespace has gone or has not come. */
+/** The version of a namespace, which each commit raises by one; undefined where the namespace does not exist. */
 export const getVersion = (
   client: FluxClient,
   namespace: string,

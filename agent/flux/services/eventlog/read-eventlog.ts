@@ -1,6 +1,6 @@
 /**
- * A job's event logs (RFC 18) slice by slice, each asked for when the one before has been taken, so that neither the broker nor this
- * process holds more than a few blobs of a log of any size. The other ways cost the broker the whole log at once: `job-info.lookup`
+ * A job's event logs (RFC 18) slice by slice, each requested when the reader has taken the one before, so that neither the broker nor this
+ * process holds more than a few blobs of a log of any size. With the other services the broker holds the whole log: `job-info.lookup`
  * answers with all of it, and `job-info.eventlog-watch` loads all blobs (flux-core src/modules/kvs-watch/kvs-watch.c, load_range)
  * and queues every entry for a client that does not read (src/common/librouter/usock.c, usock_conn_send: a list without a limit).
  */
@@ -13,29 +13,29 @@ import { type EventlogEntry, parseEntry } from '../job-info.ts';
 import type { BlobCache } from './blob-cache.ts';
 import { getVersion, lookupParts, type Part, waitForVersion } from './kvs-values.ts';
 
-/** Some entries that follow each other; `first` is the number of the first, from 0. */
+/** Consecutive entries; `first` is the number of the first, from 0. */
 export interface Slice {
   readonly first: number;
   readonly entries: readonly EventlogEntry[];
 }
 
 export interface EventlogOptions {
-  /** Entries up to this number are passed over. */
+  /** Entries up to this number are skipped. */
   readonly after?: number | undefined;
   /**
-   * Goes on with what is appended, for a log in the guest namespace of a job that has started, until that namespace is removed; else
-   * the log is read as it is now.
+   * Follows appends, for a log in the guest namespace of a job that has started, until that namespace is removed; else the log is read
+   * as it is now.
    */
   readonly follow?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A slice is what begins in so many bytes of the log. */
+/** A slice has the entries that begin in so many bytes of the log. */
 const sliceBytes = 16 * 1024;
-/** Of the list of parts so many are held: of a job that writes twice a second for a day there are 170,000. */
+/** Parts of the list that are held: a job that writes twice a second for a day has 170,000. */
 const partsAtOnce = 1024;
-/** A log that grows without a pause is looked up no more often. */
-const paceMs = 100;
+/** The least interval of lookups of a log that grows without a pause. */
+const lookupMs = 100;
 
 /** Throws a FluxError: ENOENT where there is no such log and it is not followed. */
 export async function* readEventlog(
@@ -45,7 +45,7 @@ export async function* readEventlog(
   path: string,
   { after = -1, follow = false, signal }: EventlogOptions = {},
 ): AsyncGenerator<Slice, void> {
-  // A log of a job that runs is found by the same key: there is a link to its namespace (flux-core src/modules/job-exec/namespace.c).
+  // The log of a job that runs has the same key: the KVS has a link to its namespace (flux-core src/modules/job-exec/namespace.c).
   const key = `job.${dothex(id)}.${path}`;
   const namespace = `job-${id}`;
   const lines = createLines(after);
@@ -53,7 +53,7 @@ export async function* readEventlog(
   let end: number | undefined;
   for (;;) {
     const lookedUpAt = performance.now();
-    // Before the lookup: a commit between the two is not waited for in vain.
+    // Before the lookup: a commit between the two ends the wait below.
     const version = follow ? await getVersion(client, namespace, { signal }) : undefined;
     const { parts, total } = await partsFrom(client, key, place, follow, signal);
     end = follow ? total : (end ?? total);
@@ -69,7 +69,7 @@ export async function* readEventlog(
     if (place < end) continue;
     if (version === undefined) return;
     await waitForVersion(client, namespace, version + 1, { signal });
-    await delay(Math.max(0, paceMs - (performance.now() - lookedUpAt)), undefined, { signal });
+    await delay(Math.max(0, lookupMs - (performance.now() - lookedUpAt)), undefined, { signal });
   }
 }
 
@@ -92,7 +92,7 @@ async function partsFrom(
   return { parts: all?.slice(place, place + partsAtOnce) ?? [], total: all?.length ?? 0 };
 }
 
-/** Apart from the generator, which would hold the blob for as long as its reader thinks. */
+/** Outside the generator, which would hold the blob until its reader goes on. */
 async function takeSlice(
   client: FluxClient,
   blobs: BlobCache,
@@ -116,7 +116,7 @@ const newline = 10;
 const textOf = (before: readonly Buffer[], bytes: Buffer): string =>
   (before.length === 0 ? bytes : Buffer.concat([...before, bytes])).toString();
 
-/** Entries from bytes as they come. Flux appends whole lines; where somebody else has not, the rest of a line waits for its end. */
+/** Entries from bytes as they arrive. Flux appends whole lines; of other writers the rest of a line waits for its end. */
 function createLines(after: number) {
   let rest: Buffer[] = [];
   let restBytes = 0;
