@@ -3,36 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type BrokerSearch, findBroker } from '../../../agent/lifecycle/attach/find-broker.ts';
-import { type FakeBrokerOptions, startFakeBroker } from '../../support/fake-broker.ts';
+import { brokerWith } from '../../support/attributed-broker.ts';
+import { startFakeBroker } from '../../support/fake-broker.ts';
 import { recordedLog } from '../../support/recorded-log.ts';
 
-const [EPERM, ENOENT, EAGAIN, ENODATA] = [1, 2, 11, 61];
-const runs = 5;
+const EPERM = 1;
 const user = process.getuid?.() ?? 0;
-
-/** A broker that answers what it is asked for, with these attributes; its log tells the owner from others: ENODATA ends it. */
-function brokerWith(
-  attributes: Readonly<Record<string, string>>,
-  { state = 'run', log = ENODATA } = {},
-): FakeBrokerOptions {
-  return {
-    onRequest: (request, { respond }) => {
-      if (request.topic === 'state-machine.get') return respond(request, { state, duration: 100 });
-      if (request.topic === 'state-machine.monitor')
-        return respond(request, { state: runs }, state === 'run' ? 0 : EAGAIN);
-      if (request.topic === 'log.dmesg') return respond(request, undefined, log);
-      if (request.topic !== 'attr.get') return;
-      const { name } = JSON.parse(
-        Buffer.from(request.payload ?? [])
-          .toString()
-          .replace(/\0$/, ''),
-      );
-      const value = attributes[name];
-      if (value === undefined) respond(request, undefined, ENOENT);
-      else respond(request, { value, flags: 1 });
-    },
-  };
-}
 
 const follower = {
   rank: '1',
