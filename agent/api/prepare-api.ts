@@ -1,7 +1,7 @@
 /** The part of the API before the broker's start: its credentials are checked. The rest is loaded after the start. */
 import type { Configuration } from '../config/configuration.ts';
-import type { Observations } from '../health/observations.ts';
-import type { PreparedPod } from '../lifecycle/prepare.ts';
+import type { PodStateWriter } from '../health/pod-state.ts';
+import type { PreparedPod } from '../lifecycle/prepare/prepare-pod.ts';
 import type { Log } from '../log.ts';
 import { readCredentials } from './auth/credentials.ts';
 import type { Api } from './serve.ts';
@@ -15,12 +15,12 @@ export interface PreparedApi {
 export interface PrepareOptions {
   readonly configuration: Configuration;
   readonly pod: PreparedPod;
-  readonly observations: Observations;
+  readonly podState: PodStateWriter;
   readonly log: Log;
 }
 
 /** Throws a PodError (exit 78) where the tokens or the certificate cannot be used. */
-export function prepareApi({ configuration, pod, observations, log }: PrepareOptions): PreparedApi {
+export function prepareApi({ configuration, pod, podState, log }: PrepareOptions): PreparedApi {
   const credentials = readCredentials(configuration);
   let api: Promise<Api> | undefined;
   const begin = async (): Promise<Api> => {
@@ -37,7 +37,7 @@ export function prepareApi({ configuration, pod, observations, log }: PrepareOpt
       environment: pod.environment,
       version: packageJson.version,
       page,
-      observations,
+      podState,
       log,
     });
   };

@@ -17,7 +17,7 @@ export type Layer = { readonly [Name in SettingName]?: RawSetting };
 export type Sources = Layer;
 
 /** Something wrong with the configuration: the name as the user wrote it, the value, and what was expected instead. */
-export interface Problem {
+export interface SettingProblem {
   readonly name: string;
   /** Absent where it may be a secret: this goes to the log and to /dev/termination-log. */
   readonly value?: unknown;
@@ -26,7 +26,7 @@ export interface Problem {
 
 export interface LayerReading {
   readonly layer: Layer;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly SettingProblem[];
 }
 
 /** Settings given as flags: the values of parseArgs(), which has refused unknown ones. */
@@ -100,7 +100,7 @@ function readLayer(
   explainUnknown: (source: string) => string = () => 'no such setting',
 ): LayerReading {
   const layer: { [Name in SettingName]?: RawSetting } = {};
-  const problems: Problem[] = [];
+  const problems: SettingProblem[] = [];
   for (const [name, value, source] of entries) {
     // The value of a name that is nearly that of a secret may be the secret itself.
     if (name === undefined) problems.push({ name: source, expected: explainUnknown(source) });

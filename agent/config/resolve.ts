@@ -1,7 +1,7 @@
 import { ExitCode, PodError } from '../errors.ts';
 import type { PodFacts } from '../pod/facts.ts';
 import { type Configuration, readSetting, type SettingValues, withDefaults } from './configuration.ts';
-import type { Layer, Problem, RawSetting, Sources } from './layers.ts';
+import type { Layer, RawSetting, SettingProblem, Sources } from './layers.ts';
 import { operatorLayerOf } from './operator-layer.ts';
 import { fluxUriLayer, podLayer } from './pod-layer.ts';
 import { contradictions, missing } from './requirements.ts';
@@ -21,7 +21,7 @@ export interface Resolution {
 export function resolveConfiguration(
   facts: PodFacts,
   layers: readonly Layer[],
-  found: { problems: readonly Problem[]; terminal: boolean },
+  found: { problems: readonly SettingProblem[]; terminal: boolean },
 ): Resolution {
   const problems = [...found.problems];
   const told = [...layers, podLayer(facts, layers)];
@@ -36,7 +36,7 @@ export function resolveConfiguration(
 export function resolveAttachment(
   facts: PodFacts,
   layers: readonly Layer[],
-  found: { problems: readonly Problem[]; terminal: boolean },
+  found: { problems: readonly SettingProblem[]; terminal: boolean },
 ): Resolution {
   const problems = [...found.problems];
   const read: readonly string[] = settingsOf('attach');
@@ -48,7 +48,7 @@ export function resolveAttachment(
 
 function settle(
   { values, sources }: ReturnType<typeof readLayers>,
-  problems: readonly Problem[],
+  problems: readonly SettingProblem[],
   { hostname }: PodFacts,
   { terminal }: { readonly terminal: boolean },
 ): Resolution {
@@ -57,7 +57,7 @@ function settle(
 }
 
 /** One sentence for every problem, each with name, value and expectation. */
-export function configurationError(problems: readonly Problem[]): PodError {
+export function configurationError(problems: readonly SettingProblem[]): PodError {
   const lines = problems.map(({ name, value, expected }) => {
     const shown = value === undefined ? name : `${name}=${JSON.stringify(value)?.slice(0, 80)}`;
     return `${shown}: ${/^no such|^TOML/.test(expected) ? expected : `expected ${expected}`}`;
@@ -72,7 +72,7 @@ export function configurationError(problems: readonly Problem[]): PodError {
   );
 }
 
-function readLayers(layers: readonly Layer[], problems: Problem[]) {
+function readLayers(layers: readonly Layer[], problems: SettingProblem[]) {
   const values: Partial<Record<SettingName, unknown>> = {};
   const sources: Partial<Record<SettingName, RawSetting>> = {};
   for (const name of settingNames) {
@@ -87,7 +87,7 @@ function readLayers(layers: readonly Layer[], problems: Problem[]) {
 }
 
 /** What was set for a secret may be the secret itself, where a path to it was expected. */
-function problemWith(name: SettingName, { value, source }: RawSetting): Problem {
+function problemWith(name: SettingName, { value, source }: RawSetting): SettingProblem {
   const { expected, secret } = settings[name];
   if (!secret) return { name: source, value, expected };
   return { name: source, expected: `${expected}, got something else (not shown: it may be a secret)` };

@@ -14,7 +14,7 @@ import {
   text,
   wholeNumber,
   words,
-} from './kinds.ts';
+} from './value-schemas.ts';
 
 export interface Kind<Schema extends z.ZodMiniType> {
   readonly schema: Schema;

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import type { HostPort } from '../address.ts';
-import { abortedWithin } from '../within.ts';
+import { abortedWithin } from '../timeout.ts';
 import type { ParentName } from './query/lookup.ts';
 
 /** The API server is a load balancer away, and meanwhile the DNS may have found the parent. */

@@ -1,4 +1,4 @@
-import { instant } from '../instant.ts';
+import { instant } from '../clock.ts';
 
 /**
  * One question at a time for any number of callers, whose answer then counts for `reuseMs`. What is behind it is asked as often as that,

@@ -1,5 +1,5 @@
 /** Rate limits by client: token buckets, of which the oldest are dropped first. */
-import { instant } from '../instant.ts';
+import { instant } from '../clock.ts';
 
 export interface RateLimit {
   /** Takes a token; returns the seconds until the next where there is none, else 0. */

@@ -1,4 +1,4 @@
-import { type Instant, instant } from '../instant.ts';
+import { type Instant, instant } from '../clock.ts';
 import type { Log } from '../log.ts';
 
 /**

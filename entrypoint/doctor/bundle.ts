@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { constants, readFileSync } from 'node:fs';
 import { messageOf } from '../../agent/errors.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { connectBroker } from '../connect-broker.ts';
-import type { FoundDirectory } from '../find-run-directory.ts';
-import { askAgent } from '../running-pod.ts';
+import { askAgent } from '../running-pod/ask-agent.ts';
+import { connectBroker } from '../running-pod/connect-broker.ts';
+import type { FoundDirectory } from '../running-pod/find-run-directory.ts';
 import { environmentText, redact } from './redact.ts';
 
 export interface BundleInput {

@@ -15,9 +15,9 @@ import type { RunDirectory } from '../../agent/broker/run-directory/run-director
 import type { Configuration } from '../../agent/config/configuration.ts';
 import { createResolver } from '../../agent/dns/query/resolver.ts';
 import { errnoOf, messageOf, PodError } from '../../agent/errors.ts';
-import { offeredCores, readCpuAllowance } from '../../agent/pod/cpus.ts';
+import { offeredCores, readCpuAllowance } from '../../agent/pod/cpu-limit.ts';
 import { systemNameservers } from '../../agent/pod/resolv-conf.ts';
-import { askAgent } from '../running-pod.ts';
+import { askAgent } from '../running-pod/ask-agent.ts';
 
 export interface Finding {
   readonly level: 'ok' | 'warn' | 'bad';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTopology } from '../../agent/cluster/topology.ts';
-import { follower } from '../../agent/lifecycle/follower.ts';
+import { follower } from '../../agent/lifecycle/follower/follower.ts';
 import { leader } from '../../agent/lifecycle/leader.ts';
 import type { Machine } from '../../agent/lifecycle/machine.ts';
 import { type World, world } from '../support/follower-world.ts';

@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTopology } from '../../agent/cluster/topology.ts';
-import type { LinkOptions } from '../../agent/parent-link/child.ts';
+import type { LinkOptions } from '../../agent/parent-link/child-end.ts';
 import { instanceKey } from '../../agent/parent-link/key.ts';
-import { type Announcement, linkHeader, linkPath } from '../../agent/parent-link/message.ts';
+import { type Announcement, linkHeader, linkPath } from '../../agent/parent-link/protocol.ts';
 import {
   heldLink,
   instance,

@@ -2,8 +2,8 @@
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import type { NoLink, ParentLink } from '../../agent/parent-link/child.ts';
-import { encodeLine, linkHeader, readRequest } from '../../agent/parent-link/message.ts';
+import type { NoLink, ParentLink } from '../../agent/parent-link/child-end.ts';
+import { encodeLine, linkHeader, readRequest } from '../../agent/parent-link/protocol.ts';
 import { key, listen, openLink } from '../support/parent-links.ts';
 import { selfSigned } from '../support/self-signed.ts';
 

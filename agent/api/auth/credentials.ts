@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { isTokenRequired } from '../../config/token-required.ts';
+import { isLoopback } from '../../config/api-token-required.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../errors.ts';
 import { keysInstead } from '../../mounted-keys.ts';
 import { isSession } from './sessions.ts';
@@ -44,7 +44,7 @@ const leastTokenLength = 16;
 /** Reads and checks the mounted files. Throws a PodError (exit 78) that names the file and never its content. */
 export function readCredentials(sources: CredentialSources): Credentials {
   const { apiTokens, apiListen } = sources;
-  if (apiTokens === undefined && isTokenRequired(apiListen.host))
+  if (apiTokens === undefined && !isLoopback(apiListen.host))
     throw refuse('there is no token', 'Set FLUX_POD_API_TOKENS to the mounted Secret.');
   return { ...readSecret(sources), tls: readTls(sources) };
 }

@@ -3,7 +3,7 @@
  * cannot be used every client is refused, with the reason in the log, in the readiness probe and in /status.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { addRemark, type Observations } from '../../health/observations.ts';
+import type { PodStateWriter } from '../../health/pod-state.ts';
 import type { Log } from '../../log.ts';
 import { pollMs, type WatchPaths, watchMounted } from '../../watch-mounted.ts';
 import { type CredentialSources, type Credentials, readCredentialsAgain } from './credentials.ts';
@@ -14,7 +14,7 @@ export interface FollowOptions {
   readonly credentials: Credentials;
   /** Called with the new credentials after every change. */
   readonly onChange: (credentials: Credentials) => void;
-  readonly observations: Pick<Observations, 'apiFault' | 'remarks'>;
+  readonly podState: PodStateWriter;
   readonly log: Log;
   /** For tests. */
   readonly watchPaths?: WatchPaths;
@@ -26,7 +26,7 @@ export interface FollowedCredentials {
 }
 
 export function followCredentials(options: FollowOptions): FollowedCredentials {
-  const { sources, observations, log, watchPaths } = options;
+  const { sources, podState, log, watchPaths } = options;
   const paths = [sources.apiTokens, sources.apiTlsCert, sources.apiTlsKey].filter(
     (path) => path !== undefined,
   );
@@ -35,7 +35,7 @@ export function followCredentials(options: FollowOptions): FollowedCredentials {
     const before = credentials;
     credentials = readCredentialsAgain(sources, before);
     if (isDeepStrictEqual(credentials, before)) return;
-    report(before, credentials, observations, log);
+    report(before, credentials, podState, log);
     options.onChange(credentials);
   };
   const onBlind = (why: unknown) =>
@@ -44,26 +44,21 @@ export function followCredentials(options: FollowOptions): FollowedCredentials {
   return { now: () => credentials, close: () => void unwatch?.() };
 }
 
-function report(
-  before: Credentials,
-  after: Credentials,
-  observations: FollowOptions['observations'],
-  log: Log,
-): void {
+function report(before: Credentials, after: Credentials, podState: PodStateWriter, log: Log): void {
   const { tokenFault, tlsFault, tokens } = after;
-  observations.apiFault = tokenFault;
-  const remark = (level: 'error' | 'warn' | 'info', what: string) => {
+  podState.set({ apiFault: tokenFault });
+  const warn = (level: 'error' | 'warn' | 'info', what: string) => {
     log(level, what);
-    addRemark(observations, what);
+    podState.warn(what);
   };
   if (tokenFault !== before.tokenFault && tokenFault !== undefined)
-    remark('error', `The API refuses every client: ${tokenFault}`);
+    warn('error', `The API refuses every client: ${tokenFault}`);
   if (before.tokenFault !== undefined && tokenFault === undefined)
-    remark('info', 'The API reads its tokens again, and admits clients that have one');
+    warn('info', 'The API reads its tokens again, and admits clients that have one');
   if (tlsFault !== before.tlsFault && tlsFault !== undefined)
-    remark('warn', `The API keeps the certificate that it had: ${tlsFault}`);
+    warn('warn', `The API keeps the certificate that it had: ${tlsFault}`);
   if (before.tlsFault !== undefined && tlsFault === undefined)
-    remark('info', 'The API reads its certificate again');
+    warn('info', 'The API reads its certificate again');
   if (tokenFault !== undefined) return;
   log('info', 'The API uses the tokens and certificates as they are now', {
     tokens: tokens?.map(({ id, role }) => `${role} ${id}`),

@@ -3,7 +3,7 @@
  * a key of this process: there is no table of sessions, and a session ends with its token.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type Instant, instant } from '../../instant.ts';
+import { type Instant, instant } from '../../clock.ts';
 import type { Token } from './credentials.ts';
 
 export interface Sessions {

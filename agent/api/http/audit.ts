@@ -2,9 +2,10 @@
  * The API's log lines: one for every change and every sign-in, with the client, the request and the outcome; and one for a request that is
  * refused. Texts of clients, such as a job's command, can neither end a line nor begin one.
  */
+
+import { type Instant, instant } from '../../clock.ts';
 import { formatJobId, parseJobId } from '../../flux/job-id.ts';
 import { createRateLimit } from '../../http/rate-limit.ts';
-import { type Instant, instant } from '../../instant.ts';
 import type { Log, LogLevel } from '../../log.ts';
 import type { Principal } from '../auth/authenticate.ts';
 import type { Match } from './find-route.ts';

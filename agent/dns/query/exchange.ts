@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { createConnection, isIPv6 } from 'node:net';
 import { type DecodedPacket, decode, encode, type Packet, streamEncode } from 'dns-packet';
 import type { HostPort } from '../../address.ts';
-import { abortedWithin } from '../../within.ts';
+import { abortedWithin } from '../../timeout.ts';
 import { answerTo, type Question, questionPacket } from './dns-message.ts';
 
 /** A query under way to one server. */

@@ -1,8 +1,8 @@
 /** The reason why this pod waits for its parent, as a value for the log and the status. */
 
-import { type Instant, instant } from '../../instant.ts';
+import { type Instant, instant } from '../../clock.ts';
 
-export type { Instant } from '../../instant.ts';
+export type { Instant } from '../../clock.ts';
 
 export interface WaitReason {
   readonly waitingFor: 'name server' | 'name' | 'address' | 'connection';
