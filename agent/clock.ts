@@ -1,4 +1,4 @@
-/** Milliseconds since 1970 by a clock that never jumps: what is compared must not be, when somebody sets the machine's clock. */
+/** Milliseconds since 1970 by a monotonic clock: a change of the wall clock moves none of them. */
 export type Instant = number;
 
 // By process.uptime(), since `performance` is loaded when it is first used, which the way to the broker has no time for.

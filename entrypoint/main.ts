@@ -45,7 +45,7 @@ function commandOf(verb: string): Command | undefined {
   return Object.hasOwn(others, verb) ? others[verb] : undefined;
 }
 
-/** The build's target (package.json). An older one lacks what the program uses, and would say so in its own words. */
+/** The build's target (package.json). An older one lacks what the program uses, and its own error would be hard to read. */
 function checkNode(): void {
   const needed = 24;
   const { node } = process.versions;

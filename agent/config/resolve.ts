@@ -9,13 +9,13 @@ import { type SettingName, settingNames, settings, settingsOf } from './settings
 
 export interface Resolution {
   readonly configuration: Configuration;
-  /** Where each setting's value came from, and as what; absent where nobody set it. */
+  /** Where each setting's value came from, and as what; absent where no source sets it. */
   readonly sources: Sources;
 }
 
 /**
- * Settles every setting: the first layer that has a value wins, then what the pod tells, and what the Flux Operator has put into it, then
- * the default.
+ * Settles every setting: the first layer that has a value wins, then what is detected from the pod, then the Flux Operator's files, then the
+ * default.
  * Throws a PodError (exit 78) that lists every problem at once.
  */
 export function resolveConfiguration(
@@ -24,14 +24,15 @@ export function resolveConfiguration(
   found: { problems: readonly SettingProblem[]; terminal: boolean },
 ): Resolution {
   const problems = [...found.problems];
-  const told = [...layers, podLayer(facts, layers)];
-  const { values, sources } = readLayers([...told, operatorLayerOf(facts, told)], problems);
+  const detected = [...layers, podLayer(facts, layers)];
+  const { values, sources } = readLayers([...detected, operatorLayerOf(facts, detected)], problems);
   problems.push(...missing(values, sources), ...contradictions(values, sources, facts));
   return settle({ values, sources }, problems, facts, found);
 }
 
 /**
- * The same for `flux-pod attach`, which asks the broker who it is: nothing is required, and what it has no use for is not looked at.
+ * The same for `flux-pod attach`, which reads the instance from the broker: nothing is required, and settings that it does not read are
+ * ignored.
  */
 export function resolveAttachment(
   facts: PodFacts,
@@ -57,7 +58,7 @@ function settle(
 }
 
 /** One sentence for every problem, each with name, value and expectation. */
-export function configurationError(problems: readonly SettingProblem[]): PodError {
+function configurationError(problems: readonly SettingProblem[]): PodError {
   const lines = problems.map(({ name, value, expected }) => {
     const shown = value === undefined ? name : `${name}=${JSON.stringify(value)?.slice(0, 80)}`;
     return `${shown}: ${/^no such|^TOML/.test(expected) ? expected : `expected ${expected}`}`;
@@ -67,7 +68,7 @@ export function configurationError(problems: readonly SettingProblem[]): PodErro
     ExitCode.configuration,
     `Cannot use this configuration, ${count}:\n  ${lines.join('\n  ')}`,
     {
-      hint: '`flux-pod run --help` says what each setting means.',
+      hint: '`flux-pod run --help` explains each setting.',
     },
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The kinds of value that a setting can have. Each accepts what a flag or an environment variable gives (text)
- * and what TOML gives (text, numbers, lists), and yields one typed value.
+ * The schemas of the values of settings. Each accepts the text of a flag or an environment variable, and TOML's text, numbers and lists, and
+ * yields one typed value.
  */
 import { isIP } from 'node:net';
 import * as z from 'zod/mini';
@@ -69,7 +69,7 @@ export const hostPort = z.pipe(
   }),
 );
 
-/** Name servers in the order to be asked; the port is 53 unless given. */
+/** Name servers in the order of the queries; the port is 53 unless given. */
 export const nameservers = z.pipe(
   words,
   z.transform((values: readonly string[], context): readonly HostPort[] => {
@@ -105,7 +105,7 @@ export const resources = z.pipe(
   }),
 );
 
-/** What becomes of a pod that failed: it ends, or it is held for a person to look into, at most `seconds` long. */
+/** A pod that has failed exits, or is held for a person to look into, for at most `seconds`. */
 export type OnFailure = { readonly hold: false } | { readonly hold: true; readonly seconds: number };
 
 export const onFailure = z.pipe(
@@ -120,7 +120,7 @@ export const onFailure = z.pipe(
   }),
 );
 
-/** Where the probes are served, or nowhere. */
+/** The address of a server, or `off`. */
 export const listen = z.pipe(
   z.string(),
   z.transform((value: string, context): HostPort | 'off' => {

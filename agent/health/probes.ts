@@ -20,7 +20,7 @@ const success = (why: string): ProbeResult => ({ ok: true, why });
 const failure = (why: string): ProbeResult => ({ ok: false, why });
 
 /** A broker whose answer is overdue for longer hangs: the kubelet is to restart the pod. A busy broker may take seconds. */
-export const hungAfterMs = 10_000;
+const hungAfterMs = 10_000;
 
 export function probeResult(probe: Probe, state: PodState, now: Instant = instant()): ProbeResult {
   if (state.held) {
@@ -116,4 +116,4 @@ function subtrees({ overlay }: BrokerStatus): string {
 /** Past `join`, and not on its way out. */
 const hasJoined = (state: BrokerState): boolean => isAfter(state, 'join') && !isAfter(state, 'run');
 
-export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;
+const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;

@@ -18,7 +18,7 @@ import type { Reread } from './services/watch-mounts.ts';
 import { handleSignals } from './stop/signals.ts';
 import { supervise } from './supervise.ts';
 
-/** Runs this pod's part of the Flux instance until it has ended. The leader runs COMMAND as the mode says. */
+/** Runs this pod's part of the Flux instance until it has ended. The leader runs COMMAND according to FLUX_POD_MODE. */
 export async function runPod(
   configuration: Configuration,
   command: readonly string[],

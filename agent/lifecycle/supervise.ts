@@ -25,7 +25,7 @@ export interface Supervised {
   readonly lifecycle: Lifecycle;
   readonly podState: PodStateWriter;
   readonly connection: BrokerConnection;
-  /** Called once, when the machine says so. */
+  /** Called once, at the machine's command. */
   readonly startServices: () => Promise<Services>;
   readonly reread: Reread;
   readonly log: Log;

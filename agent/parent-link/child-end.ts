@@ -1,4 +1,4 @@
-/** The child's end of a parent link: a request to the parent's agent whose response stays open as long as both live. */
+/** The child's end of a parent link: a request to the parent's agent whose response stays open as long as both agents run. */
 import { randomBytes } from 'node:crypto';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { HostPort } from '../address.ts';
@@ -33,13 +33,13 @@ export interface LinkOptions {
 }
 
 /**
- * Why there is no link. `unreachable`: the address takes no TCP connection. `not the parent`: it answers as no agent of this instance with
- * the parent's rank would. `unavailable`: there may be the parent, which serves no links at this moment, or never does.
+ * Why there is no link. `unreachable`: the address takes no TCP connection. `not the parent`: the server there is no agent of this
+ * instance with the parent's rank. `unavailable`: it may be the parent, which accepts no links at this moment, or never does.
  */
 export type NoLink = 'unreachable' | 'not the parent' | 'unavailable';
 
 const usualDeadlines = {
-  /** A living pod accepts within milliseconds, whatever its agent is doing; a lost SYN is sent again by the next attempt. */
+  /** A running pod accepts within milliseconds, however busy its agent is; after a lost SYN the next attempt follows. */
   connectMs: 500,
   /** From the connection to the end of the hello, however slowly it arrives. */
   helloMs: 1000,
@@ -73,7 +73,7 @@ export function openParentLink(parent: HostPort, options: LinkOptions): Promise<
       }),
     );
     ask.on('error', (error) => giveUp(meaningOf(error)));
-    // Comes after everything else, and always.
+    // Emitted last, and always.
     ask.once('close', () => {
       clearTimeout(deadline);
       resolve('unavailable');
@@ -114,7 +114,7 @@ export function openParentLink(parent: HostPort, options: LinkOptions): Promise<
 function meaningOf(error: Error): NoLink {
   const code = errnoOf(error) ?? '';
   if (['EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'].includes(code)) return 'unreachable';
-  // llhttp: it is no HTTP that arrives.
+  // llhttp: the response is no HTTP.
   return code.startsWith('HPE_') ? 'not the parent' : 'unavailable';
 }
 

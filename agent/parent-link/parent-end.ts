@@ -1,6 +1,6 @@
 /**
- * The parent's end of the parent links: one open response for each child's agent. That it breaks tells a child at once that its parent
- * has died; what is announced on it tells how the instance ended.
+ * The parent's end of the parent links: one open response for each child's agent. It breaks when the parent's pod dies, and it carries the
+ * announcements of a stop and of the outcome.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -25,9 +25,9 @@ export interface ParentLinks {
   readonly extension: Extension;
   /** A broker process has started: children may open links to it. `key` is the instance's. */
   readonly begin: (key: Buffer) => void;
-  /** The broker process has ended without an outcome: the links break, and the children look for the next. */
+  /** The broker process has exited without an outcome: the links break, and the children look for the next broker. */
   readonly interrupt: () => void;
-  /** Sends it on all links, and on those that are opened later. */
+  /** Sends it on all links, and on each that is opened later. */
   readonly announce: (message: Announcement) => void;
   /** Fulfilled when every child has received the outcome and closed its link, or after `ms`. Without an outcome the links break at once. */
   readonly settled: (ms: number) => Promise<void>;
@@ -51,9 +51,8 @@ const keepAliveMs = 10_000;
 const proveWithinMs = 5000;
 
 /**
- * The links of the children that the tree gives this rank, at most one each: a newer one replaces the older. A child has a link when it has
- * answered a challenge of this connection, so that a recorded request opens none and replaces none, and nothing has to be remembered of the
- * requests that there were.
+ * The links of the children that the tree gives this rank, at most one each: a newer one replaces the older. A child has a link once it has
+ * answered a challenge of this connection: a replayed request opens none and replaces none, without a list of earlier requests.
  */
 export function createParentLinks({ rank, tree }: Pick<Membership, 'rank' | 'tree'>): ParentLinks {
   const links = new Map<number, Link>();
@@ -72,7 +71,7 @@ export function createParentLinks({ rank, tree }: Pick<Membership, 'rank' | 'tre
     const link = createLink(response, asked.signer, life.incarnation);
     const prove = proved(asked.child, link, life);
     challenge(request, response, link, asked.signer, () => {
-      // From here on the connection is one of as many as there are children.
+      // From here on there are at most as many connections as children.
       hold();
       prove();
     });

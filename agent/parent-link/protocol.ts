@@ -1,11 +1,11 @@
 /**
- * What goes over a parent link. All of it is signed by the link's signer (key.ts), so that none of it is valid on another link.
+ * The protocol of a parent link. Every message is signed by the link's signer (key.ts), so that none is valid on another link.
  *
  *     child  -> parent   POST /parent-link, header `x-flux-pod-parent-link: CHILD PARENT NONCE MAC`
  *     parent -> child    200, and lines `MAC {"incarnation": ..., "message": {...}}`, the first of them a hello with a challenge
- *     child  -> parent   the request's body: the MAC of the challenge, which nothing recorded earlier contains
+ *     child  -> parent   the request's body: the MAC of the challenge, which no earlier message contains
  *
- * A line's MAC covers its position in the link: one that is replayed, left out or moved is noticed at the next. Pods of one instance run
+ * A line's MAC covers its position in the link: a line that is replayed, left out or moved makes the next one invalid. Pods of one instance run
  * one image, so that both ends always speak the same version.
  */
 import * as z from 'zod/mini';
@@ -13,7 +13,7 @@ import { type LinkName, linkSigner, type Signer } from './key.ts';
 
 const message = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('hello'), challenge: z.string() }),
-  /** The parent was asked to stop: the instance ends. */
+  /** The parent stops: the instance ends. */
   z.object({ kind: z.literal('stopping'), signal: z.string() }),
   /** How the instance ended: the exit code of the leader's program. */
   z.object({
@@ -38,7 +38,7 @@ export const proofLength = 64;
 export const signRequest = ({ parent, child, nonce }: LinkName, signer: Signer): string =>
   `${child} ${parent} ${nonce} ${signer.sign('request')}`;
 
-/** The link that a request asks for, with its signer; undefined where the header was not signed with this key. */
+/** The link of a request, with its signer; undefined where the header is not signed with this key. */
 export function readRequest(header: unknown, key: Buffer): (LinkName & { signer: Signer }) | undefined {
   const [, child, parent, nonce, mac] =
     /^(\d{1,7}) (\d{1,7}) ([0-9a-f]{32}) ([0-9a-f]{64})$/.exec(String(header)) ?? [];

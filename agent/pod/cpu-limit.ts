@@ -4,7 +4,7 @@ import { parseCpuList } from '../cluster/idset.ts';
 /** Reads a small file of /proc or /sys whole; undefined where there is none. */
 export type ReadText = (path: string) => string | undefined;
 
-/** What this pod may compute on. */
+/** The CPUs that this pod may use. */
 export interface CpuAllowance {
   /** Cores with at least one hardware thread in the pod's cpuset. */
   readonly cores: number;
@@ -35,7 +35,7 @@ function coresInCpuset(readText: ReadText): number {
 
 /**
  * The tightest CPU limit among this process's cgroup and its ancestors. In a container the files of its own cgroup lie
- * at the mount's root, whatever path /proc/self/cgroup tells, so the root counts in both versions.
+ * at the mount's root, whatever path /proc/self/cgroup has, so the root counts in both versions.
  */
 function cpuLimit(readText: ReadText): number | undefined {
   const limits = (readText('/proc/self/cgroup') ?? '').split('\n').flatMap((line) => {
@@ -75,6 +75,6 @@ function readTextFile(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    return undefined; // not this kernel, or not this cgroup version: the other places are asked
+    return undefined; // not this kernel, or not this cgroup version: the other places are read
   }
 }

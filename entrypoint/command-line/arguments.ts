@@ -11,7 +11,7 @@ type Option = NonNullable<ParseArgsConfig['options']>[string] & {
   readonly valueIsWord?: true;
 };
 
-/** A flag, and what `--help` says of it. */
+/** A flag, and its help. */
 export type Flag = Option & {
   readonly value?: string;
   /** The values that there are, for completion. */

@@ -12,7 +12,7 @@ import { readPodFacts } from '../../agent/pod/facts.ts';
 import type { Flags } from './arguments.ts';
 
 /**
- * Reads the configuration: flags, environment, TOML file, what the pod tells, defaults. Throws a PodError (exit 78) that
+ * Reads the configuration: flags, environment, TOML file, what is detected from the pod, defaults. Throws a PodError (exit 78) that
  * lists every problem.
  */
 export const configure = (flags: Flags, environment: NodeJS.ProcessEnv): Promise<Resolution> =>
@@ -39,7 +39,7 @@ async function settle(
   );
 }
 
-/** The file that somebody named, if somebody did. */
+/** The path of the TOML file where a flag or the environment has one. */
 const namedFile = (flags: Flags, environment: NodeJS.ProcessEnv): string | undefined =>
   (typeof flags.config === 'string' ? flags.config : environment[configVariable]) || undefined;
 
@@ -47,6 +47,6 @@ const namedFile = (flags: Flags, environment: NodeJS.ProcessEnv): string | undef
 export const configFileOf = (flags: Flags, environment: NodeJS.ProcessEnv): string =>
   namedFile(flags, environment) ?? defaultConfigPath;
 
-/** What the TOML file sets; one that nobody named need not be there. */
+/** The settings of the TOML file. At the default path it need not exist. */
 export const readSettingsFile = (flags: Flags, environment: NodeJS.ProcessEnv): Promise<LayerReading> =>
   readConfigFile(configFileOf(flags, environment), namedFile(flags, environment) === undefined);

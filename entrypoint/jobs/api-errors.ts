@@ -1,11 +1,11 @@
-/** What is wrong with a job or with the way to the API, for the person at the command line. Data in, data out. */
+/** Errors of a job and of the API, for the person at the command line. Data in, data out. */
 import { apiTokenVariable } from '../../agent/config/layers.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
 import { detailOf, FluxError } from '../../agent/flux/errors.ts';
 import { JobError } from '../../agent/jobs/job-error.ts';
 import { printable } from '../../agent/printable.ts';
 
-/** What an error of the API says: `detail`, and what is wrong with which part of the request. */
+/** An error of the API: `detail`, and the faults by their parts of the request. */
 export interface Refusal {
   readonly detail: string;
   readonly errors?: readonly { readonly where: string; readonly what: string }[] | undefined;
@@ -30,7 +30,7 @@ const flagOf = (where: string): string => {
 export const sentenceOf = ({ detail, errors = [] }: Refusal): string =>
   errors.length === 0 ? detail : errors.map(({ where, what }) => `${flagOf(where)}: ${what}`).join('; ');
 
-/** What Flux, or what is in front of it, refuses as a PodError (exit 64); anything else is thrown as it is. */
+/** A refusal by Flux or by the checks in front of it as a PodError (exit 64); anything else is thrown as it is. */
 export function refused(error: unknown): never {
   if (error instanceof JobError) throw usage(sentenceOf({ detail: error.message, errors: error.faults }));
   if (error instanceof FluxError) throw usage(detailOf(error));
@@ -48,7 +48,7 @@ export interface TokenSource {
 
 /** An answer of the API that is none of success. */
 export function apiRefusal(status: number, refusal: Refusal, { url, file }: TokenSource): PodError {
-  if (status !== 401) return usage(`The API says ${status}: ${printable(sentenceOf(refusal))}`);
+  if (status !== 401) return usage(`The API responds with ${status}: ${printable(sentenceOf(refusal))}`);
   return file === undefined
     ? usage(`The API at ${url} needs a token, and none is given`, tokenHint)
     : usage(`The API at ${url} does not take the token in ${file}`, tokenHint);
@@ -66,7 +66,7 @@ export function readToken(text: string, file: string): string {
   return token;
 }
 
-/** undici's and its parser's words for a peer that breaks off, or answers in another protocol than HTTP. */
+/** undici's and its parser's codes for a peer that closes the connection, or responds in another protocol than HTTP. */
 const noHttp = /^(UND_ERR_SOCKET|ECONNRESET|HPE_)/;
 
 /** Why no answer came from `url`: `error` is what fetch() has thrown. */
@@ -87,6 +87,6 @@ function reasonOf(url: string, cause: unknown): string {
     return 'https:// to a port that speaks plain HTTP?';
   if (url.startsWith('http://') && noHttp.test(code))
     return 'the connection broke without an answer; http:// to a port that speaks TLS?';
-  // OpenSSL's words end with a line end.
+  // OpenSSL's messages end with a line end.
   return messageOf(cause).trim().split('\n', 1)[0] || code;
 }

@@ -36,7 +36,7 @@ export interface JobsClient extends Disposable {
   readonly cancel: (id: string) => Promise<void>;
 }
 
-/** The flags that say which way, where it is not the usual one. */
+/** The flags that choose another way than the usual one. */
 export const clientFlags = {
   url: { type: 'string', value: 'URL', meaning: `the API's address (${apiUrlVariable})` },
   'token-file': {
@@ -155,7 +155,7 @@ function readTokenFile(file: string): string {
   }
 }
 
-/** RFC 9457; what stands in between may answer anything. */
+/** RFC 9457; a proxy may answer anything. */
 const readRefusal = (response: Response): Promise<Partial<Refusal>> =>
   response.json().catch(() => ({})) as Promise<Partial<Refusal>>;
 

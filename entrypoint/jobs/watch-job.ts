@@ -7,7 +7,7 @@ import { printable } from '../../agent/printable.ts';
 import type { Flags } from '../command-line/arguments.ts';
 import type { JobsClient } from './jobs-client.ts';
 
-/** Copies the job's output and says why it ended where that is no success. Resolves to its exit code, or to 130 where Ctrl-C ended the watch. */
+/** Copies the job's output, and prints why it ended where it has failed. Resolves to its exit code, or to 130 where Ctrl-C ended the watch. */
 export async function watchJob(jobs: JobsClient, id: string, flags: Flags): Promise<number> {
   const interrupted = interruption();
   const ended = (async () => {
@@ -25,7 +25,7 @@ export async function watchJob(jobs: JobsClient, id: string, flags: Flags): Prom
     interrupted.release();
     return code;
   }
-  // What comes of a watch that nobody waits for any more concerns nobody.
+  // An error of the abandoned watch is ignored.
   ended.catch(() => undefined);
   const verb = (word: string) => ['flux-pod', word, ...sameWay(flags), id].join(' ');
   process.stderr.write(

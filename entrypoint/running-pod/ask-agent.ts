@@ -1,4 +1,4 @@
-/** The pod that runs beside this command, as its agent tells over the local socket: for `probe`, `status`, `shell` and their like. */
+/** Requests to the agent of this pod over its local socket: for `probe`, `status`, `shell` and their like. */
 import { request } from 'node:http';
 import { type RunDirectory, runDirectoryAt } from '../../agent/broker/run-directory/run-directory.ts';
 import { readEnvironment, readFlags } from '../../agent/config/layers.ts';
@@ -8,7 +8,7 @@ import type { Flag, Flags } from '../command-line/arguments.ts';
 import { readSettingsFile } from '../command-line/configure.ts';
 import { type FoundDirectory, locateRunDirectory, type Where } from './find-run-directory.ts';
 
-/** The flags that say where the agent's run-time directory is, where it is not the usual one. */
+/** The flags that name another run-time directory of the agent than the usual one. */
 export const directoryFlags = {
   dir: { type: 'string', value: 'DIR', meaning: "the agent's run-time directory (FLUX_POD_DIR)" },
   config: { type: 'string', value: 'FILE', meaning: 'the TOML file of settings (FLUX_POD_CONFIG)' },
@@ -16,7 +16,7 @@ export const directoryFlags = {
 
 /**
  * Finds the run-time directory of the agent: FLUX_POD_DIR, or the first of the usual places that an agent listens in. The other
- * settings are not looked at: a pod whose configuration is wrong can be asked too. A place that is not believed is named on stderr.
+ * settings are not read, so that this works in a pod whose configuration is wrong. A place that is not trusted is named on stderr.
  */
 export async function findRunDirectory(
   flags: Flags,

@@ -1,4 +1,4 @@
-/** Which run-time directory the agent of this pod has made: what another user may have put there is not believed. */
+/** Which run-time directory the agent of this pod has made: what another user may have put there is not trusted. */
 import { constants, fstatSync, lstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { directoryFault, isOpen, socketFault } from '../../agent/broker/run-directory/ownership.ts';
@@ -64,7 +64,7 @@ export function locateRunDirectory(
       const sentence = `Cannot use the run-time directory ${path}: ${error.message}`;
       if (kind === 'configured')
         throw new PodError(ExitCode.configuration, sentence, {
-          hint: 'Run this as the user of the agent. Where somebody else has put it there, remove it.',
+          hint: 'Run this as the user of the agent. Where another user has made it, remove it.',
         });
       skipped(`${sentence}. It is skipped.`);
     }
@@ -104,7 +104,7 @@ function believe(path: string, kind: Kind): FoundDirectory | undefined {
   return { ...pinned, path, owner: { uid, gid }, brokerSocket: named.socket };
 }
 
-/** An emptyDir that somebody names is open to all users of the pod; a place that nobody named must not be. */
+/** A configured emptyDir is open to all users of the pod; a usual place must not be. */
 function usualPlaceFault(path: string, kind: Kind, directory: Stats, me: number): string | undefined {
   const fault = directoryFault(directory, me === 0 && kind === 'shared' ? directory.uid : me);
   if (fault !== undefined || directory.uid === me) return fault;
@@ -119,7 +119,7 @@ function parentsOf(path: string): string[] {
   return parent === path ? [] : [parent, ...parentsOf(parent)];
 }
 
-/** Undefined where there is none. A link is only followed where somebody has named it. */
+/** Undefined where there is none. A link is only followed where it is configured. */
 function openDirectory(path: string, kind: Kind): number | undefined {
   const links = kind === 'configured' ? 0 : constants.O_NOFOLLOW;
   try {
@@ -138,8 +138,8 @@ function doubt(fault: string | undefined, path?: string): void {
 const ownIdentity = (): Identity => ({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
 
 /**
- * Whom root becomes before it runs anything that the pod names or speaks to the pod's broker, which lets in nobody but its owner: the
- * owner of the agent, and where that is root, of the broker that it is attached to. Undefined for all others, who stay who they are.
+ * The user that root becomes before it runs a program of the pod or connects to the pod's broker, which admits its owner only: the owner of
+ * the agent, and where that is root, of the broker that it is attached to. Undefined for every other user.
  */
 export function actingIdentity({ owner, socket }: FoundDirectory): Identity | undefined {
   if (ownIdentity().uid !== 0) return undefined;

@@ -1,4 +1,4 @@
-/** `flux-pod status` for people: what the agent and the broker told, as lines. Data in, text out. */
+/** `flux-pod status` for people: the status of the agent and of its broker, as lines. Data in, text out. */
 import { formatIdset } from '../../agent/cluster/idset.ts';
 import { countResources, type ResourceStatus } from '../../agent/flux/services/resource.ts';
 import type { Status } from '../../agent/health/status.ts';
@@ -58,7 +58,7 @@ export function statusTable(status: FullStatus, now: number = Date.now()): strin
     for (const line of rest) rows.push(['', line]);
   }
   if (lastError) row('last error', lastError.what, `${ago(lastError.at)} ago`);
-  for (const { at, what } of status.remarks) row('remark', what, `${ago(at)} ago`);
+  for (const { at, what } of status.remarks) row('warning', what, `${ago(at)} ago`);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, text]) => `${name.padEnd(width)}  ${printable(text)}\n`).join('');
 }

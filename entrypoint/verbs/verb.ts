@@ -16,7 +16,7 @@ export interface Verb {
   readonly words?: readonly string[] | typeof jobIds;
   /** One to three lines to copy. */
   readonly examples: readonly string[];
-  /** What more its own help says. */
+  /** More for its own help. */
   readonly more?: string;
   /** Resolves to the exit code. `loadVerbs` gives the rows of all verbs. */
   readonly run: (args: ParsedArguments, loadVerbs: () => Promise<Verbs>) => Promise<number>;
@@ -25,6 +25,6 @@ export interface Verb {
 /** Verbs by their names, in the order of the help. */
 export type Verbs = Readonly<Record<string, Verb>>;
 
-/** What is said of every verb that takes a COMMAND. */
+/** For the help of every verb that takes a COMMAND. */
 export const shellLine =
   'COMMAND is executed as it stands; one single word that has white space in it is a line for sh, as in -- "a; b".\n';

@@ -14,7 +14,7 @@ describe('a leader', () => {
   it.each<readonly [string, Script]>([
     [
       'exits with the code of its program, and announces that',
-      [...toRun, [3_600_000], [exitedWith(3), 'announce outcome', 'exit 3: The program has ended with 3']],
+      [...toRun, [3_600_000], [exitedWith(3), 'announce outcome', 'exit 3: The program exited with code 3']],
     ],
     [
       'whose broker is killed announces that as well',

@@ -37,7 +37,7 @@ function live(command: readonly string[], set: Given = {}, hooks: Readonly<Recor
 describe('the life of a single pod', () => {
   it('goes from its preparation over its broker to the exit code of its program', async () => {
     const { outcome, phases } = live(['sh', '-c', 'exit 3']);
-    expect(await outcome).toEqual({ code: 3, sentence: 'The program has ended with 3' });
+    expect(await outcome).toEqual({ code: 3, sentence: 'The program exited with code 3' });
     expect(phases()).toEqual(['prepare', 'broker', 'exit']);
   });
 

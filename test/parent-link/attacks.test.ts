@@ -9,7 +9,7 @@ import type { Announcement } from '../../agent/parent-link/protocol.ts';
 import { heldLink, key, listen, openLink, secretKey, startParent } from '../support/parent-links.ts';
 
 const stopping: Announcement = { kind: 'stopping', signal: 'SIGTERM' };
-const outcome: Announcement = { kind: 'outcome', code: 0, sentence: 'The program has ended with 0' };
+const outcome: Announcement = { kind: 'outcome', code: 0, sentence: 'The program exited with code 0' };
 type Parent = Awaited<ReturnType<typeof startParent>>;
 
 interface Recording {

@@ -15,7 +15,7 @@ import {
 } from '../support/parent-links.ts';
 
 const stopping: Announcement = { kind: 'stopping', signal: 'SIGTERM' };
-const outcome: Announcement = { kind: 'outcome', code: 7, sentence: 'The program has ended with 7' };
+const outcome: Announcement = { kind: 'outcome', code: 7, sentence: 'The program exited with code 7' };
 
 describe('a parent link', () => {
   let parent: Awaited<ReturnType<typeof startParent>>;

@@ -94,7 +94,7 @@ const peers: [string, Act, NoLink | 'late'][] = [
 ];
 
 const helloMessage = { kind: 'hello', challenge: 'c' } as const;
-const outcome = { kind: 'outcome', code: 0, sentence: 'The program has ended with 0' } as const;
+const outcome = { kind: 'outcome', code: 0, sentence: 'The program exited with code 0' } as const;
 type Message = typeof helloMessage | typeof outcome;
 
 /** The line that the true parent would send on this connection. */

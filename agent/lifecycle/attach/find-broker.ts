@@ -105,7 +105,7 @@ async function connect(socket: string, signal: AbortSignal): Promise<FoundBroker
 /**
  * With `allow-guest-user` others than the owner are admitted, and may ask for the state, but not watch it (flux-core
  * src/broker/state_machine.c, state-machine.monitor). Before its state is `init` a broker answers a request to watch it with EAGAIN,
- * whoever asks. The log is for the owner as well, and answers in every state (src/broker/modhash.c, allow_early_request).
+ * from any user. The log is for the owner as well, and answers in every state (src/broker/modhash.c, allow_early_request).
  */
 async function assertMayWatch(client: FluxClient, { owner }: Instance, signal: AbortSignal): Promise<void> {
   const log = client.stream('log.dmesg', { follow: false, nobacklog: true }, { text: true, signal });

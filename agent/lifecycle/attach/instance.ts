@@ -17,7 +17,7 @@ export interface Instance {
   readonly membership: Membership;
   readonly topo: string;
   readonly quorum: number;
-  /** What an agent that starts the broker knows from its start. */
+  /** The process and its state, which an agent that starts the broker has from its start. */
   readonly process: Pick<WatchedBroker, 'pid' | 'startedAt' | 'state'>;
   /** The user id of the instance's owner. */
   readonly owner: number | undefined;

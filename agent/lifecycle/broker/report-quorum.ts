@@ -4,10 +4,10 @@ import type { BrokerState } from '../../flux/services/state-machine.ts';
 import type { Log } from '../../log.ts';
 import type { BrokerConnection } from './connection.ts';
 
-/** Pods of one Job that start together are online by then; the broker itself names those that are not after a minute. */
+/** Pods of one Job that start together are online by then; the broker's own log names the missing ones after a minute. */
 const usualWaitMs = 5000;
 
-/** To be called with each state of the leader's broker: where the quorum takes longer than usual, the log says which hosts are missing. */
+/** To be called with each state of the leader's broker: where the quorum takes longer than usual, the log names the missing hosts. */
 export function createQuorumReport(
   configuration: Configuration,
   membership: Membership,

@@ -20,7 +20,7 @@ export interface HoldOptions {
 
 export interface PodHold extends Hold {
   /**
-   * Keeps a failed pod, as FLUX_POD_ON_FAILURE says, for a person to look into: until it is released, the time is up, or a signal asks for
+   * Keeps a failed pod for a person to look into, where FLUX_POD_ON_FAILURE asks for it: until it is released, the time is up, or a signal asks for
    * the exit. Probes and status are served meanwhile, whatever the pod failed in: the kubelet would restart a pod that does not answer.
    */
   readonly holdFailed: (outcome: Outcome, options: HoldOptions) => Promise<void>;

@@ -2,22 +2,25 @@ import type { Ending } from '../../broker/process/broker-process.ts';
 import { ExitCode, messageOf, PodError, signalCode } from '../../errors.ts';
 import type { Signals } from '../stop/signals.ts';
 
-/** How the pod ends: its exit code, and the sentence for the termination log. */
+/** The outcome of a pod: its exit code, and the reason as a sentence for the termination log. */
 export interface Outcome {
   readonly code: number;
   readonly sentence: string;
-  /** More for the log: a hint, or where an internal error came from. */
+  /** More for the log: a hint, or the stack of an internal error. */
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
-/** The leader ends as its program did; the broker passes the program's code on, 128+N for a signal. */
+/** The leader exits with the code of its program, which the broker passes on: 128+N for a signal. */
 export function leaderOutcome(ending: Ending): Outcome {
   if (ending.signal) return { code: ending.code, sentence: `The broker was ended by ${ending.signal}` };
-  if (ending.code === 0) return { code: 0, sentence: 'The program has ended with 0' };
-  return { code: ending.code, sentence: `The program has ended with ${ending.code}${explain(ending.code)}` };
+  if (ending.code === 0) return { code: 0, sentence: 'The program exited with code 0' };
+  return {
+    code: ending.code,
+    sentence: `The program exited with code ${ending.code}${explain(ending.code)}`,
+  };
 }
 
-/** All pods of an instance end with the outcome of its leader, so that a Job retries or completes as a whole. */
+/** All pods of an instance exit with the outcome of its leader, so that a Job retries or completes as a whole. */
 export const announcedOutcome = ({ code, sentence }: Outcome): Outcome => ({
   code,
   sentence: `The instance has ended. Its leader: ${sentence}`,
@@ -25,22 +28,22 @@ export const announcedOutcome = ({ code, sentence }: Outcome): Outcome => ({
 
 export const unknownOutcome = (why: string, code: number = ExitCode.peersUnavailable): Outcome => ({
   code,
-  sentence: `The instance has ended; how, is not known: ${why}`,
+  sentence: `The instance has ended, and its outcome is unknown: ${why}`,
 });
 
-/** An orderly stop ends with 128+N, so that 143 tells a deleted pod from a failed program. */
+/** An orderly stop exits with 128+N: 143 distinguishes a deleted pod from a failed program. */
 export const stoppedOutcome = (signal: NodeJS.Signals): Outcome => ({
   code: signalCode(signal),
   sentence: `Stopped by ${signal}`,
 });
 
-/** How a life ends that an error has broken off: by the signal that asked for the end, where that was it. */
+/** The outcome of a pod that an error has ended: stopped, where the error is the signal's. */
 export function brokenOff(error: unknown, { stop, stoppedBy }: Signals): Outcome {
   const signal = stoppedBy();
   return signal && error === stop.reason ? stoppedOutcome(signal) : failedOutcome(error);
 }
 
-/** What stopped the start: with its own code where it was foreseen, else as an internal error. */
+/** The outcome of an error: with its own exit code, or as an internal error. */
 export function failedOutcome(error: unknown): Outcome {
   if (error instanceof PodError) {
     const facts = error.hint === undefined ? {} : { hint: error.hint };
@@ -51,7 +54,7 @@ export function failedOutcome(error: unknown): Outcome {
 }
 
 function explain(code: number): string {
-  // A shell, and `flux run`, pass on what became of a command of theirs: only their output tells which it was.
+  // A shell, and `flux run`, pass on the exit code of a command of theirs: only their output shows which it was.
   if (code === 127) return ': a command was not found, COMMAND itself or one that it ran';
   if (code === 126) return ': a command is not executable, COMMAND itself or one that it ran';
   return code > 128 && code < 160 ? `: signal ${code - 128} ended it` : '';

@@ -11,7 +11,7 @@ export type Stage = (typeof stages)[number];
 /** `pre`, `pre.sh`, `pre-10-data`: the stage, then anything after a dot or a hyphen. */
 const fileName = /^(init|pre|leader-pre|follower-pre|post)([.-].*)?$/;
 
-/** Finds the hooks in `directory` by stage, each stage in the order of names. A directory that is not there has none. */
+/** Finds the hooks in `directory` by stage, each stage in the order of names. A directory that does not exist has none. */
 export function findHooks(directory: string, log: Log): ReadonlyMap<Stage, readonly string[]> {
   const hooks = new Map<Stage, string[]>();
   for (const name of namesIn(directory)) {
@@ -45,7 +45,7 @@ export async function runHooks(
     log('info', `Running the ${stage} hook ${hook}`);
     const { execa } = await import('execa');
     const result = await execa(hook, {
-      // The program's output is all there is on stdout, so a hook's goes to stderr.
+      // stdout is the program's alone, so a hook writes to stderr.
       stdout: 2,
       stderr: 'inherit',
       stdin: 'ignore',
@@ -60,14 +60,14 @@ export async function runHooks(
       ? `signal ${result.signal} ended it`
       : result.exitCode === undefined
         ? messageOf(result.cause)
-        : `it ended with ${result.exitCode}`;
-    throw fail(why, 'Its output is above. Mend it, or remove it from FLUX_POD_HOOKS.');
+        : `it exited with code ${result.exitCode}`;
+    throw fail(why, 'Its output is above. Correct it, or remove it from FLUX_POD_HOOKS.');
   }
 }
 
 function namesIn(directory: string): string[] {
   try {
-    // A ConfigMap's mount holds `..data` and its like beside the keys.
+    // A ConfigMap's mount has `..data` and its like beside the keys.
     return readdirSync(directory)
       .filter((name) => !name.startsWith('.'))
       .sort();

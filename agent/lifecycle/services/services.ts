@@ -67,7 +67,7 @@ async function linksOf(membership: Membership): Promise<ParentLinks | undefined>
 
 const answerWithinMs = 250;
 
-/** The leader's jobs by state, asked for with each request for the metrics. */
+/** The leader's jobs by state. */
 async function jobStates(client: FluxClient | undefined) {
   if (!client) return undefined;
   const { getJobStats } = await import('../../flux/services/job-list.ts');

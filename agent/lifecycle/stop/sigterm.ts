@@ -24,13 +24,13 @@ export interface LeaderRun extends Ends {
 }
 
 export interface FollowerRun extends LeaderRun {
-  /** The parent was asked to stop. */
+  /** The parent has announced that it stops. */
   readonly parentStops: boolean;
 }
 
-/** A parent that is stopped with this pod, because the Job is deleted, announces that within this time. */
+/** A parent that receives SIGTERM as well, because the Job is deleted, announces that within this time. */
 const parentStopsWithinMs = 500;
-/** A broker leaves in less than a second; one whose parent is lost would wait a minute for its goodbye. */
+/** A broker leaves in less than a second. Where its parent is lost, it would wait a minute for the goodbye. */
 const leaveMs = 5000;
 
 /**

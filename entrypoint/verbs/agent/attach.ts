@@ -9,8 +9,8 @@ import { configureAttachment } from '../../command-line/configure.ts';
 import type { Verb } from '../verb.ts';
 
 /**
- * `flux-pod attach [--socket URI|PATH] [FLAGS]`: probes, status and metrics of a broker in this pod that somebody else starts. Starts
- * nothing. Resolves to 143 after SIGTERM, to 0 when the broker has gone for good.
+ * `flux-pod attach [--socket URI|PATH] [FLAGS]`: probes, status and metrics of a broker in this pod that another program starts. Starts
+ * nothing. Resolves to 143 after SIGTERM, to 0 when the broker has exited and none follows.
  */
 export const attach: Verb = {
   forms: {

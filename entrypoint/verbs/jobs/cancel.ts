@@ -4,7 +4,7 @@ import type { ParsedArguments } from '../../command-line/arguments.ts';
 import { clientFlags, openJobs } from '../../jobs/jobs-client.ts';
 import { jobIds, type Verb } from '../verb.ts';
 
-/** `flux-pod cancel ID...`: cancels jobs; says of each that cannot be cancelled why. */
+/** `flux-pod cancel ID...`: cancels jobs; an error of one is printed, and the others are cancelled. */
 export const cancel: Verb = {
   forms: { 'ID...': 'cancels jobs' },
   flags: clientFlags,

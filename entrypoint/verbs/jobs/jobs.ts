@@ -29,7 +29,7 @@ export const jobs: Verb = {
     ...clientFlags,
   },
   examples: ['flux-pod jobs', 'flux-pod jobs --state FAILED,TIMEOUT', 'flux-pod jobs --search lammps'],
-  more: 'INFO says why a job waits, or why it ended without success.\n',
+  more: 'INFO is why a job waits, or why it ended without success.\n',
   run: listJobs,
 };
 
@@ -61,7 +61,7 @@ function statesOf({ state }: Flags): string[] | undefined {
 }
 
 /** INFO, as in `flux jobs`: why a job waits, or why it ended without success. */
-export function jobsTable(jobs: readonly JobAnswer[]): string {
+function jobsTable(jobs: readonly JobAnswer[]): string {
   const header = ['JOBID', 'NAME', 'STATE', 'TASKS', 'NODES', 'SECONDS', 'HOSTS', 'INFO'];
   const rows = jobs.map((job) => {
     const { id, name, state, result, ntasks, nnodes, runtime, nodelist } = job;

@@ -82,7 +82,7 @@ export const submit: Verb = {
     'flux-pod submit -n8 -t 30m -- "./prepare && ./a.out"',
     "flux-pod submit --cc 1-1000 -- ./a.out 'in.{cc}'",
   ],
-  more: `${shellLine}It prints the job's id. With --watch it prints the job's output, says why the job ended, and exits with its exit code.\n`,
+  more: `${shellLine}It prints the job's id. With --watch it prints the job's output and why the job ended, and exits with its exit code.\n`,
   run: submitJob,
 };
 
@@ -151,7 +151,7 @@ const usage = (why: string): PodError =>
     hint: '`flux-pod submit -n4 -- hostname`; `flux-pod submit --help` explains the flags.',
   });
 
-/** What is no number is left to the schema, which says what it expects. */
+/** Anything but a number is left to the schema, whose error names what it expects. */
 const whole = (flag: Flags[string]): unknown =>
   typeof flag === 'string' && /^\d{1,9}$/.test(flag) ? Number(flag) : flag;
 
@@ -159,7 +159,7 @@ const whole = (flag: Flags[string]): unknown =>
 function secondsOf(limit: string): number {
   const isBare = /^(\d+\.?\d*|\.\d+)$/.test(limit);
   const seconds = parseDuration(isBare ? `${limit}m` : limit);
-  // Flux has no way to say `inf` but 0.
+  // In Flux 0 is no limit.
   if (seconds !== undefined) return Number.isFinite(seconds) ? seconds : 0;
   throw usage(`--time-limit: expected 90 (minutes), 90s, 10m or 1.5h, not "${limit}"`);
 }

@@ -7,7 +7,7 @@ import type { Verb } from '../verb.ts';
 
 const paths: Readonly<Record<string, string>> = { startup: '/startupz', live: '/livez', ready: '/readyz' };
 
-/** `flux-pod probe startup|live|ready`: for an exec probe. Resolves to 0 or 1; one line says why. */
+/** `flux-pod probe startup|live|ready`: for an exec probe. Resolves to 0 or 1, and prints the reason. */
 export const probe: Verb = {
   forms: { 'startup|live|ready': 'for an exec probe: exits with 0 or 1 and prints why' },
   flags: directoryFlags,

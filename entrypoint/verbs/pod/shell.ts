@@ -54,7 +54,7 @@ async function openShell({ flags, command }: ParsedArguments): Promise<number> {
 function run(file: string, args: string[], options: Parameters<typeof spawn>[2] & object): Promise<number> {
   return new Promise((resolve) => {
     const child = spawn(file, args, { ...options, stdio: 'inherit' });
-    // The terminal sends its signals to the shell as well, which knows best what to do with them.
+    // The terminal sends its signals to the shell as well, which handles them.
     for (const signal of ['SIGINT', 'SIGQUIT', 'SIGTSTP'] as const) process.on(signal, () => undefined);
     process.on('SIGTERM', () => child.kill('SIGTERM')).on('SIGHUP', () => child.kill('SIGHUP'));
     child.once('exit', (code, signal) => resolve(endingOf(code, signal).code));

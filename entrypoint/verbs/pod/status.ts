@@ -40,7 +40,7 @@ async function showStatus({ flags }: ParsedArguments): Promise<number> {
   }
 }
 
-/** What the agent knows, and what its broker says of the tree and of the resources where it answers. */
+/** The agent's status, and the tree and the resources of its broker where that answers. */
 async function askStatus(directory: RunDirectory): Promise<FullStatus> {
   const status: Status = JSON.parse((await askAgent(directory, '/status')).body);
   const { instance, broker } = status;

@@ -5,7 +5,7 @@ import { jobIds, type Verb, type Verbs } from '../verb.ts';
 
 type Words = readonly string[] | typeof jobIds;
 
-/** A flag as completion knows it. */
+/** A flag, for completion. */
 interface CompletedFlag {
   readonly long: string;
   readonly short?: string | undefined;
@@ -130,7 +130,7 @@ export const completion: Verb = {
   takes: 1,
   words: Object.keys(scripts),
   examples: ['eval "$(flux-pod completion bash)"', 'flux-pod completion fish | source'],
-  more: 'Job ids are asked for where a broker or FLUX_POD_API_URL is.\n',
+  more: 'Job ids are completed where there is a broker, or FLUX_POD_API_URL is set.\n',
   run: printScript,
 };
 

@@ -5,14 +5,14 @@ import { ExitCode, PodError } from '../../../agent/errors.ts';
 import type { ParsedArguments } from '../../command-line/arguments.ts';
 import type { Verb } from '../verb.ts';
 
-/** What is asked of a demo. */
+/** The parameters of a demo. */
 export interface DemoRequest {
   readonly size: number;
   readonly web: boolean;
   readonly command: readonly string[];
 }
 
-/** What demo.cjs exports (demo/main.ts). */
+/** The exports of demo.cjs (demo/main.ts). */
 export interface DemoBundle {
   /** Resolves to the exit code; what goes wrong is on stderr by then. */
   readonly demo: (request: DemoRequest) => Promise<number>;

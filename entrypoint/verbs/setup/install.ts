@@ -19,8 +19,8 @@ import type { ParsedArguments } from '../../command-line/arguments.ts';
 import type { Verb } from '../verb.ts';
 
 /**
- * In the order in which they are put in place: whoever finds the launcher finds all that it needs. The cache goes before
- * its program and comes after it, because V8 tells the cache of another program only by the length of its source.
+ * In the order in which they are put in place: where the launcher exists, all that it needs exists. The cache is removed before its program is
+ * replaced and is put in place after it, because V8 distinguishes the cache of another program only by the length of its source.
  */
 const programFiles: readonly string[] = [
   'cached.cjs',
@@ -78,7 +78,7 @@ async function installInto({ positionals }: ParsedArguments): Promise<number> {
 const stagingPrefix = '.flux-pod-';
 const abandonedAfter = 60_000;
 
-/** What an installation left that was killed. A fresh one may still be at work, where pods share a directory of their node. */
+/** Removes the files of an installation that was killed. A fresh one may still be at work, where pods share a directory of their node. */
 function removeLeftovers(directory: string): void {
   for (const name of readdirSync(directory)) {
     if (!name.startsWith(stagingPrefix)) continue;
@@ -118,7 +118,7 @@ const inOrder = (names: readonly string[]): string[] => {
   return [...names].sort((a, b) => place(a) - place(b));
 };
 
-/** A directory that is not there is no volume: what would be put there, nobody would find. */
+/** A directory that does not exist is no volume, so that no other container would find the files. */
 function checkDirectory(directory: string): void {
   const found = statSync(directory, { throwIfNoEntry: false });
   if (!found) throw cannotInstall(directory, 'there is no such directory');
@@ -141,7 +141,7 @@ function putInPlace(staging: string, directory: string, name: string): void {
   renameSync(join(staging, name), target);
 }
 
-/** Whether this very Node.js has taken the code cache; cached.cjs, which has then started this program, knows. */
+/** Whether this very Node.js has accepted the code cache: cached.cjs, which starts this program, exports that. */
 function cacheIsAccepted(): boolean {
   const program = process.argv[1] ?? '';
   return basename(program) === 'cached.cjs' && createRequire(program)(program).cacheAccepted === true;
@@ -157,7 +157,7 @@ function remakeCache(staging: string): void {
   process.stderr.write('warning: no code cache could be made: flux-pod starts more slowly\n');
 }
 
-/** access(2) says no for every file of a file system that is mounted with noexec. */
+/** access(2) denies execution for every file of a file system that is mounted with noexec. */
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);

@@ -52,7 +52,7 @@ const newCertificate = (): string =>
     }),
   );
 
-/** An existing file is somebody's key: it is replaced only when that is asked for, and then its mode is made safe first. */
+/** An existing file may be a key in use: only `--force` replaces it, and its mode is made safe first. */
 function writeNew(file: string, certificate: string, replace: boolean): void {
   try {
     const descriptor = openSync(file, replace ? 'w' : 'wx', 0o600);

@@ -5,7 +5,7 @@ import type { Flag } from '../../command-line/arguments.ts';
 /** No registry: until the image is pushed to one, it is the cluster's own. */
 export const defaultInstaller = `flux-pod-installer:${packageJson.version}`;
 
-/** Extras that are there unless `--without` says otherwise. */
+/** Extras that are rendered without `--without`. */
 export const usualExtras = extras.filter((extra) => extra !== 'http-service');
 
 /** The flags of `flux-pod render`. */

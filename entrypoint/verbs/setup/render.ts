@@ -25,7 +25,7 @@ import { defaultInstaller, renderFlags, usualExtras } from './render-flags.ts';
 
 const installerAnnotation = 'flux-pod/image-installer';
 
-/** `flux-pod render FILE`: the MiniClusters of FILE as manifests on stdout, what they lose on stderr. */
+/** `flux-pod render FILE`: the MiniClusters of FILE as manifests on stdout, and warnings on stderr. */
 export const render: Verb = {
   forms: { 'FILE [FLAGS]': 'Kubernetes manifests from a MiniCluster' },
   flags: renderFlags,
@@ -115,7 +115,7 @@ function formatOf({ output = 'yaml' }: Flags): typeof formatYaml {
   throw usage(`--output ${String(output)} is neither yaml nor json`);
 }
 
-/** What the flags say, and the MiniCluster's annotation where they do not. */
+/** The options of the flags, and of the MiniCluster's annotation where a flag is missing. */
 async function readOptions(flags: Flags): Promise<(miniCluster: MiniCluster) => RenderOptions> {
   const installer = flags['image-installer'];
   const user = userOf(flags.user);

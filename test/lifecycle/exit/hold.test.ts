@@ -77,7 +77,7 @@ describe('a pod that has failed', () => {
 
   it.each<[string, Parameters<typeof end>[0]]>([
     ['FLUX_POD_ON_FAILURE does not ask for it', { onFailure: 'exit' }],
-    ['it has not failed', { outcome: { code: 0, sentence: 'The program has ended with 0' } }],
+    ['it has not failed', { outcome: { code: 0, sentence: 'The program exited with code 0' } }],
   ])('is not held where %s', async (_, options) => {
     const { ended, phases } = end(options);
     await ended;

@@ -4,17 +4,17 @@ import { leaderOutcome, stoppedOutcome } from '../../../agent/lifecycle/exit/out
 
 describe('the leader ends as its program did', () => {
   it.each([
-    [0, 'The program has ended with 0'],
-    [1, 'The program has ended with 1'],
-    [3, 'The program has ended with 3'],
-    [126, 'The program has ended with 126: a command is not executable, COMMAND itself or one that it ran'],
-    [127, 'The program has ended with 127: a command was not found, COMMAND itself or one that it ran'],
-    [128, 'The program has ended with 128'],
-    [129, 'The program has ended with 129: signal 1 ended it'],
-    [137, 'The program has ended with 137: signal 9 ended it'],
-    [143, 'The program has ended with 143: signal 15 ended it'],
-    [160, 'The program has ended with 160'],
-    [255, 'The program has ended with 255'],
+    [0, 'The program exited with code 0'],
+    [1, 'The program exited with code 1'],
+    [3, 'The program exited with code 3'],
+    [126, 'The program exited with code 126: a command is not executable, COMMAND itself or one that it ran'],
+    [127, 'The program exited with code 127: a command was not found, COMMAND itself or one that it ran'],
+    [128, 'The program exited with code 128'],
+    [129, 'The program exited with code 129: signal 1 ended it'],
+    [137, 'The program exited with code 137: signal 9 ended it'],
+    [143, 'The program exited with code 143: signal 15 ended it'],
+    [160, 'The program exited with code 160'],
+    [255, 'The program exited with code 255'],
   ])('%i', (code, sentence) => {
     expect(leaderOutcome(endingOf(code, null))).toEqual({ code, sentence });
   });

@@ -39,7 +39,7 @@ const unlink = ['close link', 'stop finding'];
 const leave = [...unlink, 'break child links'];
 const stopped = (name = 'SIGTERM', code = 143) => `exit ${code}: Stopped by ${name}`;
 const ended = (code: number) =>
-  `exit ${code}: The instance has ended. Its leader: The program has ended with ${code}`;
+  `exit ${code}: The instance has ended. Its leader: The program exited with code ${code}`;
 
 /** From its start to a broker that looks for a link to the parent. */
 const toRun: Script = [
@@ -152,7 +152,10 @@ describe('all pods exit with the outcome of the leader’s program', () => {
     [
       'and with 69 where it cannot be learnt within 30 s',
       toExited,
-      [[29_999], [1, 'exit 69: The instance has ended; how, is not known: the leader has not announced it']],
+      [
+        [29_999],
+        [1, 'exit 69: The instance has ended, and its outcome is unknown: the leader has not announced it'],
+      ],
     ],
     [
       'which is learnt also over a link that is opened again meanwhile',
@@ -184,7 +187,7 @@ describe('without parent links (FLUX_POD_HTTP=off)', () => {
       [
         'a broker that exits with 0 is the end, and the code is 0',
         toRun,
-        [[exitedWith(0), 'exit 0: The instance has ended; how, is not known: FLUX_POD_HTTP is off']],
+        [[exitedWith(0), 'exit 0: The instance has ended, and its outcome is unknown: FLUX_POD_HTTP is off']],
       ],
       ['any other code is a lost parent', toRun, [[exitedWith(1), ...leave, again]]],
       [

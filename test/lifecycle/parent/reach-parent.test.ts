@@ -82,7 +82,7 @@ describe('the link to the parent', () => {
     const { reach, linked } = await hearThatItStops(parent);
     reach.closeLink();
     await linked;
-    parent.announce({ kind: 'outcome', code: 0, sentence: 'The program has ended with 0' });
+    parent.announce({ kind: 'outcome', code: 0, sentence: 'The program exited with code 0' });
     // Fulfilled when the child has closed its link.
     await parent.settled(60_000);
     expect(reach.kinds()).toEqual(['link opened', 'announced']);

@@ -143,15 +143,15 @@ describe('a stage', () => {
     hook('pre-1');
     hook('pre-2', 'exit 3');
     hook('pre-3');
-    await expect(run('pre')).rejects.toThrow('pre-2 failed: it ended with 3');
+    await expect(run('pre')).rejects.toThrow('pre-2 failed: it exited with code 3');
     expect(traced()).toEqual(['pre-1']);
   });
 });
 
 describe('a hook that fails ends the pod with 75', () => {
   it.each([
-    ['it ended with 1', 'exit 1', 0o755, 'remove it'],
-    ['it ended with 127', 'no-such-command', 0o755, 'remove it'],
+    ['it exited with code 1', 'exit 1', 0o755, 'remove it'],
+    ['it exited with code 127', 'no-such-command', 0o755, 'remove it'],
     ['signal SIGKILL ended it', 'kill -KILL $$', 0o755, 'remove it'],
     ['signal SIGTERM ended it', 'kill -TERM $$', 0o755, 'remove it'],
     ['it is not executable', 'exit 0', 0o644, 'defaultMode: 0755'],
