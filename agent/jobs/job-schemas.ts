@@ -3,14 +3,14 @@ import * as z from 'zod/mini';
 import { parseDuration } from '../duration.ts';
 import { parseJobId } from '../flux/job-id.ts';
 import { jobResults, jobStates } from '../flux/services/job-list.ts';
-import { count, optional, said, text } from './json-kinds.ts';
+import { count, described, optional, text } from './json-kinds.ts';
 
-export const jobIdText = said(
+export const jobIdText = described(
   z.string().check(z.refine((value) => parseJobId(value) !== undefined, 'expected a job id (RFC 19)')),
   'a job id: F58, decimal or hexadecimal (RFC 19)',
 );
 
-export const urgency = said(count(0, 31), '0 holds the job, 16 is the default, 31 is the most urgent');
+export const urgency = described(count(0, 31), '0 holds the job, 16 is the default, 31 is the most urgent');
 const aDuration = { error: 'expected seconds, or a time such as 90s, 10m or 1.5h' };
 const duration = z
   .union(
@@ -40,7 +40,7 @@ const dependency = z.union(
 
 /** A job in simple terms; jobspec.ts makes a jobspec of it. */
 export const simpleJob = z.strictObject({
-  command: said(
+  command: described(
     z.union([z.array(text(131_072)).check(z.minLength(1), z.maxLength(4096)), text(131_072)]),
     'the program and its arguments; a text is a command line for sh',
   ),
@@ -67,7 +67,7 @@ export const simpleJob = z.strictObject({
 export type SimpleJob = z.output<typeof simpleJob>;
 
 export const jobspecSubmission = z.strictObject({
-  jobspec: said(
+  jobspec: described(
     z.looseObject({ version: z.int(), resources: z.array(z.unknown()), tasks: z.array(z.unknown()) }),
     'a whole jobspec, RFC 14 and RFC 25, submitted unchanged',
   ),
@@ -90,9 +90,9 @@ export const stateFilters = [...stateNames, 'PENDING', 'RUNNING', 'ACTIVE', ...r
 
 const time = z.optional(z.number());
 export const jobAnswer = z.object({
-  id: said(z.string(), 'F58'),
+  id: described(z.string(), 'F58'),
   idDecimal: z.string(),
-  state: z.optional(said(z.enum(stateNames), 'RFC 21')),
+  state: z.optional(described(z.enum(stateNames), 'RFC 21')),
   result: z.optional(z.enum(resultNames)),
   name: z.optional(z.string()),
   userid: z.optional(z.int()),
@@ -129,11 +129,11 @@ export type JobAnswer = z.output<typeof jobAnswer>;
 export const nodeAnswer = z.object({
   rank: z.int(),
   host: z.string(),
-  state: said(
+  state: described(
     z.enum(['online', 'offline', 'drained', 'draining', 'excluded', 'torpid']),
     'the most important one',
   ),
-  busy: said(z.boolean(), 'some of its cores are allocated'),
+  busy: described(z.boolean(), 'some of its cores are allocated'),
   cores: z.int(),
   coresAllocated: z.int(),
   gpus: z.int(),

@@ -17,7 +17,7 @@ afterAll(() => api.close());
 
 const job = { command: ['true'] };
 
-describe('who is nobody', () => {
+describe('an unauthenticated client', () => {
   const changes = [
     ['POST', '/v1/jobs'],
     ['POST', '/v1/jobs/f1/cancel'],

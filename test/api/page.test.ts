@@ -53,7 +53,7 @@ describe('times on the page', () => {
     [180_000, '2 d 2 h'],
   ])('%d seconds are %s', (seconds, text) => expect(elapsed(seconds)).toBe(text));
 
-  it('take the best of what the leader said of its clock, and begin anew where a clock was set', () => {
+  it('take the closest bound of the leader’s clock, and start again where a clock was set', () => {
     // An exact sample, then the Date header, which has whole seconds and was 0.7 s old.
     const offsets = [-300_500, -300_000, -300_700].reduce<number | undefined>(closerOffset, undefined);
     expect(offsets).toBe(-300_000);
@@ -144,7 +144,7 @@ describe('what the API finds wrong with a job', () => {
     );
   });
 
-  it('is told without the sentence that says only that something is wrong', () => {
+  it('is shown without the general sentence', () => {
     const errors = [{ where: '/targets', what: 'expected text' }];
     expect(sentenceOf(new Refusal(422, 'The body is not what was expected.', errors))).toBe(
       'targets: expected text',

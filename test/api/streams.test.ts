@@ -43,7 +43,7 @@ describe('the output of a job as a whole', () => {
     });
   });
 
-  it('is JSON that says whether there is more to come', async () => {
+  it('is JSON, with whether more output comes', async () => {
     const kvs = fakeKvs();
     kvs.append(outputKey, outputLine('a "b"\n') + outputLine('c\n'));
     kvs.append(outputKey, outputLine('d\n'));
@@ -192,7 +192,7 @@ describe('a HEAD of what is streamed', () => {
 });
 
 describe('one token', () => {
-  it('takes its share of the streams and no more, whole output among them: 429 says so', async () => {
+  it('takes its share of the streams and no more, whole output among them: else 429', async () => {
     using api = await startApi(written(32), {
       // No reader takes anything: none may be cut off before the last request.
       streams: { most: 3, each: 2, stallMs: 600_000, beatMs: 10_000 },

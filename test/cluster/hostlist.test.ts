@@ -82,7 +82,7 @@ describe('parseHostlist', () => {
     expect(costOf(() => expect(() => parseHostlist(text)).toThrow(reason))).toBeLessThan(linear);
   });
 
-  it('takes as many hosts as it says', () => {
+  it('takes as many hosts as its message names', () => {
     expect(parseHostlist('x[0-1048575]')).toHaveLength(2 ** 20);
   });
 

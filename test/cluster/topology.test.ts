@@ -76,7 +76,7 @@ describe('createTopology', () => {
     expect(tree.maxLevel).toBe(routers === 0 ? 1 : 2);
   });
 
-  it('answers as one does who only follows parents, in every scheme', () => {
+  it('agrees with a walk along the parents, in every scheme', () => {
     fc.assert(
       fc.property(topologyAndSize, ([topology, size]) => {
         const tree = createTopology(topology, size);

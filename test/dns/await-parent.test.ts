@@ -158,7 +158,7 @@ describe('a name that is not there yet', () => {
 });
 
 describe('what stands in the way', () => {
-  it('is told from the name to the connection', async () => {
+  it('changes from the name to the connection', async () => {
     const port = await closedPort();
     const server = await nameserver((self, before) => {
       if (before === 3) self.publish(name, '::1');
@@ -189,7 +189,7 @@ describe('what stands in the way', () => {
     expect(told[0]).toMatchObject({ waitingFor: 'name server', seen: 'no answer', addresses: [] });
   });
 
-  it('is, of several addresses, that one refused, and each says what became of it', async () => {
+  it('is, of several addresses, that one refused, with the outcome of each', async () => {
     const port = await closedPort();
     const server = await nameserver();
     // Nobody can connect to a broadcast address.
@@ -269,7 +269,7 @@ describe('the end of the wait', () => {
     await expect(wait).rejects.toBe(reason);
   });
 
-  it.each([name, '127.0.0.1'])('before it began throws its reason, and nobody is asked: %s', async (host) => {
+  it.each([name, '127.0.0.1'])('before it began throws its reason, without a query: %s', async (host) => {
     const server = await nameserver();
     const connections: unknown[] = [];
     const parent = await listen();

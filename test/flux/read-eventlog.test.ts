@@ -64,7 +64,7 @@ describe('an event log', () => {
     expect(names.map(([, name]) => name)).toEqual(Array.from({ length: 2500 }, (_, n) => `n${n}`));
   });
 
-  it('is followed while its namespace is there, and read to its end when that has gone', async () => {
+  it('is followed while its namespace exists, and read to its end when that is removed', async () => {
     const kvs = fakeKvs();
     kvs.createNamespace(namespace);
     const slices = await read(kvs, { follow: true });
@@ -89,7 +89,7 @@ describe('an event log', () => {
     await expect((await read(kvs)).next()).rejects.toMatchObject({ errno: 'EPROTO' });
   });
 
-  it('is not read on for a reader that has gone', async () => {
+  it('is not read further after its reader has left', async () => {
     const kvs = fakeKvs();
     kvs.createNamespace(namespace);
     const gone = new AbortController();
@@ -113,7 +113,7 @@ describe('blobs of many readers', () => {
   const loadedOf = ({ loaded }: FakeKvs, refs: readonly string[]) =>
     loaded.map((hash) => refs.indexOf(`sha1-${hash}`));
 
-  it('are loaded once for all who read the same', async () => {
+  it('are loaded once for all readers of the same log', async () => {
     const { kvs, client, refs, cache } = await setUp(2000);
     const loads = Array.from({ length: 50 }, () => cache.read(client, refs[0] as string, String));
     expect(new Set((await Promise.all(loads)).map(String))).toEqual(new Set([String(blob(0))]));
@@ -156,7 +156,7 @@ describe('blobs of many readers', () => {
     expect(kvs.loaded.length).toBeLessThan(30);
   });
 
-  it('are loaded one at a time, and one that fails keeps nobody waiting', async () => {
+  it('are loaded one at a time, and one that fails delays no reader', async () => {
     const { client, refs, cache } = await setUp(1);
     let underWay = 0;
     let most = 0;

@@ -1,4 +1,4 @@
-/** A route is one row: it says how a request is read, how it is answered, and what OpenAPI and the reference have of it. */
+/** A route is one row: the checks of its requests, its handler, and its text in OpenAPI and in the reference. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod/mini';
 import type { Principal } from '../auth/authenticate.ts';

@@ -9,7 +9,7 @@ import {
   stateFilters,
   urgency,
 } from '../../jobs/job-schemas.ts';
-import { count, number, optional, said, text } from '../../jobs/json-kinds.ts';
+import { count, described, number, optional, text } from '../../jobs/json-kinds.ts';
 
 const flag = z.pipe(
   z.enum(['true', 'false', '1', '0', '']),
@@ -20,7 +20,7 @@ const flag = z.pipe(
 export const longestIdset = 110_000;
 
 export const copiesSubmission = z.strictObject({
-  cc: said(
+  cc: described(
     text(longestIdset),
     'an RFC 22 idset such as 1-1000: one job for each number, which it has in FLUX_JOB_CC and, in its command, in the place of {cc}',
   ),
@@ -57,7 +57,7 @@ export const jobsQuery = z.strictObject({
 });
 
 export const jobsAnswer = z.object({
-  jobs: said(
+  jobs: described(
     z.array(jobAnswer),
     'pending ones by priority, then running ones, then inactive ones, the latest first',
   ),
@@ -80,14 +80,14 @@ export const outputQuery = z.strictObject({
 });
 
 export const outputAnswer = z.object({
-  Output: said(z.array(z.string()), 'pieces of output in their order; what is no UTF-8 is replaced'),
-  complete: said(z.boolean(), 'no more output comes'),
+  Output: described(z.array(z.string()), 'pieces of output in their order; what is no UTF-8 is replaced'),
+  complete: described(z.boolean(), 'no more output comes'),
   Message: z.optional(z.string()),
 });
 
 const aSignal = { error: 'expected a name such as SIGTERM, or a number from 1 to 64' };
 export const signalBody = z.strictObject({
-  signal: said(
+  signal: described(
     z.union([count(1, 64), z.string().check(z.regex(/^(SIG)?[A-Z0-9]+$/, aSignal))], aSignal),
     'a name or a number',
   ),
@@ -97,10 +97,10 @@ export const urgencyBody = z.strictObject({ urgency });
 export const messageAnswer = z.object({ Message: z.string(), id: z.optional(z.string()) });
 
 export const nodesAnswer = z.object({
-  nodes: said(z.array(z.string()), 'hosts that are up'),
+  nodes: described(z.array(z.string()), 'hosts that are up'),
   details: z.array(nodeAnswer),
 });
-const targets = said(text(65_536), 'an RFC 22 idset of ranks, or an RFC 29 hostlist');
+const targets = described(text(65_536), 'an RFC 22 idset of ranks, or an RFC 29 hostlist');
 export const drainBody = z.strictObject({
   targets,
   reason: z._default(text(1024), 'drained through the API'),
@@ -114,8 +114,8 @@ export const queueAnswer = z.object({
   queues: z.array(
     z.object({
       name: optional(z.string(), 'absent where there is only one'),
-      enabled: said(z.boolean(), 'takes jobs'),
-      started: said(z.boolean(), 'starts jobs'),
+      enabled: described(z.boolean(), 'takes jobs'),
+      started: described(z.boolean(), 'starts jobs'),
       reason: z.optional(z.string()),
     }),
   ),
@@ -125,12 +125,12 @@ export const queueAnswer = z.object({
 
 export const healthAnswer = z.object({
   cluster: z.string(),
-  state: said(z.string(), 'of the broker'),
+  state: described(z.string(), 'of the broker'),
   size: z.int(),
   online: z.int(),
-  overlay: said(z.string(), 'full, partial, degraded or lost'),
+  overlay: described(z.string(), 'full, partial, degraded or lost'),
   flux: z.optional(z.string()),
-  version: said(z.string(), 'of flux-pod'),
+  version: described(z.string(), 'of flux-pod'),
 });
 
 export const sessionBody = z.strictObject({ token: text(4096) });
@@ -138,12 +138,12 @@ export const sessionAnswer = z.object({
   role: z.enum(['read', 'write']),
   cluster: z.string(),
   version: z.string(),
-  signedIn: said(z.boolean(), 'false where no token is needed'),
+  signedIn: described(z.boolean(), 'false where no token is needed'),
 });
 export const tokenAnswer = z.object({ access_token: z.string(), token_type: z.literal('Bearer') });
 
 export const shutdownBody = z.strictObject({
-  confirm: said(text(255), 'the name of the MiniCluster, to show that it is meant'),
+  confirm: described(text(255), 'the name of the MiniCluster, to show that it is meant'),
 });
 
 /** flux-restful-api's: from the query or from a JSON body, whichever its client finds fit. */

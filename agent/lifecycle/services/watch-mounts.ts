@@ -58,7 +58,10 @@ export function watchMounts(options: MountsOptions): () => Promise<void> {
           ? act(options, warn)
           : warn(`${path} is no longer there: the values read from it stay in use`),
       )
-      .catch((error: unknown) => warn(`${path} has changed, and is not used: ${messageOf(error)}`));
+      .catch((error: unknown) => {
+        // A file that is removed while it is read has another event.
+        if (existsSync(path)) warn(`${path} has changed, and is not used: ${messageOf(error)}`);
+      });
   };
   const watches = paths.map((path) =>
     watchMounted([path], {

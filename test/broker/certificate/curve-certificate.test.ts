@@ -182,7 +182,7 @@ describe('parseCertificate', () => {
     }
   });
 
-  it('says what is wrong in fixed words and a line number, so never a key or a part of one', () => {
+  it('is described by fixed words and a line number, never by a key or a part of one', () => {
     const damaged = fc
       .tuple(fc.constantFrom(ours, byFluxKeygen, byCzmq), fc.nat(), fc.nat(60), fc.string({ maxLength: 3 }))
       .map(([text, at, count, other]) => {

@@ -57,7 +57,7 @@ describe('the certificate as it is mounted', () => {
     [0o777, 'every user can read or change it (mode 0777)'],
     [0o660, 'its group can change it (mode 0660)'],
     [0o420, 'its group can change it (mode 0420)'],
-  ])('is refused with mode %o, and how to mount it is said', (mode, why) => {
+  ])('is refused with mode %o, with a hint how to mount it', (mode, why) => {
     const path = fileOf(byFluxKeygen, mode);
     const error = refusalOf(() => readMountedCertificate(path));
     expect(error).toMatchObject({
@@ -130,7 +130,7 @@ describe('the certificate as it is mounted', () => {
     expect(why()).toMatch(/other-15 and 12 more in /);
   });
 
-  it('is refused when a link leads in a circle, with what the system says', () => {
+  it('is refused when a link leads in a circle, with the system’s error', () => {
     const link = newPath();
     symlinkSync(link, link);
     expect(refusalOf(() => readMountedCertificate(link))).toMatchObject({

@@ -37,7 +37,7 @@ describe('the certificate in use', () => {
     expect(used()).toEqual(both(first));
   });
 
-  it('becomes the one that is mounted when a broker starts, and that is said once', async () => {
+  it('becomes the mounted one when a broker starts, with one message', async () => {
     mount(formatCertificate(second));
     expect(used()).toEqual(both(first));
     expect(await inUse.renew()).toBe(
@@ -58,7 +58,7 @@ describe('the certificate in use', () => {
       /does not belong to its secret key/,
     ],
   ];
-  it.each(unusable)('stays what it was when the mounted one %s, and that is said', async (_, change, why) => {
+  it.each(unusable)('stays the same when the mounted one %s, with a message', async (_, change, why) => {
     change();
     const said = await inUse.renew();
     expect(said).toContain('has changed, and is not used: ');

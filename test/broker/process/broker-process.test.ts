@@ -67,7 +67,7 @@ describe('startBroker', () => {
       'ENOENT',
     ],
     ['is given more than the kernel takes', () => '/bin/sh', ['x'.repeat(200_000)], 'E2BIG'],
-  ])('says so, for exit code 72, when flux %s', async (_, make, args, code) => {
+  ])('is an error with exit code 72 when flux %s', async (_, make, args, code) => {
     const flux = make();
     await expect(startBroker(flux, args, process.env, false)).rejects.toMatchObject({
       exitCode: 72,
@@ -76,7 +76,7 @@ describe('startBroker', () => {
     });
   });
 
-  it('sends signals, and nothing once the process is gone', async () => {
+  it('sends signals, and none after the process has exited', async () => {
     const broker = await startBroker('/bin/sleep', ['100'], process.env, false);
     broker.signal('SIGTERM');
     expect(await broker.ended).toEqual({ code: 143, signal: 'SIGTERM' });

@@ -163,7 +163,7 @@ describe('the script of mode batch', () => {
     expect(runBatch(command).code).toBe(code);
   });
 
-  it('says which line was not accepted, and submits the others', () => {
+  it('names the line that was not accepted, and submits the others', () => {
     const { stderr, submitted, stdout } = runBatch('no "a b"\necho c');
     expect(stderr).toBe('flux-submit: no\nflux-pod: this line was not accepted as a job: no a b\n');
     expect([submitted, stdout]).toEqual([['[no][a b]', '[echo][c]'], 'output of f2\n']);

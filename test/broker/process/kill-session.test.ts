@@ -19,7 +19,7 @@ describe('a session', () => {
     await expect.poll(() => processesOf(pid)).toEqual([]);
   });
 
-  it('that is over is nobody', () => {
+  it('that is over has no process', () => {
     killSession(2 ** 22 + 1);
   });
 });

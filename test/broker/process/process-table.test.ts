@@ -77,7 +77,7 @@ describe('the initial program of a broker', () => {
     expect(findProgram(10, false, procOf([10, 9, 9, 5], [12, 10, 12, 7]))).toBeUndefined();
   });
 
-  it('of a process that is not there is nobody', () => {
+  it('of a process that does not exist is undefined', () => {
     expect(findProgram(2 ** 22 + 1, true)).toBeUndefined();
   });
 });

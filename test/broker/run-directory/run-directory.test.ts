@@ -168,7 +168,7 @@ describe('openRunDirectory', () => {
     ['below a file', () => join(writeTo(newPath()), 'a'), 'ENOTDIR'],
     ['where nothing can be made', () => '/proc/flux-pod', 'ENOENT'],
     ['a link that leads nowhere', () => linkTo('nowhere'), 'EEXIST'],
-  ])('refuses %s with what the system says', async (_, make, code) => {
+  ])('refuses %s with the system’s error', async (_, make, code) => {
     const path = make();
     await expect(openRunDirectory(path)).rejects.toMatchObject({
       exitCode: 78,
@@ -276,7 +276,7 @@ describe('openObserverDirectory', () => {
     expect([places.shared, places.private, places.observer].filter((path) => existsSync(path))).toEqual([]);
   });
 
-  it('refuses the directory of an agent that is alive, and says how to ask that one', async () => {
+  it('refuses the directory of an agent that is alive, with a hint how to ask it', async () => {
     const shared = newPath();
     await listenAt((await openRunDirectory(shared)).agentSocket);
     await expect(

@@ -237,7 +237,7 @@ describe('several servers', () => {
     ['SERVFAIL', 2],
     ['NOTIMP', 4],
     ['REFUSED', 5],
-  ])('of which the first says %s: the next is asked at once', async (_, code) => {
+  ])('of which the first answers %s: the next is asked at once', async (_, code) => {
     const unwilling = await serveUdp((query, reply) =>
       reply(encode({ ...answerTo(query), flags: code, answers: [] })),
     );
@@ -292,7 +292,7 @@ describe('the DO bit', () => {
       'FORMERR without the question',
       (query) => ({ ...answerTo(query), flags: 1, answers: [], questions: [] }),
     ],
-  ])('is never sent again to a server that says %s to it', async (_, refuse) => {
+  ])('is never sent again to a server that answers %s to it', async (_, refuse) => {
     const asked: boolean[] = [];
     const server = await serveUdp((query, reply) => {
       const edns = (query.additionals ?? []).length > 0;
@@ -307,7 +307,7 @@ describe('the DO bit', () => {
 });
 
 describe('what else is read off an answer', () => {
-  it('for how long a denial may be kept: the lesser of the SOA record TTL and its minimum (RFC 2308)', async () => {
+  it('the TTL of a negative answer: the lesser of the SOA record’s TTL and its minimum (RFC 2308)', async () => {
     const soa = (ttl: number, minimum: number) => ({
       type: 'SOA' as const,
       name: service,
@@ -331,7 +331,7 @@ describe('what else is read off an answer', () => {
     expect(await createResolver([server]).ask(aQuestion, never)).not.toHaveProperty('ttl');
   });
 
-  it('the addresses that come along with an SRV record, and names that a PTR record says', async () => {
+  it('the addresses in the additional section of an SRV record, and the names of PTR records', async () => {
     const server = await serveUdp((query, reply) => {
       const type = query.questions?.[0]?.type;
       const packet = { ...answerTo(query), answers: [] };
@@ -358,7 +358,7 @@ describe('what else is read off an answer', () => {
     ['fd88::2', `2.${'0.'.repeat(27)}8.8.d.f.ip6.arpa`],
     ['1:2:3:4:5:6:7:8', '8.0.0.0.7.0.0.0.6.0.0.0.5.0.0.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.ip6.arpa'],
     ['fd88::', `${'0.'.repeat(28)}8.8.d.f.ip6.arpa`],
-  ])('the name that says whose address %s is', (each, reverse) => {
+  ])('the reverse name of %s', (each, reverse) => {
     expect(reverseName(each)).toBe(reverse);
   });
 });

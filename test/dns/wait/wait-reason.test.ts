@@ -76,7 +76,7 @@ describe('what is met on the way, and how late the parent is found', () => {
     expect(waiting.foundAt()).toBeLessThan(1500);
   });
 
-  it('a resolver that keeps the denial of the name is asked only seldom, and again when it forgets it', async () => {
+  it('a resolver with the name in its negative cache is asked rarely, and again when that expires', async () => {
     const { queries, late } = await met({ deniesNames: true }, 25_000);
     expect(queries.filter(({ at }) => at > 4000 && at < 29_500).length).toBeLessThanOrEqual(5);
     expect(late).toBeLessThan(5500);
@@ -104,7 +104,7 @@ it('timers that fire a little early, and a clock that moves on between two readi
 });
 
 describe('a wait reason', () => {
-  it('says since when it is there, what has been tried, and when the name servers are asked next', async () => {
+  it('has its begin, the attempts, and the time of the next query', async () => {
     const { reasons } = await met({}, 5000, sibling);
     const times = reasons.map(({ asksNext = Number.NaN }) => asksNext);
     expect(times.every((time, index) => index === 0 || time >= (times[index - 1] ?? 0))).toBe(true);
@@ -119,7 +119,7 @@ describe('a wait reason', () => {
     expect(late.questions).toBeGreaterThan(8);
   });
 
-  it('is told to the log when it is new, with times that a person can read', () => {
+  it('is logged when it is new, with readable times', () => {
     const log = recordedLog();
     const { record: tell, last } = createReasonLog('mc-0', log);
     const reason: WaitReason = {

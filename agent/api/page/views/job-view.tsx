@@ -100,12 +100,12 @@ const signals = ['SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGTERM', 'SIGSTOP', 'SIGCONT'
 function Actions({ job, onCancel }: { readonly job: Job; readonly onCancel: () => void }) {
   const [signal, setSignal] = useState('SIGTERM');
   const [urgency, setUrgency] = useState(String(job.urgency ?? 16));
-  const [said, setSaid] = useState('');
+  const [message, setMessage] = useState('');
   const change = async (act: () => Promise<{ Message: string }>) => {
     try {
-      setSaid((await act()).Message);
+      setMessage((await act()).Message);
     } catch (reason) {
-      setSaid(sentenceOf(reason));
+      setMessage(sentenceOf(reason));
     }
   };
   const path = `/v1/jobs/${job.id}`;
@@ -150,7 +150,7 @@ function Actions({ job, onCancel }: { readonly job: Job; readonly onCancel: () =
           <button type="submit">Set urgency</button>
         </form>
       )}
-      <span role="status">{said}</span>
+      <span role="status">{message}</span>
     </>
   );
 }
