@@ -66,7 +66,7 @@ export function watchMounts(options: MountsOptions): () => Promise<void> {
   const watches = paths.map((path) =>
     watchMounted([path], {
       onChange: () => changed(path),
-      onBlind: (why) => warn(`Cannot watch ${path}, polling every ${pollMs / 1000} s: ${messageOf(why)}`),
+      onBlind: (why) => warn(`Cannot watch ${path}: polling every ${pollMs / 1000} s (${messageOf(why)})`),
     }),
   );
   return async () => void (await Promise.all(watches.map((end) => end())));
