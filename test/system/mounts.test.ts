@@ -110,7 +110,7 @@ describe.skipIf(unavailable).each(everyFlux())('files that change while $name ru
     expect(await write('metadata\ncurve\n')).toMatch(/has changed, and is not used: /);
     const { stdout } = await fluxPod(pod, 'status');
     expect(stdout).toMatch(/^broker +run/m);
-    expect(stdout).toMatch(/^remark +\S*curve\.cert/m);
+    expect(stdout).toMatch(/^warning +\S*curve\.cert/m);
   });
 });
 
