@@ -1,35 +1,13 @@
 /** Executes the commands of a leader's or a follower's machine, and feeds it the events: one broker after the other is started and supervised. */
 import type { BrokerProcess } from '../broker/process/broker-process.ts';
-import type { Configuration } from '../config/configuration.ts';
-import type { PodStateWriter } from '../health/pod-state.ts';
-import type { Log } from '../log.ts';
 import type { ParentLinks } from '../parent-link/parent-end.ts';
-import type { Lifecycle } from '../pod/phase.ts';
-import type { BrokerConnection } from './broker/connection.ts';
 import { runBroker } from './broker/run-broker.ts';
 import type { Command, Event, Exit, Machine } from './machine.ts';
 import { type ReachParent, reachParent } from './parent/reach-parent.ts';
-import type { PreparedPod } from './prepare/prepare-pod.ts';
 import { runMachine } from './run-machine.ts';
 import type { Services } from './services/services.ts';
-import type { Reread } from './services/watch-mounts.ts';
 import { drainSelf } from './stop/drain.ts';
-import type { Signals } from './stop/signals.ts';
-
-export interface Supervised {
-  readonly configuration: Configuration;
-  readonly pod: PreparedPod;
-  /** Whether standard input is one. */
-  readonly terminal: boolean;
-  readonly signals: Signals;
-  readonly lifecycle: Lifecycle;
-  readonly podState: PodStateWriter;
-  readonly connection: BrokerConnection;
-  /** Called once, at the machine's command. */
-  readonly startServices: () => Promise<Services>;
-  readonly reread: Reread;
-  readonly log: Log;
-}
+import type { Supervised } from './supervised.ts';
 
 /** Runs the machine to its exit. */
 export async function supervise<State>(machine: Machine<State>, of: Supervised): Promise<Exit> {

@@ -6,7 +6,7 @@ import { findProgram } from '../../broker/process/process-table.ts';
 import type { LogLine } from '../../flux/services/broker-log.ts';
 import { failedOutcome } from '../exit/outcome.ts';
 import type { Event } from '../machine.ts';
-import type { Supervised } from '../supervise.ts';
+import type { Supervised } from '../supervised.ts';
 import { ownBroker } from './own-broker.ts';
 import { explainExit, watchSocket } from './start-failure.ts';
 

@@ -3,7 +3,7 @@ import type { LinkOptions, NoLink, ParentLink } from '../../parent-link/child-en
 import { failedOutcome } from '../exit/outcome.ts';
 import type { Command, Event } from '../machine.ts';
 import type { PreparedPod } from '../prepare/prepare-pod.ts';
-import type { Supervised } from '../supervise.ts';
+import type { Supervised } from '../supervised.ts';
 import { findParent } from './find-parent.ts';
 
 type Find = Command & { do: 'find parent' };

@@ -75,12 +75,13 @@ export async function preparePod(
 
 /** Checks the credentials of the API, where it is enabled and this is the leader. Throws a PodError (exit 78). */
 export async function prepareApiOf(
-  pod: PreparedPod,
+  { membership, directory, environment }: PreparedPod,
   configuration: Configuration,
   podState: PodStateWriter,
   log: Log,
 ): Promise<PreparedApi | undefined> {
-  if (configuration.api === 'off' || pod.membership.rank !== 0) return undefined;
+  if (configuration.api === 'off' || membership.rank !== 0) return undefined;
   const { prepareApi } = await import('../../api/prepare-api.ts');
-  return prepareApi({ configuration, pod, podState, log });
+  const { tree } = membership;
+  return prepareApi({ configuration, socketPath: directory.socket, tree, environment, podState, log });
 }

@@ -5,6 +5,7 @@ import { defaultText } from '../../../agent/config/reference.ts';
 import { environmentName, type SettingName, settingNames } from '../../../agent/config/settings.ts';
 import { type ParsedArguments, settingFlags } from '../../command-line/arguments.ts';
 import { configure } from '../../command-line/configure.ts';
+import { table } from '../../command-line/table.ts';
 import { findRunDirectory } from '../../running-pod/ask-agent.ts';
 import type { Verb } from '../verb.ts';
 
@@ -41,8 +42,7 @@ async function showConfig({ flags }: ParsedArguments): Promise<number> {
     : 'none';
   process.stdout.write(
     [
-      ...aligned(rows),
-      '',
+      table(rows),
       `# rank ${membership.rank} of ${membership.size}, parent: ${parent}`,
       `# ${directory.brokerToml}`,
       brokerToml,
@@ -56,10 +56,4 @@ function show(value: unknown, name: SettingName): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '-';
   if (Array.isArray(value)) return value.join(' ');
   return typeof value === 'object' ? defaultText(name).replaceAll('`', '') : String(value);
-}
-
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
-  const widths = [width(0), width(1)];
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
 }

@@ -10,6 +10,7 @@ import { runBroker } from '../../../agent/lifecycle/broker/run-broker.ts';
 import type { Event } from '../../../agent/lifecycle/machine.ts';
 import { type PreparedPod, preparePod } from '../../../agent/lifecycle/prepare/prepare-pod.ts';
 import type { Target } from '../../../agent/lifecycle/stop/signals.ts';
+import type { Supervised } from '../../../agent/lifecycle/supervised.ts';
 import { createLifecycle } from '../../../agent/pod/phase.ts';
 import { fakeFlux } from '../../support/agent.ts';
 import { configurationOf } from '../../support/configuration.ts';
@@ -37,22 +38,23 @@ async function broker(command: readonly string[], options: Options = {}) {
   const { podState } = createHealth(configuration, lifecycle.history);
   const events: Event[] = [];
   const targets: (Target | undefined)[] = [];
+  const supervised: Supervised = {
+    ...{ configuration, lifecycle, podState, log, terminal: false },
+    pod: { ...prepared, certificate: options.certificate },
+    connection: createBrokerConnection(podState, log),
+    signals: {
+      stop: new AbortController().signal,
+      stoppedBy: () => undefined,
+      onStop: () => undefined,
+      forwardTo: (target) => void targets.push(target),
+    },
+    startServices: () => Promise.reject(new Error('the machine starts them')),
+    reread: { configFile: '', reconfigure: async () => configuration },
+  };
   await runBroker(
     undefined,
     options.cancelled ?? new AbortController().signal,
-    {
-      ...{ configuration, lifecycle, podState, log, terminal: false },
-      pod: { ...prepared, certificate: options.certificate },
-      connection: createBrokerConnection(podState, log),
-      signals: {
-        stop: new AbortController().signal,
-        stoppedBy: () => undefined,
-        onStop: () => undefined,
-        forwardTo: (target) => void targets.push(target),
-      },
-      startServices: () => Promise.reject(new Error('the machine starts them')),
-      reread: { configFile: '', reconfigure: async () => configuration },
-    },
+    supervised,
     (event) => void events.push(event),
     options.onStart ?? (() => undefined),
   );
