@@ -20,7 +20,7 @@ function resolve({ flags = {}, environment = {}, facts = {} }: Given) {
 }
 
 describe('the settings of flux-pod attach', () => {
-  it('need nothing at all: the broker tells who it is', () => {
+  it('need nothing at all: the instance is read from the broker', () => {
     const facts = { hostname: 'web-6d4f', completionIndex: undefined, etcHosts: '', interfaces: [] };
     const { configuration } = resolve({ facts });
     expect(configuration).toMatchObject({

@@ -84,7 +84,7 @@ describe('the variables that Kubernetes makes of a Service', () => {
     expect(layer).toEqual({ size: { value: '4', source: 'FLUX_POD_SIZE' } });
   });
 
-  it('are told apart though several Services begin alike', () => {
+  it('are distinguished though several Services begin alike', () => {
     const links = ['FLUX_POD', 'FLUX_POD_API', 'FLUX_POD_API_2'].map((stem) =>
       serviceLinks(stem, '10.96.7.7'),
     );
@@ -163,7 +163,7 @@ describe('the TOML file', () => {
     },
   );
 
-  it('may be missing where nobody named it', async () => {
+  it('may be missing at the default path', async () => {
     expect(await readConfigFile(join(directory, 'none.toml'), true)).toEqual({ layer: {}, problems: [] });
     expect(await readConfigFile(join(toml(''), 'none.toml'), true)).toEqual({ layer: {}, problems: [] });
   });

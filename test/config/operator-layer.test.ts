@@ -56,7 +56,7 @@ describe('the settings that follow from the layout of the Flux Operator', () => 
     expect(Object.keys(bare)).toEqual(['size', 'maxSize']);
   });
 
-  it('come after what a user says and what the pod tells, and say where they are from', () => {
+  it('come after what a user sets and what is detected from the pod, and have their source', () => {
     const facts = podFacts({}, { operator: layout({}, quorum) });
     const { layer } = readEnvironment({ FLUX_POD_MAX_SIZE: '8' });
     const { configuration, sources } = resolveConfiguration(facts, [layer], {

@@ -24,8 +24,8 @@ describe('the index', () => {
   });
 });
 
-describe('what is read off the pod', () => {
-  it('is what the reference says is read off the pod', () => {
+describe('what is detected from the pod', () => {
+  it('is what the reference names as detected from the pod', () => {
     const detected = settingNames.filter((name) => settings[name].detected);
     expect(Object.keys(podLayer(podFacts(), [])).toSorted()).toEqual(detected.toSorted());
   });

@@ -105,7 +105,7 @@ describe('where a value comes from', () => {
     ]);
   });
 
-  it('is the pod before the default for what the Job tells', async () => {
+  it('is the pod before the default for what the Job controller sets', async () => {
     const { configuration, sources } = await resolveSize4({});
     expect(configuration).toMatchObject({
       cluster: 'mc',
@@ -187,7 +187,7 @@ describe('every setting has one meaning', () => {
     for (const way of ways) expect((await resolve(way)).configuration[name]).toEqual(value);
   });
 
-  it('and the defaults that the reference tells', async () => {
+  it('and the defaults of the reference', async () => {
     const { configuration } = await resolve({ environment: { FLUX_POD_SIZE: '4' } });
     expect(configuration).toEqual({
       size: 4,
@@ -329,7 +329,7 @@ describe('a refusal', () => {
     );
   });
 
-  it('of a file that is no TOML names it and says why', async () => {
+  it('of a file that is no TOML names it and the reason', async () => {
     const given = { environment: { FLUX_POD_SIZE: '4' }, toml: 'size = = 4' };
     await expect(resolve(given)).rejects.toMatchObject({
       exitCode: 78,
@@ -348,7 +348,7 @@ describe('a refusal', () => {
     });
   });
 
-  it('of FLUX_POD_PORT=tcp://x says what a port is, where no Service explains it', async () => {
+  it('of FLUX_POD_PORT=tcp://x names what is expected, where no Service explains it', async () => {
     const link = { FLUX_POD_PORT: 'tcp://10.96.7.7:80' };
     expect(await problemsOfSize4(link)).toEqual([
       'FLUX_POD_PORT="tcp://10.96.7.7:80": expected a port from 1 to 65535',
@@ -414,7 +414,7 @@ describe('the index', () => {
   });
 });
 
-describe('what a pod does not tell', () => {
+describe('what cannot be detected from a pod', () => {
   const mute = podFacts({ index: 0 }, untold);
 
   it('must be given, all of it', async () => {

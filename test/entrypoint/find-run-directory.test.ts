@@ -74,7 +74,7 @@ function locate(where: {
 }
 
 describe('the agent of this user', () => {
-  it('is found in either of the usual places, and where FLUX_POD_DIR says', async () => {
+  it('is found in either of the usual places, and at FLUX_POD_DIR', async () => {
     const path = await agentDirectory();
     for (const place of ['shared', 'private', 'observer', 'configured']) {
       const { found, skipped } = locate({ [place]: path });

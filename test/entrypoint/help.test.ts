@@ -32,7 +32,7 @@ describe('flux-pod help', () => {
         expect(lines).toContain(`flux-pod ${verb} ${form} ${meaning}`.replace(/ {2,}/, ' '));
   });
 
-  it.each(Object.keys(verbs))('of %s explains its own flags and nobody else\u2019s', async (verb) => {
+  it.each(Object.keys(verbs))('of %s explains its own flags and no others', async (verb) => {
     const text = await stdoutOf(() => help([verb]));
     const { flags, settings = {} } = verbs[verb] ?? { flags: {} };
     const shown = [...text.matchAll(/^ {2}(?:-\w, )?--([\w-]+)/gm)].map(([, flag]) => flag);
@@ -99,7 +99,7 @@ describe('the manual page', () => {
 });
 
 describe('flux-pod completion', () => {
-  it.each(['bash', 'zsh', 'fish'])('for %s knows every verb and flag', async (shell) => {
+  it.each(['bash', 'zsh', 'fish'])('for %s has every verb and flag', async (shell) => {
     const text = await stdoutOf(() => completion([shell]));
     for (const [verb, { flags, settings = {} }] of Object.entries(verbs))
       for (const word of [verb, ...Object.keys(flags), ...Object.keys(settings)])

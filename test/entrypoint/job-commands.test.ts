@@ -113,7 +113,7 @@ describe('a job command through the API', () => {
     });
   });
 
-  it('says of a token that is missing, empty, wrong or none where it is to be', async () => {
+  it('explains a token that is missing, empty, wrong or not at its place', async () => {
     using api = await startApi();
     const asking = (...args: string[]) => refusal(runVerb('jobs', ['--url', api.url, ...args]));
     vi.stubEnv('FLUX_POD_API_TOKEN_FILE', '');
@@ -135,7 +135,7 @@ describe('a job command through the API', () => {
     }
   });
 
-  it('says in a sentence that one side speaks TLS and the other does not', async () => {
+  it('explains that one side speaks TLS and the other does not', async () => {
     using plain = await startApi();
     const url = plain.url.replace('http:', 'https:');
     expect((await refusal(run('jobs', url))).message).toBe(
@@ -200,7 +200,7 @@ describe('a job that an exception ends', () => {
 });
 
 describe('Ctrl-C while a job is watched', () => {
-  it('ends the watch with 130, and says that the job goes on and how to cancel it', async () => {
+  it('ends the watch with 130, and prints that the job goes on and how to cancel it', async () => {
     const begun = Promise.withResolvers<void>();
     const client = {
       // A job that writes nothing and does not end.
@@ -270,7 +270,7 @@ describe('flux-pod jobs', () => {
     expect(await listed(more)).toMatch(new RegExp(`${reason.replaceAll(/[()]/g, '\\$&')}$`));
   });
 
-  it('says nothing of a job that has completed', async () => {
+  it('prints nothing of a job that has completed', async () => {
     expect(await listed({ state: 64, result: 1, waitstatus: 0 })).toMatch(/COMPLETED +1 +- +- +-$/);
   });
 

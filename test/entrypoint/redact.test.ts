@@ -66,7 +66,7 @@ describe('a text in a bundle', () => {
     'overlay /etc overlay rw,relatime,lowerdir=/etc 0 0',
   ])('keeps what is no secret: %s', (text) => expect(redact(text)).toBe(text));
 
-  it('is gone through in time that grows with its length', () => {
+  it('takes time in proportion to its length', () => {
     const time = (text: string) => {
       const start = performance.now();
       redact(text);

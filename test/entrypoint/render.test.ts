@@ -58,7 +58,7 @@ describe('flux-pod render', () => {
   });
 
   it.each(['registry.example/flux-pod-installer:1', 'none'])(
-    'says nothing of an image that somebody has chosen: %s',
+    'warns of no image that was chosen: %s',
     async (image) => {
       const { stderr } = await rendered(usual, '--image-installer', image);
       expect(stderr).toBe('warning: spec.flux.arch is not used: nothing is downloaded when a pod starts\n');

@@ -55,7 +55,7 @@ describe('with NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment a token is not 
     expect(heard).toEqual([]);
   });
 
-  it('that plays the API of flux-pod, and the error says how to trust a certificate', async () => {
+  it('that plays the API of flux-pod, and the error has the way to trust a certificate', async () => {
     const { heard, port } = await falseServer();
     const answer = await run(`
       import { openJobs } from ${sourceOf('entrypoint/jobs/jobs-client.ts')};

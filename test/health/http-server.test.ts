@@ -87,7 +87,7 @@ describe('the agent’s port under attack', () => {
     expect(all.flatMap(({ statuses }) => statuses())).not.toContain(500);
   });
 
-  it('refuses one address what is over its rate, and says when to ask again, but never a probe', async () => {
+  it('refuses one address the requests above its rate, with the time of a retry, but never a probe', async () => {
     const { client } = await serve();
     const greedy: RawClient[] = [];
     for (let n = 0; n < 10; n++) greedy.push(await client('127.0.0.9'));

@@ -47,7 +47,7 @@ describe('metrics', () => {
     expect([...names].every((name) => name.startsWith('flux_pod_'))).toBe(true);
   });
 
-  it('say of the probes what the probes say, and count seconds as they pass, whatever the wall clock is set to', () => {
+  it('have the results of the probes, and count seconds by the monotonic clock', () => {
     const since = instant();
     const follower = podStateOf({
       set: { index: 1 },
@@ -69,7 +69,7 @@ describe('metrics', () => {
     }
   });
 
-  it('of a follower say nothing of jobs and of nodes online', () => {
+  it('of a follower have no jobs and no nodes online', () => {
     const follower = metricsText(podStateOf({ set: { index: 1 }, state: 'run' }), undefined, now);
     expect(follower).not.toMatch(/flux_pod_(jobs|nodes_online)/);
   });

@@ -23,7 +23,7 @@ const machineOf = (
 };
 
 describe('a machine that is run', () => {
-  it('has its commands executed in their order, and exits with what it says', async () => {
+  it('has its commands executed in their order, and exits with its outcome', async () => {
     const executed: string[] = [];
     const machine = machineOf(() => [{ do: 'kill broker' }, { do: 'close link' }, exit, { do: 'drain' }]);
     const { exited } = runMachine(machine, (command, feed) => {

@@ -118,7 +118,7 @@ describe('an outcome of another is not heard', () => {
   });
 });
 
-describe('a request names its child and its parent, and nobody else', () => {
+describe('a request names its child and its parent, and no other pod', () => {
   const renamed: [string, { child: number; rank: number }, string][] = [
     ['another child', { child: 1, rank: 0 }, '2 0 '],
     ['another parent', { child: 3, rank: 2 }, '3 2 '],

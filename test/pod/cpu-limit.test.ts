@@ -35,7 +35,7 @@ describe('the cores of a cpuset', () => {
     ['whose threads are the only ones allowed', node('0,2', ['0,2', '1,3']), 1],
     ['of a kernel before 5.3', node('0-3', ['0,2', '1,3'], 'thread_siblings_list'), 2],
     ['whose siblings no file tells', node('0-3', []), 4],
-    ['where nothing is told', {}, 1],
+    ['where there is none', {}, 1],
   ])('are counted, not their hardware threads: %s', (_, files, cores) => {
     expect(readCpuAllowance(readIn(files)).cores).toBe(cores);
   });
@@ -44,7 +44,7 @@ describe('the cores of a cpuset', () => {
 describe('the CPU limit under cgroup v2', () => {
   it.each<[string, Files, number | undefined]>([
     ['at the root of a container’s mount', { ...v2('/'), '/sys/fs/cgroup/cpu.max': '200000 100000\n' }, 2],
-    ['whatever path is told', { ...v2('/../../pod1'), '/sys/fs/cgroup/cpu.max': '50000 100000\n' }, 0.5],
+    ['whatever the path is', { ...v2('/../../pod1'), '/sys/fs/cgroup/cpu.max': '50000 100000\n' }, 0.5],
     ['none', { ...v2('/'), '/sys/fs/cgroup/cpu.max': 'max 100000\n' }, undefined],
     ['none where the controller is off', v2('/'), undefined],
     [

@@ -5,7 +5,7 @@ import { held, loopback, podFacts } from '../support/pod-facts.ts';
 const fqdn = 'mc-1.flux-service.default.svc.cluster.local';
 
 describe('a pod of an Indexed Job', () => {
-  it('tells all that names it', () => {
+  it('has all of its names', () => {
     expect(readIdentity(podFacts())).toEqual({
       index: 1,
       cluster: 'mc',
@@ -17,13 +17,13 @@ describe('a pod of an Indexed Job', () => {
     });
   });
 
-  it('tells the same under setHostnameAsFQDN', () => {
+  it('has the same under setHostnameAsFQDN', () => {
     const pod = podFacts({ hostnameAsFqdn: true });
     expect(pod.hostname).toBe(fqdn);
     expect(readIdentity(pod)).toEqual(readIdentity(podFacts()));
   });
 
-  it('that nothing tells anything of leaves all absent', () => {
+  it('of which nothing can be detected has no identity', () => {
     const facts = {
       hostname: 'worker',
       completionIndex: undefined,

@@ -77,7 +77,7 @@ describe('the life of a pod', () => {
     ).toEqual(['configure 0', 'prepare 1', 'await-parent 2', 'broker 3', 'await-parent 4', 'exit 5']);
   });
 
-  it('is told in one line a phase: which, after which, how long that took', () => {
+  it('is logged, a line a phase: its name, the one before, and how long that took', () => {
     const { lifecycle, lines, pass } = startLifecycle();
     pass(7);
     lifecycle.enter('prepare');
@@ -89,7 +89,7 @@ describe('the life of a pod', () => {
     ]);
   });
 
-  it('is not told where it did not go', () => {
+  it('is not logged where the transition is refused', () => {
     const { lifecycle, lines } = startLifecycle();
     expect(() => lifecycle.enter('broker')).toThrow();
     expect(lines).toEqual([]);

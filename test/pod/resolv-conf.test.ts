@@ -60,7 +60,7 @@ describe('the name servers of this machine', () => {
     );
   });
 
-  it('are its own where resolv.conf names none, or is not there, as resolv.conf(5) says', () => {
+  it('are its own where resolv.conf names none, or does not exist (resolv.conf(5))', () => {
     expect(systemNameservers(fileOf('search a.b\n'))).toEqual(at('127.0.0.1'));
     expect(systemNameservers('/nowhere/resolv.conf')).toEqual(at('127.0.0.1'));
   });

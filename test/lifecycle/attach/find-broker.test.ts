@@ -76,7 +76,7 @@ describe('the search for a broker that another program starts', () => {
     expect(logged()).toEqual([]);
   });
 
-  it('waits until the socket is there, and says once what it waits for', async () => {
+  it('waits until the socket exists, and logs its wait reason once', async () => {
     const directory = emptyDirectory();
     const socket = join(directory, 'local');
     const { found, reason, logged } = search([socket]);
@@ -89,7 +89,7 @@ describe('the search for a broker that another program starts', () => {
     expect(logged()).toEqual([`info: Waiting for a broker: no such socket: ${socket}`]);
   });
 
-  it('says that nothing listens at a socket that a killed broker has left', async () => {
+  it('reports that nothing listens at a socket that a killed broker has left', async () => {
     const socket = join(emptyDirectory(), 'local');
     // A file that is no socket is refused as one that nobody listens at.
     writeFileSync(socket, '');
@@ -99,7 +99,7 @@ describe('the search for a broker that another program starts', () => {
     await expect(found).rejects.toThrow('stopped');
   });
 
-  it('says whom a broker does not admit', async () => {
+  it('names the user that a broker does not admit', async () => {
     await using broker = await startFakeBroker({ admission: 1 });
     const { reason, stop } = search([broker.path]);
     await expect
@@ -121,7 +121,7 @@ describe('the search for a broker that another program starts', () => {
     },
   );
 
-  it('says that a broker does not answer, and finds it when it does', async () => {
+  it('reports that a broker does not answer, and finds it when it does', async () => {
     await using broker = await startFakeBroker({ ...brokerWith(follower), admission: undefined });
     const { reason, found } = search([broker.path]);
     await expect.poll(() => reason(), { timeout: 5000 }).toBe(`${broker.path}: it does not answer`);
@@ -160,7 +160,7 @@ describe('the search for a broker that another program starts', () => {
     expect(await found).toEqual({ over: 'none has started again within 0.05 s (FLUX_POD_LINGER)' });
   });
 
-  it('is over when a file says that nobody will start one any more', async () => {
+  it('ends when a file shows that no broker is to be expected', async () => {
     const directory = emptyDirectory();
     const endMarker = join(directory, 'complete');
     const { found, reason } = search([join(directory, 'local')], { endMarker });
@@ -169,7 +169,7 @@ describe('the search for a broker that another program starts', () => {
     expect(await found).toEqual({ over: "the Flux Operator's wait script has ended" });
   });
 
-  it('finds a broker that is there, whatever such a file says', async () => {
+  it('finds a broker that runs, also beside such a file', async () => {
     await using broker = await startFakeBroker(brokerWith(follower));
     const endMarker = join(emptyDirectory(), 'complete');
     writeFileSync(endMarker, '');

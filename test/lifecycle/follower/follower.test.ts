@@ -580,7 +580,7 @@ describe('SIGTERM', () => {
   });
 });
 
-describe('what the exit of its broker means to a follower that is not told', () => {
+describe('what the exit of its broker means to a follower without an announcement', () => {
   it('with 0 the instance has ended: it waits for the outcome', () => {
     const played = begin();
     replay(played, [...toLinked, [exitedWith(0)]]);

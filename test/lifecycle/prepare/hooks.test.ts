@@ -63,7 +63,7 @@ describe('the hooks of a directory', () => {
   });
 
   it.each(['prepare', 'Pre', 'pre_1', 'pre~', 'my-pre', 'README', 'leader', 'leader-post'])(
-    'never run when they are named %s, which is told',
+    'never run when they are named %s, which is logged',
     (name) => {
       const path = hook(name);
       const log = recordedLog();
@@ -106,7 +106,7 @@ describe('the hooks of a directory', () => {
 });
 
 describe('a stage', () => {
-  it('runs its own hooks, one after the other, and tells each', async () => {
+  it('runs its own hooks, one after the other, and logs each', async () => {
     hook('init');
     // The first ends after the second has begun, unless one waits for the other.
     hook('pre-1', 'sleep 0.05; echo pre-1 >>"$TRACE"');
@@ -127,7 +127,7 @@ describe('a stage', () => {
     expect(log.lines).toEqual([]);
   });
 
-  it('tells its hooks its name, and the pod’s environment, and nothing else', async () => {
+  it('gives its hooks its name, and the pod’s environment, and nothing else', async () => {
     hook('follower-pre', '/usr/bin/env >"$TRACE"');
     await run('follower-pre');
     const variables = traced().filter((line) => !/^(PWD|SHLVL|OLDPWD|_)=/.test(line)); // the shell’s own

@@ -7,7 +7,7 @@ import { recordedLog } from '../../support/recorded-log.ts';
 const reason = 'flux-pod: the pod is stopping';
 
 describe('a node whose pod stops', () => {
-  it('is drained, with a reason that flux-pod knows again', async () => {
+  it('is drained, with a reason that distinguishes it from an administrator’s', async () => {
     const client = fakeClient();
     await drainSelf({ client: () => client, state: () => 'run' }, 3, recordedLog());
     expect(client.requests).toEqual([['resource.drain', { targets: '3', reason, mode: 'update' }]]);
