@@ -18,3 +18,7 @@ export async function within<Value>(
     settled.abort();
   }
 }
+
+/** Aborts with `signal`, or after `ms` milliseconds. */
+export const abortedWithin = (ms: number, signal: AbortSignal): AbortSignal =>
+  AbortSignal.any([signal, AbortSignal.timeout(ms)]);

@@ -1,6 +1,6 @@
 /**
- * What happens in the instance, for everybody who watches: jobs as their states change (the job manager's journal), and, every few
- * seconds, how much is in use. Flux is asked once, however many watch, and not at all while nobody does.
+ * Events of the instance for all readers of /v1/events: jobs as their states change (the job manager's journal), and, every few
+ * seconds, the resources in use. Flux is asked once for all readers, and not at all while there is none.
  */
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,13 +11,12 @@ import { readAnswer } from '../flux/services/answer.ts';
 import { getJobStats } from '../flux/services/job-list.ts';
 import { readResources } from '../jobs/nodes.ts';
 import type { Log } from '../log.ts';
-import type { Broker } from './broker.ts';
-import { sse } from './streams.ts';
+import type { BrokerConnections } from './broker-connections.ts';
+import { sse } from './http/streams.ts';
 
 export interface EventHub {
-  /** Begins to send to a reader, what was measured before first. Ends with its connection. */
+  /** Begins to send to a reader, the samples of before first. Ends with its connection. */
   readonly join: (response: ServerResponse) => void;
-  readonly readers: () => number;
   readonly close: () => void;
 }
 
@@ -30,9 +29,9 @@ export interface HubTimes {
 const usualTimes: HubTimes = { gatherMs: 250, sampleMs: 2000 };
 /** A page that is opened anew shows this many samples of before. */
 const mostSamples = 300;
-/** Events in one message; a page that is told there were more asks for the list again in any case. */
+/** Events in one message; the page loads its list again in any case. */
 const mostEvents = 500;
-/** What a reader may leave lying. */
+/** Bytes that a reader may leave unread. */
 const mostPending = 256 * 1024;
 
 interface JobEvent {
@@ -48,7 +47,7 @@ export interface Sample {
   readonly nodes: { readonly all: number; readonly up: number; readonly allocated: number };
 }
 
-export function createEventHub(broker: Broker, log: Log, times: HubTimes = usualTimes): EventHub {
+export function createEventHub(broker: BrokerConnections, log: Log, times: HubTimes = usualTimes): EventHub {
   const readers = new Set<ServerResponse>();
   const samples: Sample[] = [];
   let working: AbortController | undefined;
@@ -80,7 +79,6 @@ export function createEventHub(broker: Broker, log: Log, times: HubTimes = usual
   };
 
   return {
-    readers: () => readers.size,
     join: (response) => {
       readers.add(response);
       response.once('close', () => {
@@ -96,20 +94,20 @@ export function createEventHub(broker: Broker, log: Log, times: HubTimes = usual
     },
     close: () => {
       working?.abort();
-      // An end that is said is told apart from a connection that is lost.
+      // The event `end` tells the end of the API from a lost connection.
       for (const reader of readers) reader.end(sse('end', {}));
     },
   };
 }
 
 const journalAnswer = z.object({
-  // The end of what was there before is told with the id -1.
+  // The id -1 marks the end of the backlog.
   id: z.union([z.literal(-1), jobId]),
   events: z.array(z.object({ timestamp: z.number(), name: z.string() })),
 });
 
 async function followJournal(
-  broker: Broker,
+  broker: BrokerConnections,
   signal: AbortSignal,
   send: (text: string) => void,
   gatherMs: number,

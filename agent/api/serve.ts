@@ -1,32 +1,34 @@
-/** Brings the API up on the leader, and follows its Secret while it runs. */
+/** Starts the API on the leader, and follows its Secret while it runs. */
 import { once } from 'node:events';
 import type { Server as TlsServer } from 'node:https';
 import { type Instant, instant } from '../clock.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { errnoOf } from '../errors.ts';
-import { createBlobCache } from '../flux/services/blob-cache.ts';
+import { createBlobCache } from '../flux/services/eventlog/blob-cache.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
 import { jobEnvironment } from '../jobs/job-environment.ts';
 import type { BrokerTree } from '../jobs/nodes.ts';
 import type { Log } from '../log.ts';
-import { createAudit } from './audit.ts';
-import { type Broker, createBroker } from './broker.ts';
-import { compatibleRoutes } from './compatibility.ts';
-import { createConcurrencyLimit } from './concurrency-limit.ts';
-import type { Credentials } from './credentials.ts';
+import type { Credentials } from './auth/credentials.ts';
+import {
+  type FollowedCredentials,
+  type FollowOptions,
+  followCredentials,
+} from './auth/follow-credentials.ts';
+import { createOpenAnswers } from './auth/open-answers.ts';
+import { createSessions } from './auth/sessions.ts';
+import { createTokenCheck } from './auth/token-check.ts';
+import { type BrokerConnections, createBrokerConnections } from './broker-connections.ts';
+import type { Context } from './context.ts';
 import { createEventHub } from './event-hub.ts';
-import { type FollowedCredentials, type FollowOptions, followCredentials } from './follow-credentials.ts';
-import { createIdempotency } from './idempotency.ts';
-import { instanceRoutes } from './instance-routes.ts';
-import { jobRoutes } from './job-routes.ts';
-import { createOpenAnswers } from './open-answers.ts';
-import { type Page, pageRoutes } from './page-routes.ts';
-import type { Context } from './route.ts';
-import { createRouter } from './router.ts';
-import { createApiServer, type Desk } from './server.ts';
-import { createSessions } from './sessions.ts';
-import { createStreams, type StreamLimits } from './streams.ts';
-import { createTokenCheck } from './token-check.ts';
+import { type ApiServerOptions, createApiServer } from './http/api-server.ts';
+import { createAudit } from './http/audit.ts';
+import { createConcurrencyLimit } from './http/concurrency-limit.ts';
+import { createRouter } from './http/find-route.ts';
+import { createIdempotency } from './http/idempotency.ts';
+import { createStreams, type StreamLimits } from './http/streams.ts';
+import { apiRoutes } from './routes/api-routes.ts';
+import { type Page, pageRoutes } from './routes/page-routes.ts';
 
 export interface ApiOptions {
   readonly configuration: Configuration;
@@ -38,13 +40,13 @@ export interface ApiOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly version: string;
   readonly page: Page;
-  /** What the probes and /status hear of it. */
+  /** Written for the probes and /status. */
   readonly podState: FollowOptions['podState'];
   readonly log: Log;
   /** For tests. */
-  readonly broker?: Broker;
+  readonly broker?: BrokerConnections;
   readonly streamLimits?: StreamLimits;
-  readonly connectionLimits?: Desk['connectionLimits'];
+  readonly connectionLimits?: ApiServerOptions['connectionLimits'];
   readonly now?: () => Instant;
 }
 
@@ -53,21 +55,19 @@ export interface Api {
   readonly close: () => void;
 }
 
-/** Wrong tokens that are compared from one address at once, and each second. */
+/** Wrong tokens of one address that are compared at once, and each second. */
 const guesses = { atOnce: 20, perSecond: 0.5 };
 
-/** A search looks at up to 20,000 jobs. */
+/** A search reads up to 20,000 jobs. */
 const searches = { most: 8, each: 2 };
 
-export const apiRoutes = [...jobRoutes, ...instanceRoutes, ...compatibleRoutes];
-
-/** Serves; a port that is taken costs the API, not the pod's work. */
+/** Serves the API. A port in use is logged: the pod's work goes on without the API. */
 export async function serveApi(options: ApiOptions): Promise<Api> {
   const { configuration, log, tree, version, page, socketPath, now = instant } = options;
   const { apiRate, apiListen, cluster } = configuration;
-  const broker = options.broker ?? createBroker(socketPath);
+  const broker = options.broker ?? createBrokerConnections(socketPath);
   const events = createEventHub(broker, log);
-  const answers = createOpenAnswers();
+  const openAnswers = createOpenAnswers();
   let followed: FollowedCredentials | undefined;
   const context: Context = {
     broker,
@@ -88,9 +88,9 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
     context,
     router: createRouter([...apiRoutes, ...pageRoutes(page, apiRoutes, version)]),
     rate: createRateLimit(apiRate, 2 * apiRate, now),
-    check: createTokenCheck(createRateLimit(guesses.perSecond, guesses.atOnce, now)),
+    tokenCheck: createTokenCheck(createRateLimit(guesses.perSecond, guesses.atOnce, now)),
     audit: createAudit(log, now),
-    answers,
+    openAnswers,
     log,
     connectionLimits: options.connectionLimits,
   });
@@ -99,7 +99,7 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
     credentials: options.credentials,
     onChange: ({ tls, tokens }) => {
       if (tls) (server as TlsServer).setSecureContext(tls);
-      if (tokens) answers.endRevoked(tokens);
+      if (tokens) openAnswers.endRevoked(tokens);
     },
     podState: options.podState,
     log,

@@ -3,12 +3,12 @@ import { basename, dirname, join } from 'node:path';
 import { ExitCode, PodError } from '../errors.ts';
 import { type ViewVariable, viewPaths, viewVariables } from './view-paths.ts';
 
-/** Where Flux is looked for after PATH: its own default prefix, the Flux Operator's mounted view, the distributions. */
+/** Searched after PATH: Flux's default prefix, the Flux Operator's mounted view, the distributions. */
 const usualDirectories = ['/opt/flux/bin', '/mnt/flux/view/bin', '/usr/local/bin', '/usr/bin'];
 
 /**
  * Finds the `flux` to run: `configured` (FLUX_POD_FLUX: the executable, or its prefix or bin directory) or else the
- * first on PATH or in the usual places. Returns its absolute path. Throws a PodError (exit 72) where there is none.
+ * first on PATH or in the usual directories. Returns its absolute path. Throws a PodError (exit 72) where there is none.
  */
 export function findFlux(
   configured: string | undefined,
@@ -49,14 +49,14 @@ function isExecutable(path: string): boolean {
 }
 
 /**
- * The environment for the broker and all that it starts. `flux` is on PATH (last, so that the image's own programs win), whether the
- * caller has put it there or not. A view brings its Python packages, modules and rc scripts as well; a Flux in its own prefix finds
- * them itself, and so does an interpreter. A variable of Flux that is set to nothing stays so: there that part of the view is not wanted.
+ * The environment for the broker and its children. `flux` is on PATH, last, so that the image's own programs win. Of a view also its Python
+ * packages, modules and rc scripts are listed; a Flux in its own prefix finds them itself, and so does an interpreter. A variable of Flux
+ * that is set and empty stays empty: the user excludes that part of the view.
  */
 export function environmentFor(flux: string, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const prefix = join(dirname(flux), '..');
-  const extended = broughtAlong(flux, prefix)
-    .filter((name) => !isSwitchedOff(name, environment))
+  const extended = variablesFor(flux, prefix)
+    .filter((name) => !isExcluded(name, environment))
     .flatMap((name) => {
       const found =
         name === 'PATH' ? [dirname(flux)] : viewPaths[name].flatMap((path) => directories(prefix, path));
@@ -67,14 +67,14 @@ export function environmentFor(flux: string, environment: NodeJS.ProcessEnv): No
   return { ...environment, ...Object.fromEntries(extended) };
 }
 
-const isSwitchedOff = (name: ViewVariable, environment: NodeJS.ProcessEnv): boolean =>
+const isExcluded = (name: ViewVariable, environment: NodeJS.ProcessEnv): boolean =>
   name.startsWith('FLUX_') && environment[name] === '';
 
-/** Where a Flux that lives in the prefix itself is still part of a view: the Operator copies it there. */
+/** The Operator copies a view here: a Flux in this prefix is part of a view, though its files are no links. */
 const viewPrefix = '/mnt/flux/view';
 
-/** The variables that list what is in the prefix and would not be found without them. */
-function broughtAlong(flux: string, prefix: string): readonly ViewVariable[] {
+/** The variables without which files of the prefix are not found. */
+function variablesFor(flux: string, prefix: string): readonly ViewVariable[] {
   if (prefix === '/usr' || prefix === '/usr/local') return ['PATH'];
   if (prefix === viewPrefix || !livesIn(prefix, flux)) return viewVariables;
   return livesIn(prefix, join(prefix, 'bin/python3')) ? ['PATH'] : ['PATH', 'PYTHONPATH'];

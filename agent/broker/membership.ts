@@ -5,34 +5,34 @@ import type { Configuration } from '../config/configuration.ts';
 import { ExitCode, messageOf, PodError } from '../errors.ts';
 import { firstLabel } from '../pod/identity.ts';
 
-/** Where a follower finds the broker it connects to. */
+/** The broker to which a follower connects. */
 export interface Parent {
   readonly rank: number;
   /** Its entry in the host list. */
   readonly host: string;
-  /** The absolute name (without closing dot) or address that leads to it. */
+  /** Its absolute name (without closing dot) or its address. */
   readonly target: HostPort;
 }
 
 /** This pod's place in the Flux instance. */
 export interface Membership {
   readonly rank: number;
-  /** Hosts that the configuration names, online or not. */
+  /** The number of configured hosts, online or not. */
   readonly size: number;
   /** All hosts in rank order, an RFC 29 hostlist. */
   readonly hostlist: string;
   /** This pod's entry in the list. */
   readonly host: string;
-  /** False where gethostname(2) says something else than `host`, so that the broker must be told. */
+  /** False where gethostname(2) returns another name than `host`: the broker then needs `-Shostname`. */
   readonly hostIsHostname: boolean;
-  /** What follows a host's name to make it a name that DNS knows, such as `.flux-service.default.svc.cluster.local`. */
+  /** The suffix that makes a host's name a name in DNS, such as `.flux-service.default.svc.cluster.local`. */
   readonly dnsSuffix: string;
   readonly parent: Parent | undefined;
   readonly tree: Tree;
 }
 
 /**
- * Works out rank, host list and parent. The list is `CLUSTER-[0-N]`, or `FLUX_POD_HOSTS` when bursting; entries are
+ * Rank, host list and parent by the configuration. The list is `CLUSTER-[0-N]`, or `FLUX_POD_HOSTS` when bursting; entries are
  * what gethostname(2) returns in each pod, so under `setHostnameAsFQDN` they are FQDNs.
  * Throws a PodError (exit 78) when `FLUX_POD_HOSTS` cannot be parsed or lacks this pod.
  */
@@ -52,7 +52,7 @@ export function membershipOf(configuration: Configuration): Membership {
   return {
     rank,
     size,
-    // Written anew: the broker takes line ends, and brackets after the first, for parts of a name.
+    // Formatted again: the broker takes line ends, and brackets after the first, for parts of a name.
     hostlist: listed ? formatHostlist(listed) : formatIndexedHosts(`${cluster}-`, size, fqdnSuffix),
     host,
     hostIsHostname,
@@ -73,7 +73,7 @@ export function membershipOf(configuration: Configuration): Membership {
 }
 
 /**
- * What distinguishes this instance from others that have the same certificate, the same in all of its pods. An instance that spans
+ * The name of this instance among those with the same certificate, the same in all of its pods. An instance that spans
  * Kubernetes clusters (FLUX_POD_HOSTS) has another namespace and cluster name in each, and the host list in common.
  */
 export const instanceName = (

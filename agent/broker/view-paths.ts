@@ -1,11 +1,11 @@
 /**
- * What a Flux view brings, as directories below its prefix by the variable that lists them: the broker, the scripts of a rendered pod and
+ * The directories of a Flux view below its prefix, by the variable that lists them: the broker, the scripts of a rendered pod and
  * flux-view.sh all read this table. Spack gives each package a prefix of its own and links their files into one view, so that flux-core
  * itself finds neither Python's packages nor what flux-sched installs: py-runner.py of flux-core imports cffi, modhash.c looks for
  * modules in FLUX_MODULE_PATH, and bindings/python/flux/modprobe.py appends `rc1.d` to each entry of FLUX_RC_EXTRA, and `modprobe.d` and
  * `rc1.d` to each of FLUX_MODPROBE_PATH_APPEND (flux-environment(7)).
  *
- * A `*` stands for the rest of a name; of these directories those count that exist.
+ * A `*` stands for the rest of a name; directories that do not exist are left out.
  */
 export const viewPaths = {
   PATH: ['bin'],
@@ -19,7 +19,7 @@ export const viewPaths = {
 export type ViewVariable = keyof typeof viewPaths;
 export const viewVariables = Object.keys(viewPaths) as readonly ViewVariable[];
 
-/** The variables through which the scheduler of a view, Fluxion, takes the place of Flux's own. */
+/** The variables through which the scheduler of a view, Fluxion, replaces Flux's own. */
 export const schedulerVariables = [
   'FLUX_RC_EXTRA',
   'FLUX_MODPROBE_PATH_APPEND',

@@ -1,8 +1,7 @@
 /**
  * Host lists in the compact form of RFC 29: `mc-[0-3,7]` stands for five hosts, in order.
  *
- * Where the RFC and flux-core (src/common/libhostlist) differ, this follows flux-core, which is who reads what we
- * write: zeros are padded per range (`foo[005,4]` is foo005, foo4), and ids of different widths share a bracket.
+ * Where the RFC and flux-core (src/common/libhostlist) differ, this follows flux-core, which reads these lists: zeros are padded per range (`foo[005,4]` is foo005, foo4), and ids of different widths share a bracket.
  * Parsing is wider than flux-core in one thing (several brackets in one expression; there the second stays text)
  * and stricter in others (`[1-]`, blanks within brackets, and what is not printable ASCII are errors).
  */
@@ -13,7 +12,7 @@ const MAX_HOSTS = 2 ** 20;
 /** No longer host name exists (POSIX HOST_NAME_MAX; a DNS name ends at 253): it bounds what a list can expand to. */
 const MAX_NAME_LENGTH = 255;
 
-/** More digits than this are text to us: they would not survive being a JavaScript number. */
+/** More digits than this count as text: a JavaScript number would not be exact. */
 const MAX_DIGITS = 15;
 
 /** How much of a long input an error message repeats. */
@@ -70,7 +69,7 @@ export function formatIndexedHosts(prefix: string, count: number, suffix = ''): 
 
 // Parsing
 
-/** What stands at one place of a name: one text, or each of a bracket's ids. */
+/** The alternatives of one place of a name: one text, or each of a bracket's ids. */
 type Segment = readonly string[];
 
 interface Expression {
@@ -152,7 +151,7 @@ function expand(segments: readonly Segment[]): readonly string[] {
   return names;
 }
 
-/** Joins neighbours that offer no choice, so that each step of the expansion at least doubles what there is. */
+/** Joins neighbours with one alternative, so that each step of the expansion at least doubles the list. */
 function joinTexts(segments: readonly Segment[]): Segment[] {
   const joined: Segment[] = [];
   for (const segment of segments) {

@@ -3,7 +3,7 @@
 /** The largest id: flux-core's IDSET_MAX_UNIVERSE (src/common/libidset/idset.h) is 2^31. */
 const MAX_ID = 2 ** 31 - 1;
 
-/** Where we stop believing that a set is meant: `0-2147483647` must not become an array of 16 GB. */
+/** The limit of a set: `0-2147483647` must not become an array of 16 GB. */
 const MAX_MEMBERS = 2 ** 20;
 
 /** How much of a long input an error message repeats. */
@@ -28,8 +28,7 @@ export function parseIdset(text: string): number[] {
 }
 
 /**
- * The same for what Linux prints in `cpuset.cpus` and its like: an idset and a line end, or a line end only.
- * The source is the List Format in cpuset(7). Throws as parseIdset does.
+ * The same for Linux's `cpuset.cpus` and its like: an idset and a line end, or a line end only (cpuset(7), List Format). Throws as parseIdset does.
  */
 export function parseCpuList(text: string): number[] {
   return parseIdset(text.trim());

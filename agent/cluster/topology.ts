@@ -1,16 +1,16 @@
 /**
- * The tree of brokers that `tbon.topo` asks for: who is whose parent, without asking a broker.
- * Follows flux-core's src/modules/overlay/topology.c; flux-broker-attributes(7) describes the schemes.
+ * The tree of brokers that follows from `tbon.topo`, computed as flux-core's src/modules/overlay/topology.c does;
+ * flux-broker-attributes(7) describes the schemes.
  */
 
-/** What a `tbon.topo` URI says. Fan-outs of 0, and `custom` without parents, mean flat: rank 0 is everyone's parent. */
+/** A `tbon.topo` URI. Fan-outs of 0, and `custom`, mean flat: rank 0 is the parent of all others. */
 export type Topology =
   | { readonly scheme: 'kary'; readonly k: number }
   /** At most three levels: rank 0, `k` routers, leaves. Without `k` it is chosen by size. */
   | { readonly scheme: 'mincrit'; readonly k?: number }
   | { readonly scheme: 'binomial' }
-  /** `parents[rank]` is that rank's parent, 0 where it is undefined or missing. */
-  | { readonly scheme: 'custom'; readonly parents?: readonly (number | undefined)[] };
+  /** flux-pod writes no `parent` keys into broker.toml, so the tree is flat. */
+  | { readonly scheme: 'custom' };
 
 /** A tree of `size` brokers. All functions throw RangeError for a rank that is not 0 to `size - 1`. */
 export interface Tree {
@@ -36,7 +36,7 @@ const MAX_BINOMIAL_SIZE = 2 ** 30;
 /** The fan-out from router to leaves up to which `mincrit` takes no more routers (mincrit_plugin_init). */
 const MINCRIT_MAX_FANOUT = 1024;
 
-/** Reads a `tbon.topo` URI. Throws SyntaxError, saying what is accepted. Parents of `custom` are no part of the URI. */
+/** Reads a `tbon.topo` URI. Throws a SyntaxError that names the schemes. */
 export function parseTopology(uri: string): Topology {
   const [scheme, ...rest] = uri.split(':');
   const path = rest.join(':');
@@ -49,10 +49,7 @@ export function parseTopology(uri: string): Topology {
   );
 }
 
-/**
- * The tree that a topology gives for `size` brokers. Costs O(1) except for `custom` with parents, which is O(size).
- * Throws RangeError for a size that Flux would not take, and for parents that make no tree.
- */
+/** The tree of a topology for `size` brokers, in O(1). Throws a RangeError for a size or a fan-out that Flux refuses. */
 export function createTopology(topology: Topology, size: number): Tree {
   assertInteger('size', size, 1, topology.scheme === 'binomial' ? MAX_BINOMIAL_SIZE : MAX_INT);
   return checkRanks(createTree(topology, size));
@@ -69,7 +66,7 @@ function createTree(topology: Topology, size: number): Tree {
     case 'binomial':
       return binomialTree(size);
     case 'custom':
-      return topology.parents === undefined ? karyTree(0, size) : customTree(topology.parents, size);
+      return karyTree(0, size);
   }
 }
 
@@ -102,7 +99,7 @@ function karyTree(k: number, size: number): Tree {
   };
 }
 
-/** Ranks 1 to k are routers, to whom the other ranks are dealt in turn. */
+/** Ranks 1 to k are routers; the other ranks are dealt to them in turn. */
 function mincritTree(k: number, size: number): Tree {
   if (k === 0) return karyTree(0, size);
   const levelOf = (rank: number): number => (rank === 0 ? 0 : rank <= k ? 1 : 2);
@@ -119,7 +116,7 @@ function mincritTree(k: number, size: number): Tree {
   };
 }
 
-/** The fewest routers that keep each one's fan-out in bounds; one router would only be in the way. */
+/** The fewest routers that keep each one's fan-out in bounds; one router alone would be useless. */
 function mincritRouters(size: number): number {
   if (size <= MINCRIT_MAX_FANOUT + 1) return 0;
   return Math.max(2, Math.ceil((size - 1) / (MINCRIT_MAX_FANOUT + 1)));
@@ -142,61 +139,7 @@ function binomialTree(size: number): Tree {
   };
 }
 
-/** A tree given rank by rank, as per-host `parent` keys in broker.toml do. */
-function customTree(given: readonly (number | undefined)[], size: number): Tree {
-  if (given.length > size)
-    throw new RangeError(`Cannot create topology: ${given.length} parents for ${size} ranks`);
-  if (given[0] !== undefined) throw new RangeError('Cannot create topology: rank 0 may not have a parent');
-  const parents = new Int32Array(size);
-  for (const [rank, parent] of given.entries()) {
-    if (parent === undefined) continue;
-    assertInteger(`parent of rank ${rank}`, parent, 0, size - 1);
-    parents[rank] = parent;
-  }
-  const parentOf = (rank: number): number => parents[rank] ?? 0;
-
-  const childrenByRank = new Map<number, number[]>();
-  for (let rank = 1; rank < size; rank += 1) {
-    const siblings = childrenByRank.get(parentOf(rank));
-    if (siblings === undefined) childrenByRank.set(parentOf(rank), [rank]);
-    else siblings.push(rank);
-  }
-  const childrenOf = (rank: number): number[] => [...(childrenByRank.get(rank) ?? [])];
-
-  const order = breadthFirst(childrenByRank);
-  if (order.length < size) {
-    const reached = new Set(order);
-    const lost = integers(1, size - 1).find((rank) => !reached.has(rank));
-    throw new RangeError(`Cannot create topology: rank ${lost} and its parents go round in a circle`);
-  }
-  const levels = new Int32Array(size);
-  const levelOf = (rank: number): number => levels[rank] ?? 0;
-  for (const rank of order.slice(1)) levels[rank] = levelOf(parentOf(rank)) + 1;
-  const descendantCounts = new Int32Array(size);
-  const descendantCountOf = (rank: number): number => descendantCounts[rank] ?? 0;
-  for (const rank of order.slice(1).reverse()) {
-    descendantCounts[parentOf(rank)] = descendantCountOf(parentOf(rank)) + descendantCountOf(rank) + 1;
-  }
-  return {
-    size,
-    parentOf: (rank) => (rank === 0 ? undefined : parentOf(rank)),
-    childrenOf,
-    levelOf,
-    maxLevel: levelOf(order.at(-1) ?? 0),
-    descendantCountOf,
-  };
-}
-
-/** Rank 0 and all that hang from it, parents before children; ranks in a circle are not among them. */
-function breadthFirst(childrenByRank: ReadonlyMap<number, readonly number[]>): number[] {
-  const order = [0];
-  for (const rank of order) {
-    for (const child of childrenByRank.get(rank) ?? []) order.push(child);
-  }
-  return order;
-}
-
-/** The same tree, with the ranks it is asked about checked once and for all. */
+/** The same tree with its arguments checked. */
 function checkRanks(tree: Tree): Tree {
   const checked =
     <T>(answer: (rank: number) => T) =>

@@ -1,44 +1,45 @@
 /**
- * Awaits the parent: first its name, then its address, then that the address takes connections. The order matters: asking for the
- * address of a name that does not exist yet makes CoreDNS deny it to every pod for 30 s. What to do when is decided in
- * wait-plan.ts; here it is done.
+ * Awaits the parent: first its name, then its address, then a TCP connection to that address. The order matters: a query for the address
+ * of a name that does not exist yet gives every pod a negative answer out of CoreDNS's cache for 30 s. wait/wait-plan.ts decides; this file
+ * executes.
  */
 import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../address.ts';
 import { instant, longestTimerMs } from '../clock.ts';
-import { notOurs } from './candidates.ts';
 import { type Connected, connect } from './connect.ts';
-import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayTypes } from './lookup.ts';
-import { plainName, type Question, type Reply, reverseName } from './message.ts';
-import type { Instant, Obstacle } from './obstacle.ts';
-import { createReporter } from './report.ts';
-import { createResolver } from './resolver.ts';
-import { beginWait, type Event, type WaitFor } from './wait.ts';
-import { after } from './wait-events.ts';
-import { nextMoves } from './wait-plan.ts';
+import { plainName, type Question, type Reply, reverseName } from './query/dns-message.ts';
+import { type Lookup, type ParentName, questionFor, serviceOf } from './query/lookup.ts';
+import { createResolver } from './query/resolver.ts';
+import { unassignedTypes } from './query/unassigned-type.ts';
+import { foreignInstance } from './wait/candidates.ts';
+import { createReasonReporter } from './wait/report-reason.ts';
+import { after } from './wait/wait-events.ts';
+import { nextMoves } from './wait/wait-plan.ts';
+import type { Instant, WaitReason } from './wait/wait-reason.ts';
+import { beginWait, type Event, type WaitFor } from './wait/wait-state.ts';
 
 export interface AwaitOptions {
   readonly nameservers: readonly HostPort[];
   /** The family of this pod's own address: its peers have it too. */
   readonly family: 4 | 6;
-  /** Pods of the instance, which share what the name servers can bear; 1 if not given. */
+  /** Pods of the instance, which share one rate limit; 1 if not given. */
   readonly size?: number;
-  /** Of this pod: it tells the pods' shares apart. */
+  /** Of this pod: each rank has its own turn. */
   readonly rank?: number;
-  /** Where the parent was before it went: connected to again, but an answer that only names it is not waited for. */
+  /** The addresses of the parent that was lost: tried again at once, beside the queries. */
   readonly known?: readonly string[] | undefined;
-  /** Where others accept connections that are not of this instance: as good as dead addresses. */
-  readonly strangers?: readonly string[] | undefined;
+  /** Addresses at which a foreign instance accepts connections: as useless as dead ones. */
+  readonly foreign?: readonly string[] | undefined;
   /** Ends the wait; its reason is thrown. */
   readonly signal: AbortSignal;
-  /** Told what stands in the way whenever something has been learnt, also when it is the same as before (see isSame). */
-  readonly onObstacle?: (obstacle: Obstacle) => void;
-  /** The addresses that the API server knows of a pod; undefined where it cannot be asked, and it is not asked again. */
+  /** Called with the wait reason after every event, also where it is the same as before (see isSame). */
+  readonly onReason?: (reason: WaitReason) => void;
+  /** The addresses of a pod from the API server; undefined where that cannot be asked, and then it is not asked again. */
   readonly endpointSlices?:
     | ((pod: ParentName, signal: AbortSignal) => Promise<readonly string[] | undefined>)
     | undefined;
-  /** The world, for a test to bend. */
+  /** The world, which tests replace. */
   readonly network?: Network;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -55,7 +56,7 @@ export interface Clock {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** Where the parent is, and what it took to find it. */
+/** The parent's address, and the cost of finding it. */
 export interface Found extends HostPort {
   readonly questions: number;
   readonly connections: number;
@@ -74,7 +75,7 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
     rank: options.rank ?? 0,
     endpointSlices: options.endpointSlices !== undefined,
   };
-  const throwAway = throwAwayTypes(waitFor.rank, waitFor.size, random());
+  const unassignedType = unassignedTypes(waitFor.rank, waitFor.size, random());
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
   const inbox = createInbox(signal);
@@ -87,7 +88,7 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
   };
   const look = async (lookup: Lookup): Promise<Event> => {
     if (lookup.of !== 'endpoint-slices') {
-      const question = questionFor(lookup, parent as ParentName, throwAway);
+      const question = questionFor(lookup, parent as ParentName, unassignedType);
       return { kind: 'answered', lookup, reply: await ask(question) };
     }
     const addresses = await options.endpointSlices?.(parent as ParentName, until);
@@ -96,8 +97,8 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
   };
   const reach = async (address: string, isParent: boolean): Promise<Event> => {
     tally.connections++;
-    const seen = options.strangers?.includes(address)
-      ? notOurs
+    const seen = options.foreign?.includes(address)
+      ? foreignInstance
       : await network.connect(address, target.port, until);
     if (seen !== 'accepted') return { kind: 'not connected', address, seen };
     const whose = isParent ? [] : (await ask({ name: reverseName(address), type: 'PTR' }))?.pointers;
@@ -112,10 +113,10 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
   };
   const start = (beginning: Event, work: Promise<Event>) => {
     take(beginning);
-    // What fails after the end fails because of it.
+    // A failure after the end is its consequence.
     work.then(inbox.put, (error: unknown) => over.signal.aborted || inbox.fail(error));
   };
-  const report = createReporter(options.onObstacle);
+  const report = createReasonReporter(options.onReason);
   try {
     for (;;) {
       const turn = clock.now();
@@ -125,7 +126,7 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
         const isParent = wait.candidates.get(address)?.isParent === true;
         start({ kind: 'connecting', address }, reach(address, isParent));
       }
-      // By the same reading as before: what has fallen due since then was not begun above, and must not be slept through.
+      // By the same clock reading as above: a move that has become due since then must not be slept through.
       const events = await inbox.take(nextMoves(wait, waitFor, turn).wakeAt, clock);
       signal.throwIfAborted();
       for (const event of events) take(event);
@@ -147,7 +148,7 @@ function parentName(name: string, family: 4 | 6): ParentName | undefined {
   return { name, family, ...(service !== undefined && { service }) };
 }
 
-/** What has happened since it was looked at last. */
+/** Events that have not been taken yet. */
 function createInbox(signal: AbortSignal) {
   let events: Event[] = [];
   let failure: { error: unknown } | undefined;

@@ -1,16 +1,16 @@
 import { createConnection } from 'node:net';
 import { errnoOf } from '../errors.ts';
 
-/** What came of a try: `accepted`, `refused`, `no reply`, or the system's word for it. */
+/** The outcome of a connection attempt: `accepted`, `refused`, `no reply`, or the errno's name. */
 export type Connected = 'accepted' | 'refused' | 'no reply' | (string & {});
 
 /**
  * A SYN to a dead pod's address is dropped, not refused. A living one answers within milliseconds; the kernel sends a lost SYN again
- * only after 1 s (RFC 6298), so a new try is the quicker way to have it sent again.
+ * only after 1 s (RFC 6298), so a retry is the quicker way to have it sent again.
  */
-const patienceMs = 500;
+const timeoutMs = 500;
 
-/** Whether somebody accepts connections there. The connection is closed at once. */
+/** Tries to connect. The connection is closed at once. */
 export function connect(address: string, port: number, signal: AbortSignal): Promise<Connected> {
   return new Promise((resolve) => {
     const socket = createConnection({ host: address, port, signal });
@@ -18,7 +18,7 @@ export function connect(address: string, port: number, signal: AbortSignal): Pro
       resolve(connected);
       socket.destroy();
     };
-    socket.setTimeout(patienceMs, () => finish('no reply'));
+    socket.setTimeout(timeoutMs, () => finish('no reply'));
     socket.once('connect', () => finish('accepted'));
     socket.on('error', (error) => {
       const code = errnoOf(error);

@@ -1,21 +1,22 @@
 /**
- * A pod's addresses as the API server knows them, without any cache between. Only where the pod's service account may list
- * EndpointSlices; one request over https, without a client library (that costs 540 ms and 126 MB).
+ * A pod's addresses from the API server, without a cache between. Only where the pod's service account may list EndpointSlices; one
+ * request over https, without a client library (that costs 540 ms and 126 MB).
  */
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import type { HostPort } from '../address.ts';
-import type { ParentName } from './lookup.ts';
+import { abortedWithin } from '../timeout.ts';
+import type { ParentName } from './query/lookup.ts';
 
-/** The API server is a load balancer away, and by then the DNS may have found the parent. */
-const patienceMs = 2000;
-/** A slice has at most 100 endpoints by default, each some 400 bytes; a reply beyond this is not for a cluster that may ask. */
+/** The API server is a load balancer away, and meanwhile the DNS may have found the parent. */
+const timeoutMs = 2000;
+/** A slice has at most 100 endpoints by default, each some 400 bytes; the reply of an instance that asks is smaller. */
 const largestReply = 4_000_000;
 
 /**
- * The addresses of the pod in its Service's slices, none if it is not there or the server did not answer in time. Undefined where it is
- * no use to ask again: the account may not (403), has no token, or the server has no such resource.
+ * The addresses of the pod in its Service's slices, none where it has none or the server did not answer in time. Undefined where a retry
+ * is useless: the account may not list (403), has no token, or the server has no such resource.
  */
 export async function readEndpointSlices(
   { name, service = '', family }: ParentName,
@@ -31,13 +32,13 @@ export async function readEndpointSlices(
   try {
     const token = readFileSync(join(serviceAccount, 'token'), 'utf8').trim();
     const ca = readFileSync(join(serviceAccount, 'ca.crt'));
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+    const limit = abortedWithin(timeoutMs, signal);
     const { status, body } = await get(server, path, token, ca, limit);
     if (status !== 200) return status >= 500 || status === 429 ? [] : undefined;
     return addressesOf(JSON.parse(body), hostname, family);
   } catch (error) {
     signal.throwIfAborted();
-    // A server that is slow or out of reach may be there the next time.
+    // A server that is slow or out of reach may answer the next request.
     return isTransient(error) ? [] : undefined;
   }
 }
@@ -56,7 +57,7 @@ function get(
 ): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
-    // Said, and not left to NODE_TLS_REJECT_UNAUTHORIZED, which the pod may set for its program: the token is for the cluster's own server only.
+    // Explicit, since the pod may set NODE_TLS_REJECT_UNAUTHORIZED for its program: the token is for the cluster's own server only.
     const tls = { ca, rejectUnauthorized: true };
     const asked = request({ host, port, path, ...tls, headers, signal, agent: false }, (response) => {
       const chunks: Buffer[] = [];

@@ -1,21 +1,21 @@
 /**
- * Requests and their responses on one connection (RFC 6), whatever carries them: each request has a matchtag, and whoever waits for
- * it gets what comes back with that tag. When the connection goes, all who wait are told the one reason.
+ * Requests and their responses on one connection (RFC 6), over any carrier: each request has a matchtag, and a response belongs to the
+ * request with its tag. When the connection closes, all pending requests fail with its one reason.
  */
 import { Flag, MessageType, NodeId, noMatchtag, noRole, unknownUser } from './constants.ts';
 import { Errno, FluxError } from './errors.ts';
-import type { Event, Message, Response } from './message.ts';
+import type { Event, Message, Response } from './flux-message.ts';
 import { decodeJson, decodeString, encodeJson, type JsonObject } from './payload.ts';
 
 export interface CallOptions {
-  /** The rank of the broker that is to answer, or NodeId.any (the default): the nearest that has the service. */
+  /** The rank of the broker that answers, or NodeId.any (the default): the nearest that has the service. */
   readonly nodeid?: number;
   /** Ends the wait; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface RpcOptions extends CallOptions {
-  /** Milliseconds to wait for the response; for ever unless given. */
+  /** The timeout of the response in milliseconds; none unless given. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -29,34 +29,34 @@ export interface StreamOptions extends CallOptions {
 export interface Channel {
   /** One request, one response: its JSON payload. Throws a FluxError. */
   readonly rpc: (topic: string, payload?: JsonObject, options?: RpcOptions) => Promise<unknown>;
-  /** The same with bytes for JSON, both ways, as the content store has them (RFC 10). */
+  /** The same with bytes in place of JSON, for the content store (RFC 10). */
   readonly rpcRaw: (topic: string, payload: Uint8Array, options?: RpcOptions) => Promise<Uint8Array>;
   /**
-   * One request, many responses, until the service says ENODATA. Leaving the loop or aborting ends the stream at the
-   * service too. The request goes out when the first response is asked for. Throws a FluxError.
+   * One request, many responses, until ENODATA. Leaving the loop or aborting ends the stream at the service too. The request is sent
+   * when the first response is asked for. Throws a FluxError.
    */
   readonly stream: (
     topic: string,
     payload?: JsonObject,
     options?: StreamOptions,
   ) => AsyncGenerator<unknown, void>;
-  /** Calls `listener` for every event whose topic begins with `prefix`; returns what ends that. */
+  /** Calls `listener` for every event whose topic begins with `prefix`; returns the end of the subscription. */
   readonly subscribe: (prefix: string, listener: (topic: string, payload: unknown) => void) => () => void;
-  /** Takes a message that came in. */
+  /** Takes an incoming message. */
   readonly receive: (message: Message) => void;
-  /** Fails all that is under way, and everything after. */
+  /** Fails all pending requests, and all later ones. */
   readonly fail: (reason: FluxError) => void;
 }
 
-/** What carries messages. */
+/** The connection below a channel. */
 export interface Carrier {
   readonly send: (message: Message) => void;
-  /** Stops and starts the arrival of messages: how a reader that is slow makes the sender slow. */
+  /** Stops and starts the arrival of messages: the flow control by which a slow reader slows the sender down. */
   readonly pause: () => void;
   readonly resume: () => void;
 }
 
-/** Responses that a slow reader lets pile up before nothing more is read from the connection. */
+/** Unread responses of a stream at which reading from the connection stops. */
 const highWater = 1024;
 const lastMatchtag = 0xffff_ffff;
 
@@ -134,7 +134,7 @@ export function createChannel(carrier: Carrier): Channel {
         signal?.removeEventListener('abort', abort);
         act();
       };
-      // An answer that comes too late meets nobody; until then its matchtag is not used again (RFC 6).
+      // A response after the timeout is dropped; until then its matchtag is not used again (RFC 6).
       const giveUp = (reason: unknown) => settle(() => reject(reason));
       const abort = () => giveUp(signal?.reason);
       begin(topic, payload, 0, nodeid, (response) =>
@@ -204,14 +204,14 @@ export function createChannel(carrier: Carrier): Channel {
   /** RFC 6: by the service's own method where it has one, else, when nothing else of that service is under way, by `disconnect`. */
   const cancel = (topic: string, tag: number, nodeid: number, cancelTopic: string | undefined) => {
     const service = serviceOf(topic);
-    // What still comes on this stream meets nobody.
+    // Further responses of this stream are dropped.
     waiting.set(tag, { service: undefined, take: () => undefined });
     const silently = (cancellation: string, payload?: JsonObject) =>
       request(cancellation, payload && encodeJson(payload), Flag.noResponse, noMatchtag, nodeid);
     if (cancelTopic !== undefined) silently(cancelTopic, { matchtag: tag });
     else if (![...waiting.values()].some((other) => other.service === service)) {
       silently(service === '' ? 'disconnect' : `${service}.disconnect`);
-      // The service does not answer what it forgets.
+      // A stream that a disconnect ends has no last response.
       waiting.delete(tag);
     }
   };
@@ -223,7 +223,7 @@ export function createChannel(carrier: Carrier): Channel {
   const release = (queue: object) => {
     if (full.delete(queue)) regulate();
   };
-  /** While an RPC is under way messages keep coming: the slow reader may be waiting for that very answer. */
+  /** While an RPC is pending messages keep coming: the slow reader may be waiting for that response. */
   const regulate = () => {
     const pause = full.size > 0 && asked === 0;
     if (pause === paused) return;
@@ -271,14 +271,14 @@ export function createChannel(carrier: Carrier): Channel {
     try {
       content = decodeJson(payload);
     } catch {
-      // Events may carry bytes of any kind (RFC 3); those that are no JSON are for others.
+      // The payload of an event may be any bytes (RFC 3): one without JSON is for other subscribers.
       return;
     }
     for (const { listener } of concerned) listener(topic, content);
   }
 }
 
-/** What stands before the method; nothing where the topic is a bare word (flux-core src/common/librouter/disconnect.c). */
+/** The part before the method; empty where the topic is a bare word (flux-core src/common/librouter/disconnect.c). */
 const serviceOf = (topic: string): string => topic.slice(0, Math.max(0, topic.lastIndexOf('.')));
 
 /** A response with an error number ends its stream (RFC 6, "Streaming Responses"). */

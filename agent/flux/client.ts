@@ -3,11 +3,11 @@ import { createConnection, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Channel, createChannel } from './channel.ts';
 import { Errno, FluxError, FluxProtocolError } from './errors.ts';
+import { decodeMessage, encodeMessage, type Message } from './flux-message.ts';
 import { createDeframer, frame } from './framing.ts';
-import { decodeMessage, encodeMessage, type Message } from './message.ts';
 
 export interface FluxClient extends Pick<Channel, 'rpc' | 'rpcRaw' | 'stream' | 'subscribe'>, Disposable {
-  /** Fulfilled when the connection has gone, with why. */
+  /** Fulfilled with the reason when the connection has closed. */
   readonly closed: Promise<FluxError>;
   readonly close: () => void;
 }
@@ -17,32 +17,32 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Where more connect at once than the broker has taken, the next is told EAGAIN (unix(7)): it comes again, for so long. */
-const queueIsFull = { pauseMs: 20, patienceMs: 5000 };
+/** connect(2) fails with EAGAIN while the broker's backlog is full (unix(7)): it is retried until the timeout. */
+const fullBacklog = { retryMs: 20, timeoutMs: 5000 };
 
 /**
  * Connects to the broker that listens at `socketPath` (its `local-uri` without `local://`). Rejects with a FluxError: the
  * socket's own error, or the errno by which the broker refuses this user.
  */
 export async function connectFlux(socketPath: string, options: ConnectOptions = {}): Promise<FluxClient> {
-  for (let waitedMs = 0; ; waitedMs += queueIsFull.pauseMs) {
+  for (let waitedMs = 0; ; waitedMs += fullBacklog.retryMs) {
     try {
       return await connectOnce(socketPath, options);
     } catch (error) {
       const isFull = error instanceof FluxError && error.errno === 'EAGAIN';
-      if (!isFull || waitedMs >= queueIsFull.patienceMs) throw error;
-      await delay(queueIsFull.pauseMs * (0.5 + Math.random()));
+      if (!isFull || waitedMs >= fullBacklog.timeoutMs) throw error;
+      await delay(fullBacklog.retryMs * (0.5 + Math.random()));
     }
   }
 }
 
 /**
- * What is read goes here first, on all connections: a read and what it brings are done before the next (libuv's uv__read calls read(2)
- * right after it has asked for memory). With memory for each read, a gigabyte leaves tens of megabytes to the garbage collection.
+ * The read buffer of all connections: the bytes of a read are processed before the next read (libuv's uv__read calls read(2) right after
+ * its allocation callback). With a buffer for each read, a gigabyte leaves tens of megabytes to the garbage collection.
  */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** Takes the bytes that come, which are good until it returns. */
+/** Takes the bytes of a read, which are valid until it returns. */
 interface Reader {
   take: (bytes: Buffer) => void;
 }
@@ -69,7 +69,7 @@ async function connectOnce(socketPath: string, { signal }: ConnectOptions): Prom
   }
 }
 
-/** Waits for the byte that admits or refuses. Resolves to what came behind it. */
+/** Waits for the byte that admits or refuses. Resolves to the bytes after it. */
 function admission(socket: Socket, reader: Reader): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const refuse = (error: Error) => reject(error);
@@ -89,7 +89,7 @@ function serve(socket: Socket, reader: Reader, rest: Buffer): FluxClient {
   const deframe = createDeframer();
   let reason = new FluxError(Errno.connectionReset, { text: 'the broker has closed the connection' });
   const channel = createChannel({
-    // Node.js queues what the socket does not take yet; requests are small, and each waits for its answer.
+    // Node.js queues bytes that the socket does not take yet; requests are small, and each waits for its response.
     send: (message: Message) => void socket.write(frame(encodeMessage(message))),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),

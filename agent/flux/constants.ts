@@ -3,7 +3,7 @@
 export const MessageType = { request: 1, response: 2, event: 4, control: 8 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 
-/** Which optional parts a message has, and how it is to be treated. */
+/** The optional parts of a message, and its delivery. */
 export const Flag = {
   topic: 0x01,
   payload: 0x02,
@@ -15,14 +15,14 @@ export const Flag = {
   user1: 0x80,
 } as const;
 
-/** Where a request goes: the nearest broker that has the service, or the broker above the sender's. */
+/** The destination of a request: the nearest broker that has the service, or the TBON parent of the sender's broker. */
 export const NodeId = { any: 0xffff_ffff, upstream: 0xffff_fffe } as const;
 
-/** The broker fills in who really sent a message. */
+/** The broker fills in the sender's credentials. */
 export const unknownUser = 0xffff_ffff;
 export const noRole = 0;
 
-/** A matchtag of a request that wants no answer. */
+/** The matchtag of a request without a response. */
 export const noMatchtag = 0;
 
 /** The PROTO part: its length in bytes and how it begins. */

@@ -1,13 +1,13 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
-/** POSIX error numbers that the protocol itself gives a meaning (RFC 3, RFC 6). */
+/** POSIX error numbers with a meaning in the protocol (RFC 3, RFC 6). */
 export const Errno = {
   noEntry: constants.errno.ENOENT,
   permission: constants.errno.EPERM,
   invalid: constants.errno.EINVAL,
   noService: constants.errno.ENOSYS,
-  /** What a broker answers to all but a few requests while it is not online: before its state is `init`. */
+  /** A broker's answer to most requests before its state is `init`. */
   tryAgain: constants.errno.EAGAIN,
   /** The orderly end of a stream of responses. */
   endOfStream: constants.errno.ENODATA,
@@ -15,16 +15,16 @@ export const Errno = {
   connectionReset: constants.errno.ECONNRESET,
   timedOut: constants.errno.ETIMEDOUT,
   unreachable: constants.errno.EHOSTUNREACH,
-  /** What the KVS says of a namespace that there is not. */
+  /** The KVS's answer for a namespace that does not exist. */
   notSupported: constants.errno.ENOTSUP,
-  /** An answer that is over the limit of this side. */
+  /** A response beyond the limit of this side. */
   tooLong: constants.errno.EMSGSIZE,
   canceled: constants.errno.ECANCELED,
 } as const;
 
 /**
- * What Flux answers in place of a result: a POSIX error number, and Flux's own words where it has some. Also what becomes of
- * requests that cannot be answered, because the connection went or the time ran out.
+ * Flux's error response: a POSIX error number, and Flux's own message where there is one. Also the error of a request without a response,
+ * because the connection closed or the timeout passed.
  */
 export class FluxError extends Error {
   override readonly name = 'FluxError';
@@ -44,7 +44,7 @@ export class FluxError extends Error {
   }
 }
 
-/** Flux's own words, without the topic. */
+/** Flux's own message, without the topic. */
 export const detailOf = ({ message, topic }: FluxError): string =>
   topic !== undefined && message.startsWith(`${topic}: `) ? message.slice(topic.length + 2) : message;
 
@@ -52,11 +52,11 @@ const outages: readonly string[] = [
   ...['ENOSYS', 'ECONNRESET', 'ECONNREFUSED', 'EHOSTUNREACH', 'ECANCELED', 'EPIPE', 'ETIMEDOUT'],
 ];
 
-/** Whether Flux could not be asked or has not answered, rather than that it refused. */
+/** Whether Flux could not be reached or did not answer, rather than refused. */
 export const isOutage = (error: unknown): boolean =>
   error instanceof FluxError && outages.includes(error.errno);
 
-/** Bytes that are no message, or a message that breaks RFC 3. The connection they came from is of no more use. */
+/** Bytes that are no message, or a message that breaks RFC 3. Their connection cannot be used any longer. */
 export class FluxProtocolError extends Error {
   override readonly name = 'FluxProtocolError';
 }

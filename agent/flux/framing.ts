@@ -8,13 +8,13 @@ import { Errno, FluxProtocolError } from './errors.ts';
 
 const magic = Buffer.from(endianness() === 'LE' ? [0x12, 0x00, 0xee, 0xff] : [0xff, 0xee, 0x00, 0x12]);
 const headerBytes = 8;
-/** A message of more bytes gets its memory as it comes, and gives it back when it has been read. */
+/** The memory of a longer message grows as it arrives, and is freed once it is read. */
 const longFrom = 256 * 1024;
 const firstBytes = 64 * 1024;
 
-/** Flux has no limit of its own. */
+/** Flux itself has no limit. */
 export const longestMessage = 64 * 1024 * 1024;
-/** PROTO with its length before it, the end of every message (RFC 3): it has the matchtag. */
+/** PROTO after its length, the end of every message (RFC 3): it has the matchtag. */
 const endBytes = 1 + proto.bytes;
 
 export function frame(message: Buffer): Buffer {
@@ -25,20 +25,20 @@ export function frame(message: Buffer): Buffer {
 }
 
 /**
- * Takes bytes as they come, in slices of any size, and gives the messages that are whole, in memory of their own: the slices are the
- * caller's again. Holds no more than the message that is under way, and nothing of one that is too long: a response of that kind comes
- * out as the error EMSGSIZE without a payload, so that it fails one request rather than the connection. Throws a FluxProtocolError at
- * bytes that are no frame; after that it is of no more use.
+ * Takes bytes in slices of any size, and returns the messages that are complete, in memory of their own: the slices are the caller's again.
+ * Holds at most one incomplete message, and nothing of one that is too long: a response of that kind becomes the error EMSGSIZE without a
+ * payload, so that it fails one request rather than the connection. Throws a FluxProtocolError at bytes that are no frame; after that it
+ * cannot be used any longer.
  */
 export function createDeframer(longest: number = longestMessage): (chunk: Buffer) => Buffer[] {
   const header = Buffer.alloc(headerBytes);
   let headerHas = 0;
-  /** What there is of the message, and its length. */
+  /** The incomplete message, and its length. */
   let message: Buffer = Buffer.alloc(0);
   let memory: ArrayBuffer | undefined;
   let has = 0;
   let length = 0;
-  /** Of a message that is too long, the bytes before its end that are still to come. */
+  /** Bytes to skip before the end of a message that is too long. */
   let passedOver = 0;
   let tooLong = false;
 
@@ -85,8 +85,8 @@ export function createDeframer(longest: number = longestMessage): (chunk: Buffer
 }
 
 /**
- * Frees a payload that nothing reads any more, if it is long: V8 would do so at its next full garbage collection, and until then dozens of
- * megabytes of them may come.
+ * Frees a long payload that is not read any more: V8 would free it at its next full garbage collection, and dozens of megabytes may arrive
+ * before that.
  */
 export function free(payload: Uint8Array): void {
   const { buffer } = payload;

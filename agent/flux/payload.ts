@@ -35,7 +35,7 @@ export function decodeJson(payload: Uint8Array | undefined): unknown {
   if (payload === undefined) return {};
   const text = decodeString(payload);
   try {
-    // The slower way, with a call for every value, only where there is a number that needs it.
+    // A reviver is slow, with a call for every value: only where a long number needs it.
     return /\d{16}/.test(text) ? json.parse(text, exactIntegers) : JSON.parse(text);
   } catch (cause) {
     throw new FluxProtocolError('a payload is not JSON', { cause });

@@ -4,7 +4,7 @@ import type { HostPort } from '../address.ts';
 import type { Membership } from '../broker/membership.ts';
 import { type Instant, instant } from '../clock.ts';
 import type { Configuration } from '../config/configuration.ts';
-import type { Obstacle } from '../dns/obstacle.ts';
+import type { WaitReason } from '../dns/wait/wait-reason.ts';
 import type { PhaseRecord } from '../pod/phase.ts';
 import type { BrokerStatus } from './broker-status.ts';
 
@@ -36,7 +36,7 @@ export interface PodState {
   /** The address and port at which the parent was found. */
   readonly parentAddress: HostPort | undefined;
   /** Why the wait for the parent goes on, while it does. */
-  readonly waitReason: Obstacle | undefined;
+  readonly waitReason: WaitReason | undefined;
   /** The present broker, or the last one. */
   readonly broker: BrokerStatus | undefined;
   readonly brokersStarted: number;

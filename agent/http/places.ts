@@ -1,6 +1,6 @@
 /**
- * The places that connections take in a server, and which connection gives way when there is one too many. A new connection is always
- * accepted: a server that refuses what comes when it is full is closed by whoever fills it.
+ * The places of connections in a server, and which connection gives way to a new one when all are taken. A new connection is always
+ * accepted: a full server that refuses connections is blocked by the client that fills it.
  */
 
 export interface Place {
@@ -8,7 +8,7 @@ export interface Place {
   readonly address: string;
   /** Whether a request is under way. */
   busy: boolean;
-  /** Whether it has come so lately that its request, if there is one, cannot have been read yet. */
+  /** Whether it is so new that its request, if there is one, cannot have been read yet. */
   fresh: boolean;
 }
 
@@ -19,11 +19,11 @@ export interface PlaceLimits {
 }
 
 export interface Places<Taken extends Place> {
-  /** All that are taken, the one that was entered first at the head. */
+  /** All that are taken, the oldest first. */
   readonly all: ReadonlySet<Taken>;
-  /** Takes a place, again also, and becomes the youngest. Returns the connection that gives way, whose place is free then. */
+  /** Takes a place, also again, as the youngest. Returns the connection that gives way, whose place is then free. */
   readonly enter: (place: Taken) => Taken | undefined;
-  /** Frees it; nothing where it is free. */
+  /** Frees it; does nothing where it is free. */
   readonly leave: (place: Taken) => void;
 }
 
@@ -49,7 +49,7 @@ export function createPlaces<Taken extends Place>({
       const same = byAddress.get(place.address) ?? new Set();
       byAddress.set(place.address, same.add(place));
       all.add(place);
-      // The address that has too many pays for it, not the others.
+      // An address with too many connections gives way itself.
       const rivals = same.size > perAddress ? same : all.size > connections ? all : [];
       const out = toGiveWay(rivals, place);
       if (out) leave(out);
@@ -59,8 +59,8 @@ export function createPlaces<Taken extends Place>({
 }
 
 /**
- * Of `rivals`, the oldest first: the one that has been without a request for longest, else the oldest; never the newcomer. A fresh one may
- * have a request: where all others are busy, a probe would give way to whoever comes in the same moment.
+ * Of `rivals`, the oldest first: the oldest without a request, else the oldest; never the newcomer. A fresh one may have a request: where
+ * all others are busy, a probe would give way to a connection of the same moment.
  */
 function toGiveWay<Taken extends Place>(rivals: Iterable<Taken>, newcomer: Taken): Taken | undefined {
   let oldest: Taken | undefined;

@@ -1,16 +1,16 @@
-/** How much one client may ask: token buckets, the oldest forgotten first. */
+/** Rate limits by client: token buckets, of which the oldest are dropped first. */
 import { instant } from '../clock.ts';
 
 export interface RateLimit {
-  /** Takes one; the seconds to wait where there is none left, else 0. */
+  /** Takes a token; returns the seconds until the next where there is none, else 0. */
   readonly take: (client: string) => number;
-  /** The seconds until there is one to take, 0 where there is one now. */
+  /** The seconds until there is a token, 0 where there is one. */
   readonly wait: (client: string) => number;
 }
 
 const mostClients = 10_000;
 
-/** `perSecond` come back each second, up to `burst`. */
+/** `perSecond` tokens are added each second, up to `burst`. */
 export function createRateLimit(perSecond: number, burst: number, now: () => number = instant): RateLimit {
   const buckets = new Map<string, { left: number; at: number }>();
   const leftOf = (client: string): number => {

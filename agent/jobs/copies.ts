@@ -7,15 +7,15 @@ import { detailOf, FluxError } from '../flux/errors.ts';
 import { JobError } from './job-error.ts';
 import type { SimpleJob } from './job-schemas.ts';
 import type { JobDefaults } from './jobspec.ts';
-import { submit } from './submit.ts';
+import { submit } from './submit-job.ts';
 
 const most = 10_000;
-/** As many wait for the broker at once: enough to keep it busy, and not all of 10,000 jobspecs in memory. */
+/** Concurrent submissions: enough to keep the broker busy, and not all of 10,000 jobspecs in memory. */
 const atOnce = 1024;
 
 /**
  * Submits `job` once for each number of an RFC 22 idset, which the copy has in FLUX_JOB_CC and, in its command, in the place of `{cc}`.
- * Resolves to the ids of the jobs (F58) in the order of the numbers. Throws a JobError; where some were submitted before, their ids are in it.
+ * Resolves to the ids of the jobs (F58) in the order of the numbers. Throws a JobError, with the ids of the jobs that were submitted before.
  */
 export async function submitCopies(
   client: FluxClient,
@@ -25,14 +25,14 @@ export async function submitCopies(
 ): Promise<string[]> {
   const [first = 0, ...rest] = readNumbers(cc);
   const one = async (number: number) => (await submit(client, copyOf(job, number), defaults)).id;
-  // What is wrong with one is wrong with all: the first goes ahead.
+  // An error of one jobspec is one of all: the first is submitted alone.
   const ids = [await one(first)];
   const queue = inTurn(rest);
   const some = async () => {
     for (const [place, number] of queue) ids[place + 1] = await one(number);
   };
   const endings = await Promise.allSettled(Array.from({ length: Math.min(atOnce, rest.length) }, some));
-  // Where something failed, there are holes.
+  // A failed submission leaves a hole.
   const submitted = ids.filter(() => true);
   const failure = endings.find((ending) => ending.status === 'rejected');
   if (!failure) return submitted;
@@ -48,7 +48,7 @@ function reasonOf(error: unknown): string {
   return error instanceof JobError ? error.message : 'an internal error';
 }
 
-/** For several who share it: when one of them fails, there is nothing more for the others. */
+/** For several consumers that share it: when one of them throws, it is exhausted for the others. */
 function* inTurn<Item>(items: readonly Item[]): Generator<[number, Item], void> {
   yield* items.entries();
 }

@@ -1,7 +1,7 @@
-/** What a schema finds wrong, as sentences with their places. Data in, data out. */
+/** Faults of a request by its schema, as sentences with their places. Data in, data out. */
 import type { z } from 'zod/mini';
 
-/** What is wrong with one part of a request. */
+/** A fault of one part of a request. */
 export interface Fault {
   /** A JSON pointer into the body, or the name of a parameter. */
   readonly where: string;
@@ -14,7 +14,7 @@ export const faultsOf = ({ issues }: z.core.$ZodError): Fault[] =>
 
 type Issue = z.core.$ZodIssue;
 
-/** Of alternatives the one is explained that was meant most likely: the one with the fewest faults. */
+/** Of the alternatives of a union the likeliest is explained: the one with the fewest faults. */
 function faultsAt(issue: Issue, path: readonly PropertyKey[]): Fault[] {
   const whole = [...path, ...issue.path];
   if (issue.code === 'invalid_union' && issue.errors.length > 0 && !hasWords(issue)) {
@@ -34,7 +34,7 @@ function faultsAt(issue: Issue, path: readonly PropertyKey[]): Fault[] {
 const weight = (issues: readonly Issue[]): number =>
   issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0);
 
-/** Whether the schema itself says what it expects. zod's own words are these, without a locale. */
+/** Whether the schema has a message of its own. zod's default is this one, without a locale. */
 const hasWords = ({ message }: Issue): boolean => message !== 'Invalid input';
 
 function wordsOf(issue: Issue): string {

@@ -1,15 +1,15 @@
-/** Why what was asked of jobs or nodes cannot be done. Errors of Flux itself are thrown as they are. */
+/** The error of an operation on jobs or nodes. Errors of Flux itself are thrown as they are. */
 import type { Fault } from './faults.ts';
 
-/** `partly-submitted`: of several jobs some were submitted; the error that ended it is the cause. */
+/** `partly-submitted`: of several jobs some were submitted; the first error is the cause. */
 export type JobErrorKind = 'not-found' | 'invalid' | 'bad-cursor' | 'partly-submitted';
 
 export class JobError extends Error {
   override readonly name = 'JobError';
   readonly kind: JobErrorKind;
-  /** What is wrong with which part of the request, where that is known. */
+  /** Faults of parts of the request, where they are known. */
   readonly faults: readonly Fault[];
-  /** The ids (F58) of the jobs that were submitted nevertheless. */
+  /** The ids (F58) of the jobs that were submitted before. */
   readonly submitted: readonly string[];
 
   constructor(

@@ -1,13 +1,13 @@
-/** The entries of a job's own event log (RFC 21), those that there are and those that come. */
+/** The entries of a job's own event log (RFC 21), present and future. */
 import type { FluxClient } from '../flux/client.ts';
 import { Errno, FluxError } from '../flux/errors.ts';
 import type { JobId } from '../flux/job-id.ts';
-import type { BlobCache } from '../flux/services/blob-cache.ts';
-import { type EventlogOptions, readEventlog, type Slice } from '../flux/services/eventlog.ts';
+import type { BlobCache } from '../flux/services/eventlog/blob-cache.ts';
+import { type EventlogOptions, readEventlog, type Slice } from '../flux/services/eventlog/read-eventlog.ts';
 import { watchEventlog } from '../flux/services/job-info.ts';
 import { noSuchJob } from './list.ts';
 
-/** Those that there are now, a slice at a time. Throws a JobError (not-found) where there is no such job. */
+/** The present entries, a slice at a time. Throws a JobError (not-found) where there is no such job. */
 export async function* readEvents(
   client: FluxClient,
   blobs: BlobCache,
@@ -23,8 +23,8 @@ export async function* readEvents(
 }
 
 /**
- * Until the log is complete. What is there is read slice by slice; only of a job that is active the rest is watched, and then Flux sends
- * the log from its beginning (flux-core src/modules/job-info/watch.c): no more than the job manager has written about one job.
+ * All entries until the log is complete. Present entries are read slice by slice. The log of an active job is then watched, for which Flux
+ * sends it from its beginning (flux-core src/modules/job-info/watch.c): the job manager's entries of one job are few.
  */
 export async function* followEvents(
   client: FluxClient,

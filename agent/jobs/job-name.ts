@@ -1,4 +1,4 @@
-/** Names of jobs that were given none. Flux takes argv[0] (job_data.c of its job-list), which says nothing where that is a shell. */
+/** Default names of jobs. Flux takes argv[0] (job_data.c of its job-list), which is no name where that is a shell. */
 import { splitWords } from '../shell-words.ts';
 
 const mostLength = 255;

@@ -1,8 +1,8 @@
-/** Why a job waits, or why it ended as it did, in one line: as `flux jobs` has it (its fields contextual_info and inactive_reason). */
+/** The wait reason or the outcome of a job in one line, as in `flux jobs` (its fields contextual_info and inactive_reason). */
 import { constants } from 'node:os';
 import type { JobAnswer } from './job-schemas.ts';
 
-/** Empty where there is nothing to say: the job runs, or has completed. `now` in milliseconds. */
+/** Empty for a job that runs or has completed. `now` in milliseconds. */
 export function reasonOf(job: JobAnswer, now: number = Date.now()): string {
   switch (job.state) {
     case 'DEPEND':
@@ -36,13 +36,13 @@ function waitReason({ urgency, priority, annotations }: JobAnswer, now: number):
 function inactiveReason({ result, exception, returncode }: JobAnswer): string {
   if (result === 'COMPLETED') return '';
   if (result === 'CANCELED') return exception?.note ? `Canceled: ${exception.note}` : 'Canceled';
-  // An exception of the type exec says no more than the exit code.
+  // An exception of the type exec has no more information than the exit code.
   if (exception && exception.severity === 0 && exception.type !== 'exec')
     return `${exception.type}${exception.note ? `: ${exception.note}` : ''}`;
   return returncode === undefined ? (exception?.note ?? '') : (taskFailure(returncode) ?? '');
 }
 
-/** What the tasks' exit code says; undefined for 0 (flux-core src/common/libjob/job.c, flux_job_waitstatus_to_exitcode). */
+/** The meaning of the tasks' exit code; undefined for 0 (flux-core src/common/libjob/job.c, flux_job_waitstatus_to_exitcode). */
 export function taskFailure(returncode: number): string | undefined {
   if (returncode === 0) return undefined;
   const names = Object.entries(constants.signals);

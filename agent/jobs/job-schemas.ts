@@ -1,16 +1,16 @@
-/** Jobs and nodes as the API and the command line give and take them, once: what is given is checked by it, types are inferred from it. */
+/** Schemas of jobs and nodes for the API and the command line: requests are checked by them, types inferred from them. */
 import * as z from 'zod/mini';
 import { parseDuration } from '../duration.ts';
 import { parseJobId } from '../flux/job-id.ts';
 import { jobResults, jobStates } from '../flux/services/job-list.ts';
-import { count, optional, said, text } from './json-kinds.ts';
+import { count, described, optional, text } from './json-kinds.ts';
 
-export const jobIdText = said(
+export const jobIdText = described(
   z.string().check(z.refine((value) => parseJobId(value) !== undefined, 'expected a job id (RFC 19)')),
   'a job id: F58, decimal or hexadecimal (RFC 19)',
 );
 
-export const urgency = said(count(0, 31), '0 holds the job, 16 is the default, 31 is the most urgent');
+export const urgency = described(count(0, 31), '0 holds the job, 16 is the default, 31 is the most urgent');
 const aDuration = { error: 'expected seconds, or a time such as 90s, 10m or 1.5h' };
 const duration = z
   .union(
@@ -38,9 +38,9 @@ const dependency = z.union(
   aDependency,
 );
 
-/** A job in simple terms; see jobspec.ts for what becomes of it. */
+/** A job in simple terms; jobspec.ts makes a jobspec of it. */
 export const simpleJob = z.strictObject({
-  command: said(
+  command: described(
     z.union([z.array(text(131_072)).check(z.minLength(1), z.maxLength(4096)), text(131_072)]),
     'the program and its arguments; a text is a command line for sh',
   ),
@@ -67,9 +67,9 @@ export const simpleJob = z.strictObject({
 export type SimpleJob = z.output<typeof simpleJob>;
 
 export const jobspecSubmission = z.strictObject({
-  jobspec: said(
+  jobspec: described(
     z.looseObject({ version: z.int(), resources: z.array(z.unknown()), tasks: z.array(z.unknown()) }),
-    'a whole jobspec, RFC 14 and RFC 25, taken as it stands',
+    'a whole jobspec, RFC 14 and RFC 25, submitted unchanged',
   ),
   urgency: z.optional(urgency),
 });
@@ -79,20 +79,20 @@ export const submission = z.union([simpleJob, jobspecSubmission]);
 export const submitAnswer = z.object({ id: jobIdText, idDecimal: z.string() });
 export type SubmitAnswer = z.output<typeof submitAnswer>;
 
-/** Flux's names of states and results in lower case, as lists show them. */
+/** The names of states and results in upper case, as in lists. */
 export const upper = <Name extends string>(name: Name) => name.toUpperCase() as Uppercase<Name>;
 const allUpper = <Name extends string>(names: object & { readonly [N in Name]: unknown }) =>
   (Object.keys(names) as Name[]).map((name) => upper(name)) as [Uppercase<Name>, ...Uppercase<Name>[]];
 export const stateNames = allUpper(jobStates);
 export const resultNames = allUpper(jobResults);
-/** By what lists are filtered, as `flux jobs --filter`: states, groups of them (RFC 21), and results, which only inactive jobs have. */
+/** Filters of lists, as in `flux jobs --filter`: states, groups of them (RFC 21), and results, which only inactive jobs have. */
 export const stateFilters = [...stateNames, 'PENDING', 'RUNNING', 'ACTIVE', ...resultNames] as const;
 
 const time = z.optional(z.number());
 export const jobAnswer = z.object({
-  id: said(z.string(), 'F58'),
+  id: described(z.string(), 'F58'),
   idDecimal: z.string(),
-  state: z.optional(said(z.enum(stateNames), 'RFC 21')),
+  state: z.optional(described(z.enum(stateNames), 'RFC 21')),
   result: z.optional(z.enum(resultNames)),
   name: z.optional(z.string()),
   userid: z.optional(z.int()),
@@ -116,7 +116,7 @@ export const jobAnswer = z.object({
   t_inactive: time,
   runtime: optional(z.number(), 'seconds that it has run until now or until its end'),
   success: z.optional(z.boolean()),
-  waitstatus: optional(z.int(), 'as waitpid(2) says it'),
+  waitstatus: optional(z.int(), 'of waitpid(2)'),
   returncode: optional(z.int(), 'the exit code, or 128 and the signal’s number'),
   exception: z.optional(
     z.object({ type: z.optional(z.string()), severity: z.optional(z.int()), note: z.optional(z.string()) }),
@@ -129,16 +129,16 @@ export type JobAnswer = z.output<typeof jobAnswer>;
 export const nodeAnswer = z.object({
   rank: z.int(),
   host: z.string(),
-  state: said(
+  state: described(
     z.enum(['online', 'offline', 'drained', 'draining', 'excluded', 'torpid']),
-    'what matters most of it',
+    'the most important one',
   ),
-  busy: said(z.boolean(), 'some of its cores are allocated'),
+  busy: described(z.boolean(), 'some of its cores are allocated'),
   cores: z.int(),
   coresAllocated: z.int(),
   gpus: z.int(),
-  parent: optional(z.int(), 'its rank in the tree of brokers'),
-  subtree: optional(z.string(), 'health of the broker and all below it, as the overlay sees it'),
+  parent: optional(z.int(), 'rank of its TBON parent'),
+  subtree: optional(z.string(), 'health of the broker and its descendants in the overlay'),
   reason: optional(z.string(), 'why it is drained'),
   since: optional(z.number(), 'drained since'),
 });

@@ -11,7 +11,7 @@ export interface JobDefaults {
   readonly directory: string;
 }
 
-/** Throws a JobError (invalid) for what does not go together. */
+/** Throws a JobError (invalid) for fields that contradict each other. */
 export function jobspecOf(job: SimpleJob, { environment, directory }: JobDefaults): JsonObject {
   const { command, nodes, tasks = nodes ?? 1, coresPerTask = 1, gpusPerTask = 0 } = job;
   if (nodes !== undefined && tasks < nodes)
@@ -30,7 +30,7 @@ export function jobspecOf(job: SimpleJob, { environment, directory }: JobDefault
     ],
   };
   const node = { type: 'node', count: nodes ?? 0, ...(job.exclusive && { exclusive: true }), with: [slot] };
-  // Tasks that do not divide by the nodes are counted as a whole (RFC 14: count.total).
+  // A number of tasks that the nodes do not divide is given as a total (RFC 14: count.total).
   const even = nodes === undefined || tasks % nodes === 0;
   const dependencies = (job.dependencies ?? []).map(dependencyOf);
   return {
@@ -54,7 +54,7 @@ export function jobspecOf(job: SimpleJob, { environment, directory }: JobDefault
 const refuse = (where: string, what: string): JobError =>
   new JobError('invalid', `${where}: ${what}`, { faults: [{ where: `/${where}`, what }] });
 
-/** RFC 14 has no way to say `for ever` but 0. */
+/** RFC 14 has 0 for no limit. */
 function secondsOf(duration: number | string): number {
   const seconds = typeof duration === 'number' ? duration : parseDuration(duration);
   return seconds === undefined || !Number.isFinite(seconds) ? 0 : seconds;

@@ -1,10 +1,10 @@
-/** The kinds of value in what goes in and comes out as JSON or as a query. Each error completes the sentence that a client gets. */
+/** Kinds of value in JSON and in queries. Each error completes a sentence. */
 import * as z from 'zod/mini';
 
-export const said = <Schema extends z.ZodMiniType>(schema: Schema, what: string): Schema =>
+export const described = <Schema extends z.ZodMiniType>(schema: Schema, what: string): Schema =>
   schema.check(z.describe(what)) as Schema;
 export const optional = <Schema extends z.ZodMiniType>(schema: Schema, what: string) =>
-  said(z.optional(schema), what);
+  described(z.optional(schema), what);
 const mostCount = 1_048_576;
 const wholeNumber = (least: number, most: number): string =>
   `expected a whole number from ${least}${most === mostCount ? '' : ` to ${most}`}`;

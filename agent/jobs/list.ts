@@ -1,17 +1,17 @@
 /**
- * Jobs as the API and the command line show them, and lists of them in pages. A page costs the job-list service no more than it holds, whether there are
- * ten jobs or 100,000: the cursor says where the next one begins (RFC 43 for constraints and the order of lists).
+ * Jobs for the API and the command line, and lists of them in pages. The cost of a page for the job-list service depends on its length and not
+ * on the number of jobs: the cursor is the place of the next page (RFC 43 for constraints and the order of lists).
  */
 
 import type { FluxClient } from '../flux/client.ts';
 import { Errno, FluxError } from '../flux/errors.ts';
-import { formatJobId, parseJobId } from '../flux/job-id.ts';
+import { formatJobId, type JobId, parseJobId } from '../flux/job-id.ts';
 import type { Json, JsonObject } from '../flux/payload.ts';
 import { getJob, type Job, listJobs } from '../flux/services/job-list.ts';
 import { JobError } from './job-error.ts';
 import { type JobAnswer, resultNames, upper } from './job-schemas.ts';
 
-/** The time has a name: what calls with further arguments, such as `map`, cannot mean it. */
+/** `now` is in an object, so that `map` cannot pass its index for it. */
 export function jobAnswerOf(job: Job, { now }: { readonly now: number } = { now: Date.now() }): JobAnswer {
   const {
     id,
@@ -39,7 +39,7 @@ export function jobAnswerOf(job: Job, { now }: { readonly now: number } = { now:
   });
 }
 
-/** As a shell would say it. */
+/** That of a shell. */
 const exitCodeOf = (waitstatus: number): number =>
   (waitstatus & 0x7f) === 0 ? (waitstatus >> 8) & 0xff : 128 + (waitstatus & 0x7f);
 
@@ -50,12 +50,14 @@ const withoutUndefined = <T extends object>(object: T): Defined<T> =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
 
 /** One job. Throws a JobError (not-found) where there is none. */
-export async function findJob(client: FluxClient, text: string): Promise<JobAnswer> {
-  const id = idOf(text);
-  return jobAnswerOf(await ofJob(id, getJob(client, id)));
-}
+export const readJob = async (client: FluxClient, id: JobId): Promise<JobAnswer> =>
+  jobAnswerOf(await ofJob(id, getJob(client, id)));
 
-/** The id in a path. Throws a JobError (not-found): what is no id is the id of no job. */
+/** The same by a text. Throws a JobError (not-found) where the text is no job id. */
+export const findJob = async (client: FluxClient, text: string): Promise<JobAnswer> =>
+  readJob(client, idOf(text));
+
+/** The id in a text. Throws a JobError (not-found) where it is none: no job has it. */
 export function idOf(text: string): bigint {
   const id = parseJobId(text);
   if (id !== undefined) return id;
@@ -63,10 +65,10 @@ export function idOf(text: string): bigint {
   throw new JobError('not-found', `There is no job ${written}: expected an id such as f2qx7SvB.`);
 }
 
-/** What was asked of a job. Throws a JobError (not-found) where Flux says that there is none. */
-export async function ofJob<T>(id: bigint, asked: Promise<T>): Promise<T> {
+/** The result of a request about a job. Throws a JobError (not-found) where Flux has no such job. */
+export async function ofJob<T>(id: bigint, request: Promise<T>): Promise<T> {
   try {
-    return await asked;
+    return await request;
   } catch (error) {
     if (error instanceof FluxError && error.errnum === Errno.noEntry) throw noSuchJob(id);
     throw error;
@@ -87,7 +89,7 @@ export interface JobsRequest {
   readonly search?: string | undefined;
 }
 
-/** Lists are three in a row, each with an order of its own; `by` is the time by which a later page of it is found. */
+/** A list has three sections, each with its own order; `by` is the time by which a later page is found. */
 const sections = [
   { name: 'p', states: ['DEPEND', 'PRIORITY', 'SCHED'], by: undefined },
   { name: 'r', states: ['RUN', 'CLEANUP'], by: 't_run' },
@@ -101,7 +103,7 @@ const wider: Readonly<Record<string, readonly string[]>> = {
   ACTIVE: ['DEPEND', 'PRIORITY', 'SCHED', 'RUN', 'CLEANUP'],
 };
 
-/** A place in a list: in which section, from which time on, and how many of that very time were shown already. */
+/** A place in a list: the section, the time, and how many jobs of exactly that time are on earlier pages. */
 interface Place {
   readonly section: number;
   readonly from?: number;
@@ -114,7 +116,7 @@ export async function listPage(
 ): Promise<{ jobs: JobAnswer[]; next?: string }> {
   const { limit = 100, search } = request;
   const found: JobAnswer[] = [];
-  const looked = { left: search === undefined ? Number.POSITIVE_INFINITY : mostLookedAt };
+  const budget = { left: search === undefined ? Number.POSITIVE_INFINITY : mostRead };
   let place: Place | undefined = readCursor(request.cursor);
   const wanted = search === undefined ? () => true : matcher(search);
   // An id is looked up, wherever it stands in the list.
@@ -122,17 +124,17 @@ export async function listPage(
     const job = await findById(client, search);
     if (job) return { jobs: [job] };
   }
-  while (place && found.length < limit && looked.left > 0) {
+  while (place && found.length < limit && budget.left > 0) {
     const here: Place = place;
     const most = limit - found.length;
     const { jobs, next, whole } = await readSection(
       client,
       request,
       here,
-      search === undefined ? most : looked.left,
+      search === undefined ? most : budget.left,
     );
     place = next;
-    looked.left -= jobs.length;
+    budget.left -= jobs.length;
     const places = jobs.flatMap((job, at) => (wanted(job) ? [at] : [])).slice(0, most);
     const last = places.at(-1) ?? 0;
     if (places.length === most && last < jobs.length - 1)
@@ -143,9 +145,9 @@ export async function listPage(
   return { jobs: found, ...(place && { next: formatCursor(place) }) };
 }
 
-/** What a search looks at for one page, and in one question to Flux. */
-const mostLookedAt = 20_000;
-const lookAtOnce = 2000;
+/** Jobs that a search reads for one page, and in one request to Flux. */
+const mostRead = 20_000;
+const readAtOnce = 2000;
 
 async function findById(client: FluxClient, text: string): Promise<JobAnswer | undefined> {
   // Small numbers are more likely a part of a name.
@@ -158,7 +160,7 @@ async function findById(client: FluxClient, text: string): Promise<JobAnswer | u
   );
 }
 
-/** Reads on in one section; `next` is where to go on, if anywhere. Jobs that are not `whole` are to be read again. */
+/** Reads from a place in one section; `next` is the place after it. Jobs that are not `whole` lack attributes. */
 async function readSection(
   client: FluxClient,
   request: JobsRequest,
@@ -172,7 +174,7 @@ async function readSection(
   const constraint = constraintOf(request, section, place.from);
   if (!constraint) return { jobs: [], next: nextSection, whole: true };
   const attributes = attributesOf(request, section, place);
-  const maxEntries = place.skip + (attributes === matched ? most : Math.min(most, lookAtOnce));
+  const maxEntries = place.skip + (attributes === matched ? most : Math.min(most, readAtOnce));
   const listed = await listJobs(client, { maxEntries, constraint, ...(attributes && { attributes }) });
   const jobs = listed.slice(place.skip);
   const next = listed.length < maxEntries ? nextSection : placeAfter(jobs, place, nextSection);
@@ -180,8 +182,8 @@ async function readSection(
 }
 
 /**
- * What is asked of each job, all of it unless given. The queue can only be read from its beginning: a search reads it in one go, and
- * no more of each job than it looks at; deep in it only the ids are of interest, because the jobs before are not.
+ * The attributes to read, all unless given. The queue can only be read from its beginning: a search reads all of it at once, with the
+ * attributes that it compares; deep in it only ids are read, since the jobs before the place are dropped.
  */
 function attributesOf(
   { search }: JobsRequest,
@@ -190,7 +192,7 @@ function attributesOf(
 ): readonly string[] | undefined {
   if (by !== undefined) return undefined;
   if (search !== undefined) return matched;
-  return skip > lookAtOnce ? ['t_submit'] : undefined;
+  return skip > readAtOnce ? ['t_submit'] : undefined;
 }
 
 const readAgain = async (client: FluxClient, jobs: readonly Job[]): Promise<Job[]> =>
@@ -227,7 +229,7 @@ function constraintOf(request: JobsRequest, { states, by }: Section, from?: numb
   return { and: all };
 }
 
-/** What a search looks at, beside the id that each job has. */
+/** The attributes that a search compares, beside the id. */
 const matched = ['name', 'queue', 'nodelist'];
 
 function matcher(search: string): (job: Job) => boolean {
@@ -243,6 +245,6 @@ function readCursor(cursor: string | undefined): Place {
   if (cursor === undefined) return { section: 0, skip: 0 };
   const [, name, from, skip] = /^([pri])_(\d{1,12}(?:\.\d{1,9})?)_(\d{1,7})$/.exec(cursor) ?? [];
   const section = sections.findIndex((candidate) => candidate.name === name);
-  if (section < 0) throw new JobError('bad-cursor', 'The cursor is none that was given out.');
+  if (section < 0) throw new JobError('bad-cursor', 'The cursor is not one of this API.');
   return { section, ...(Number(from) > 0 && { from: Number(from) }), skip: Number(skip) };
 }

@@ -16,31 +16,31 @@ import {
 import { JobError } from './job-error.ts';
 import type { NodeAnswer } from './job-schemas.ts';
 
-/** What must be known of the tree. */
+/** The part of the tree that is needed. */
 export type BrokerTree = Pick<Tree, 'parentOf' | 'descendantCountOf'>;
 
 export interface NodeSources {
   readonly status: ResourceStatus;
   readonly allocated: ResourceSet;
-  /** Health of rank 0 and of every broker that has others below it and answers. */
+  /** Health of rank 0 and of every broker that has children and answers. */
   readonly overlay: readonly OverlayHealth[];
   readonly tree: BrokerTree;
 }
 
-const withinMs = 2000;
+const timeoutMs = 2000;
 
 export async function readNodes(client: FluxClient, tree: BrokerTree): Promise<NodeAnswer[]> {
   const [status, { allocated }, overlay] = await Promise.all([
-    getResourceStatus(client, { timeoutMs: withinMs }),
-    getScheduledResources(client, { timeoutMs: withinMs }),
+    getResourceStatus(client, { timeoutMs }),
+    getScheduledResources(client, { timeoutMs }),
     readOverlay(client, tree),
   ]);
   return nodesOf({ status, allocated, overlay, tree });
 }
 
-/** Asks rank 0, and those of its descendants that have children themselves: who has none is told of by its parent. */
+/** Asks rank 0, and those of its descendants that have children: the answer of a parent has its children's status. */
 async function readOverlay(client: FluxClient, tree: BrokerTree, rank = 0): Promise<OverlayHealth[]> {
-  const health = await getHealth(client, { nodeid: rank, timeoutMs: withinMs }).catch(() => undefined);
+  const health = await getHealth(client, { nodeid: rank, timeoutMs }).catch(() => undefined);
   if (!health) return [];
   const parents = health.children.filter(
     ({ rank, status }) => status !== 'lost' && status !== 'offline' && tree.descendantCountOf(rank) > 0,
@@ -97,7 +97,7 @@ function stateOf(
 ): NodeAnswer['state'] {
   if (!online.has(rank)) return 'offline';
   if (excluded.has(rank)) return 'excluded';
-  // As `flux resource drain` tells them apart: jobs still run on a draining node.
+  // As in `flux resource drain`: jobs still run on a draining node.
   if (drained) return busy ? 'draining' : 'drained';
   return torpid.has(rank) ? 'torpid' : 'online';
 }
@@ -116,7 +116,7 @@ type Counts = ReturnType<typeof countResources>;
 export async function readResources(
   client: FluxClient,
 ): Promise<Readonly<Record<'all' | 'up' | 'allocated' | 'free', Counts>>> {
-  const { all, down, allocated } = await getScheduledResources(client, { timeoutMs: withinMs });
+  const { all, down, allocated } = await getScheduledResources(client, { timeoutMs });
   const [whole, away, used] = [all, down, allocated].map(countResources) as [Counts, Counts, Counts];
   const less = (from: Counts, what: Counts): Counts => ({
     nodes: Math.max(0, from.nodes - what.nodes),
@@ -129,13 +129,13 @@ export async function readResources(
   return { all: whole, up, allocated: inUse, free: less(up, inUse) };
 }
 
-/** What changes nodes. Throws a JobError (invalid) that names the ranks and hosts that there are where Flux knows none of `targets`. */
+/** A change of nodes. Throws a JobError (invalid) with the existing ranks and hosts where `targets` names others. */
 export async function ofNodes(client: FluxClient, change: Promise<void>): Promise<void> {
   try {
     await change;
   } catch (error) {
     if (!(error instanceof FluxError) || error.errnum !== Errno.invalid) throw error;
-    const { execution } = (await getResourceStatus(client, { timeoutMs: withinMs })).R;
+    const { execution } = (await getResourceStatus(client, { timeoutMs })).R;
     const ranks = formatIdset(execution.R_lite.flatMap(({ rank }) => rank));
     const what = `${detailOf(error)}; there are the ranks ${ranks}, hosts ${execution.nodelist.join(',')}`;
     throw new JobError('invalid', `targets: ${what}`, { faults: [{ where: '/targets', what }] });

@@ -1,9 +1,9 @@
-/** What a job has written (RFC 24: guest.output), as a whole or as it comes. */
+/** The output of a job (RFC 24: guest.output), until now or as it comes. */
 import type { FluxClient } from '../flux/client.ts';
 import { Errno, FluxError } from '../flux/errors.ts';
 import type { JobId } from '../flux/job-id.ts';
-import type { BlobCache } from '../flux/services/blob-cache.ts';
-import { type EventlogOptions, readEventlog } from '../flux/services/eventlog.ts';
+import type { BlobCache } from '../flux/services/eventlog/blob-cache.ts';
+import { type EventlogOptions, readEventlog } from '../flux/services/eventlog/read-eventlog.ts';
 import { type EventlogEntry, watchEventlog } from '../flux/services/job-info.ts';
 
 /** A piece of output. */
@@ -25,16 +25,16 @@ export function pieceOf({ name, context, timestamp }: EventlogEntry): Piece | un
   return {
     stream: stream === 'stderr' ? 'stderr' : 'stdout',
     rank: String(rank),
-    // RFC 24: what is no UTF-8 comes in base64.
+    // RFC 24: data that is not UTF-8 is in base64.
     data: encoding === 'base64' ? Buffer.from(data, 'base64').toString() : data,
     timestamp,
   };
 }
 
-/** Some pieces that follow each other, each with the number of its entry. */
+/** Consecutive pieces, each with the number of its entry. */
 export type NumberedPieces = readonly { readonly number: number; readonly piece: Piece }[];
 
-/** Everything that there is now, a slice at a time; nothing where the job has not begun to write. */
+/** The output until now, a slice at a time; nothing where the job has not begun to write. */
 export async function* readOutput(
   client: FluxClient,
   blobs: BlobCache,
@@ -53,8 +53,7 @@ export async function* readOutput(
 }
 
 /**
- * What there is and what comes, until the job has ended; `after` is the number of the last piece that was seen. A job that never
- * started has none.
+ * The output until the job has ended; `after` is the number of the last piece that the reader has. A job that never started has none.
  */
 export async function* followOutput(
   client: FluxClient,
@@ -66,7 +65,7 @@ export async function* followOutput(
     yield* readOutput(client, blobs, id, { after, signal, follow: true });
 }
 
-/** Waits until the job's shell is started, and with it there is a namespace to follow; false where the job has ended without. */
+/** Waits for the start of the job's shell, with which its KVS namespace exists; false where the job ends without. */
 async function hasStarted(client: FluxClient, id: JobId, signal: AbortSignal | undefined): Promise<boolean> {
   for await (const { name } of watchEventlog(client, id, 'eventlog', { signal }))
     if (name === 'start') return true;

@@ -5,7 +5,7 @@
  */
 
 import type { HostPort } from '../address.ts';
-import type { Ending } from '../broker/process.ts';
+import type { Ending } from '../broker/process/broker-process.ts';
 import type { Instant } from '../clock.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
 import type { LogLevel } from '../log.ts';

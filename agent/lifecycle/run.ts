@@ -1,6 +1,6 @@
 /** The life of a pod, from its configuration to its outcome. */
 import { isatty } from 'node:tty';
-import { openRunDirectory, type RunDirectory } from '../broker/run-directory.ts';
+import { openRunDirectory, type RunDirectory } from '../broker/run-directory/run-directory.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { messageOf } from '../errors.ts';
 import { createHealth } from '../health/health.ts';

@@ -1,5 +1,5 @@
 /** Executes the commands of a leader's or a follower's machine, and feeds it the events: one broker after the other is started and supervised. */
-import type { BrokerProcess } from '../broker/process.ts';
+import type { BrokerProcess } from '../broker/process/broker-process.ts';
 import type { ParentLinks } from '../parent-link/parent-end.ts';
 import { runBroker } from './broker/run-broker.ts';
 import type { Command, Event, Exit, Machine } from './machine.ts';

@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { HostPort } from '../../agent/address.ts';
-import { formatCertificate } from '../../agent/broker/curve.ts';
-import { createCertificate } from '../../agent/broker/curve-keys.ts';
+import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
+import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
 import { type Nameserver, startNameserver } from './nameserver.ts';
 
 /** One pod of the demo: an agent process with a loopback address for its own. */
@@ -142,7 +142,7 @@ const addressOf = (index: number): string => {
 
 async function endOf(child: ChildProcess): Promise<number> {
   const [code, signal] = await once(child, 'close');
-  const { endingOf } = await import('../../agent/broker/process.ts');
+  const { endingOf } = await import('../../agent/broker/process/broker-process.ts');
   return endingOf(code, signal).code;
 }
 

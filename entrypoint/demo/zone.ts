@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { reverseName } from '../../agent/dns/message.ts';
+import { reverseName } from '../../agent/dns/query/dns-message.ts';
 
 /** The answer of a zone to a name and a type: NOERROR without addresses is NODATA (RFC 2308, section 2.2). */
 export interface Finding {

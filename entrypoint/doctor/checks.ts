@@ -3,12 +3,17 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { checkKeyPair, isOperators, readMountedCertificate } from '../../agent/broker/curve-file.ts';
+import {
+  checkKeyPair,
+  isOperators,
+  readMountedCertificate,
+} from '../../agent/broker/certificate/mounted-certificate.ts';
 import { environmentFor, findFlux } from '../../agent/broker/find-flux.ts';
 import type { Membership } from '../../agent/broker/membership.ts';
-import { type RunDirectory, writeFault } from '../../agent/broker/run-directory.ts';
+import { writeFault } from '../../agent/broker/run-directory/private-file.ts';
+import type { RunDirectory } from '../../agent/broker/run-directory/run-directory.ts';
 import type { Configuration } from '../../agent/config/configuration.ts';
-import { createResolver } from '../../agent/dns/resolver.ts';
+import { createResolver } from '../../agent/dns/query/resolver.ts';
 import { errnoOf, messageOf, PodError } from '../../agent/errors.ts';
 import { offeredCores, readCpuAllowance } from '../../agent/pod/cpu-limit.ts';
 import { systemNameservers } from '../../agent/pod/resolv-conf.ts';

@@ -1,7 +1,7 @@
 /** Where a bundle goes: the first of the places that takes it. */
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
-import { writePrivate } from '../../agent/broker/run-directory.ts';
+import { writePrivate } from '../../agent/broker/run-directory/private-file.ts';
 import { PodError } from '../../agent/errors.ts';
 
 const name = 'flux-pod-bundle.txt';

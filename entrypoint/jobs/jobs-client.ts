@@ -2,14 +2,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { apiTokenVariable, apiUrlVariable } from '../../agent/config/layers.ts';
 import { ExitCode, errnoOf, PodError } from '../../agent/errors.ts';
-import { createBlobCache } from '../../agent/flux/services/blob-cache.ts';
+import { createBlobCache } from '../../agent/flux/services/eventlog/blob-cache.ts';
 import { cancelJob } from '../../agent/flux/services/job-manager.ts';
 import { submitCopies } from '../../agent/jobs/copies.ts';
 import { jobEnvironment } from '../../agent/jobs/job-environment.ts';
 import type { JobAnswer, SimpleJob, SubmitAnswer } from '../../agent/jobs/job-schemas.ts';
 import { findJob, idOf, type JobsRequest, listPage, ofJob } from '../../agent/jobs/list.ts';
 import { followOutput, type Piece } from '../../agent/jobs/output.ts';
-import { type Submission, submit } from '../../agent/jobs/submit.ts';
+import { type Submission, submit } from '../../agent/jobs/submit-job.ts';
 import type { Flag, Flags } from '../command-line/arguments.ts';
 import { directoryFlags, findRunDirectory } from '../running-pod/ask-agent.ts';
 import { connectBroker } from '../running-pod/connect-broker.ts';

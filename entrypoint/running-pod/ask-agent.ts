@@ -1,6 +1,6 @@
 /** Requests to the agent of this pod over its local socket: for `probe`, `status`, `shell` and their like. */
 import { request } from 'node:http';
-import { type RunDirectory, runDirectoryAt } from '../../agent/broker/run-directory.ts';
+import { type RunDirectory, runDirectoryAt } from '../../agent/broker/run-directory/run-directory.ts';
 import { readEnvironment, readFlags } from '../../agent/config/layers.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../agent/errors.ts';
 import { printable } from '../../agent/printable.ts';

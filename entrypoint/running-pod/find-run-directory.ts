@@ -1,14 +1,14 @@
 /** Which run-time directory the agent of this pod has made: what another user may have put there is not trusted. */
 import { constants, fstatSync, lstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { directoryFault, isOpen, socketFault } from '../../agent/broker/ownership.ts';
+import { directoryFault, isOpen, socketFault } from '../../agent/broker/run-directory/ownership.ts';
 import {
   expectedRunDirectory,
   type RunDirectory,
   runDirectoryAt,
   type UsualPlaces,
   usualPlaces,
-} from '../../agent/broker/run-directory.ts';
+} from '../../agent/broker/run-directory/run-directory.ts';
 import { ExitCode, errnoOf, PodError } from '../../agent/errors.ts';
 
 /** A user and a group, by number. */

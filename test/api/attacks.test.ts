@@ -17,7 +17,7 @@ afterAll(() => api.close());
 
 const job = { command: ['true'] };
 
-describe('who is nobody', () => {
+describe('an unauthenticated client', () => {
   const changes = [
     ['POST', '/v1/jobs'],
     ['POST', '/v1/jobs/f1/cancel'],
@@ -186,7 +186,7 @@ describe('a page of another site', () => {
     expect(api.log.lines.at(-1)).toEqual([
       'warn',
       'API: refused',
-      { from: '127.0.0.1', request: 'POST /v1/jobs', why: 'A page of another site has asked for this.' },
+      { from: '127.0.0.1', request: 'POST /v1/jobs', why: 'The request comes from a page of another site.' },
     ]);
     expect(
       (await post({ 'x-flux-pod': 'page', origin: api.url, 'sec-fetch-site': 'same-origin' })).status,

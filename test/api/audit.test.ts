@@ -81,7 +81,7 @@ describe('a sign-in is in the log', () => {
   });
 });
 
-describe('the line of a change says what was changed:', () => {
+describe('the line of a change names the change:', () => {
   const job = { command: ['true'] };
   it.each<[string, string, string, unknown, object]>([
     ['the job that was submitted', 'POST', '/v1/jobs', job, { job: 'f2' }],

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sessionCookie } from '../../agent/api/cookies.ts';
+import { sessionCookie } from '../../agent/api/auth/cookies.ts';
 import { startApi, writeToken } from '../support/fake-api.ts';
 
 let api: Awaited<ReturnType<typeof startApi>>;

@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readCredentials } from '../../agent/api/credentials.ts';
-import { followCredentials, type WatchHandlers } from '../../agent/api/follow-credentials.ts';
+import { readCredentials } from '../../agent/api/auth/credentials.ts';
+import { followCredentials } from '../../agent/api/auth/follow-credentials.ts';
 import { createPodState } from '../../agent/health/pod-state.ts';
+import type { WatchHandlers } from '../../agent/watch-mounted.ts';
 import { configurationOf } from '../support/configuration.ts';
 import { idOfToken, readToken, startApi, usualSecret, writeTls, writeToken } from '../support/fake-api.ts';
 import { begunJob } from '../support/fake-kvs.ts';
@@ -152,7 +153,7 @@ describe('a Secret that', () => {
 });
 
 describe('a Secret that cannot be watched', () => {
-  it('is looked at all the same', async () => {
+  it('is polled', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'flux-pod-secret-'));
     writeFileSync(join(directory, 'write'), `${writeToken}\n`);
     const sources = configurationOf({ api: 'on', apiTokens: directory });
@@ -166,12 +167,12 @@ describe('a Secret that cannot be watched', () => {
       log,
       watchPaths: (_, given) => {
         handlers = given;
-        return () => undefined;
+        return async () => undefined;
       },
     });
     try {
-      handlers?.onBlind(new Error('ENOSPC: System limit for number of file watchers reached'));
-      expect(log.lines[0]?.[1]).toMatch(/^Cannot watch .*: looking every 2 s/);
+      handlers?.onError(new Error('ENOSPC: System limit for number of file watchers reached'));
+      expect(log.lines[0]?.[1]).toMatch(/^Cannot watch .*: polling every 2 s/);
       writeFileSync(join(directory, 'write'), `${another}\n`);
       await expect.poll(() => followed.now().tokens?.map(({ id }) => id), soon).toEqual([idOfToken(another)]);
     } finally {

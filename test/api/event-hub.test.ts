@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startApi, writeToken } from '../support/fake-api.ts';
 
 describe('the stream of events', () => {
-  it('says that the API ends, which a connection that is lost does not', async () => {
+  it('has an event for the end of the API, which a lost connection has not', async () => {
     const api = await startApi();
     const response = await fetch(`${api.url}/v1/events`, {
       headers: { authorization: `Bearer ${writeToken}` },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readSubmission } from '../../agent/api/compatibility.ts';
+import { readSubmission } from '../../agent/api/routes/flux-restful-api.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { splitWords } from '../../agent/shell-words.ts';
 import { startApi, writeToken } from '../support/fake-api.ts';
@@ -36,7 +36,7 @@ describe('submission', () => {
     expect(api.log.lines.at(-1)).toMatchObject(['info', 'API: submit jobs', { status: 201 }]);
   });
 
-  it('of copies that fails in the middle says which jobs there are', async () => {
+  it('of copies that fails in the middle names the jobs that were submitted', async () => {
     let id = 0;
     using api = await startApi({
       rpc: {
@@ -87,13 +87,13 @@ describe('submission', () => {
     [{ dependencies: ['f1'] }, '/dependencies/0', 'expected SCHEME:VALUE, such as afterok:f2qx7SvB'],
     [{ name: '' }, '/name', 'expected text of 1 to 255 characters'],
     [{ nodez: 1 }, '/nodez', 'there is no such field'],
-  ])('that is wrong says what was expected: %j', async (part, where, what) => {
+  ])('that is wrong names the expected value: %j', async (part, where, what) => {
     using api = await startApi();
     const { json } = await api.ask('POST', '/v1/jobs', { body: { command: 'x', ...part } });
     expect(json.errors).toEqual([{ where, what }]);
   });
 
-  it('that is no JSON says where', async () => {
+  it('that is no JSON names the place', async () => {
     using api = await startApi();
     const { status, json } = await api.ask('POST', '/v1/jobs', { body: '{"command": "x",}' });
     expect(status).toBe(400);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jsonFaultAt, lineAndColumn } from '../../agent/api/json-fault.ts';
+import { jsonFaultAt, lineAndColumn } from '../../agent/api/http/json-fault.ts';
 import { startApi } from '../support/fake-api.ts';
 
 describe('the place where a text stops being JSON', () => {
@@ -25,7 +25,7 @@ describe('the place where a text stops being JSON', () => {
     expect(jsonFaultAt(text)).toBe(offset);
   });
 
-  it('is where JSON.parse says it is, where it says so', () => {
+  it('is at the place that JSON.parse names, where it names one', () => {
     const whole = JSON.stringify({ a: [1, -2.5e3, true, null, 'x"\\\u0001é'], b: {}, c: [[], { d: '' }] });
     let compared = 0;
     for (let at = 0; at < whole.length; at++) {

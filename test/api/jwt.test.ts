@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sessionSeconds } from '../../agent/api/sessions.ts';
+import { sessionSeconds } from '../../agent/api/auth/sessions.ts';
 import { idOfToken, readToken, startApi, writeToken } from '../support/fake-api.ts';
 
 const secretKey = 'a-secret-key-of-flux-restful-api';

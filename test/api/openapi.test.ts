@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readCredentials } from '../../agent/api/credentials.ts';
-import { openapiOf } from '../../agent/api/openapi.ts';
-import { apiRoutes } from '../../agent/api/serve.ts';
+import { readCredentials } from '../../agent/api/auth/credentials.ts';
+import { apiRoutes } from '../../agent/api/routes/api-routes.ts';
+import { openapiOf } from '../../agent/api/routes/openapi.ts';
 import { ExitCode } from '../../agent/errors.ts';
 import { configurationOf } from '../support/configuration.ts';
 import { startApi } from '../support/fake-api.ts';
@@ -56,8 +56,8 @@ describe('an API without a token', () => {
 
 describe('the way to the broker', () => {
   it('loads nothing of the API: only types of it are named in what is loaded then', () => {
-    for (const file of readdirSync('agent/lifecycle', { recursive: true, encoding: 'utf8' })) {
-      if (!file.endsWith('.ts')) continue;
+    const files = readdirSync('agent/lifecycle', { recursive: true, encoding: 'utf8' });
+    for (const file of files.filter((name) => name.endsWith('.ts'))) {
       const text = readFileSync(`agent/lifecycle/${file}`, 'utf8');
       expect(text.match(/^import (?!type).*\/api\//gm), file).toBeNull();
     }

@@ -1,12 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { Refusal, sentenceOf } from '../../agent/api/page/ask.ts';
+import { Refusal, sentenceOf } from '../../agent/api/page/api-client.ts';
 import { commandText } from '../../agent/api/page/command-text.ts';
-import { readEnvironment } from '../../agent/api/page/environment.ts';
 import { elapsed } from '../../agent/api/page/format.ts';
-import { gapsOf } from '../../agent/api/page/gaps.ts';
 import { closerOffset } from '../../agent/api/page/leader-clock.ts';
 import { isRunning, runTimeText } from '../../agent/api/page/run-time.ts';
-import { emptyForm, faultsByField, formOf, type Jobspec, jobOf } from '../../agent/api/page/submit-form.ts';
+import { readEnvironment } from '../../agent/api/page/views/form-environment.ts';
+import { gapsOf } from '../../agent/api/page/views/sample-gaps.ts';
+import {
+  emptyForm,
+  faultsByField,
+  formOf,
+  type Jobspec,
+  jobOf,
+} from '../../agent/api/page/views/submit-form.ts';
 import type { SimpleJob } from '../../agent/jobs/job-schemas.ts';
 import { jobspecOf } from '../../agent/jobs/jobspec.ts';
 
@@ -47,7 +53,7 @@ describe('times on the page', () => {
     [180_000, '2 d 2 h'],
   ])('%d seconds are %s', (seconds, text) => expect(elapsed(seconds)).toBe(text));
 
-  it('take the best of what the leader said of its clock, and begin anew where a clock was set', () => {
+  it('take the closest bound of the leader’s clock, and start again where a clock was set', () => {
     // An exact sample, then the Date header, which has whole seconds and was 0.7 s old.
     const offsets = [-300_500, -300_000, -300_700].reduce<number | undefined>(closerOffset, undefined);
     expect(offsets).toBe(-300_000);
@@ -138,7 +144,7 @@ describe('what the API finds wrong with a job', () => {
     );
   });
 
-  it('is told without the sentence that says only that something is wrong', () => {
+  it('is shown without the general sentence', () => {
     const errors = [{ where: '/targets', what: 'expected text' }];
     expect(sentenceOf(new Refusal(422, 'The body is not what was expected.', errors))).toBe(
       'targets: expected text',

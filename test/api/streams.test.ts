@@ -3,9 +3,9 @@ import type { ServerResponse } from 'node:http';
 import { createConnection } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createBroker } from '../../agent/api/broker.ts';
-import { apiRoutes } from '../../agent/api/serve.ts';
-import { createStreams } from '../../agent/api/streams.ts';
+import { createBrokerConnections } from '../../agent/api/broker-connections.ts';
+import { createStreams } from '../../agent/api/http/streams.ts';
+import { apiRoutes } from '../../agent/api/routes/api-routes.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { readToken, startApi, writeToken } from '../support/fake-api.ts';
 import { type FakeBroker, startFakeBroker } from '../support/fake-broker.ts';
@@ -43,7 +43,7 @@ describe('the output of a job as a whole', () => {
     });
   });
 
-  it('is JSON that says whether there is more to come', async () => {
+  it('is JSON, with whether more output comes', async () => {
     const kvs = fakeKvs();
     kvs.append(outputKey, outputLine('a "b"\n') + outputLine('c\n'));
     kvs.append(outputKey, outputLine('d\n'));
@@ -155,7 +155,7 @@ describe('a HEAD of what is streamed', () => {
           ? respond(request, { job: { id, state: running } })
           : respond(request, undefined, Errno.noEntry),
     });
-    using api = await startApi({}, { broker: createBroker(flux.path) });
+    using api = await startApi({}, { broker: createBrokerConnections(flux.path) });
     // The one that is kept for questions.
     await api.ask('GET', `/v1/jobs/${id}`);
     expect(open(flux)).toBe(1);
@@ -178,7 +178,7 @@ describe('a HEAD of what is streamed', () => {
         if (request.topic === 'job-list.list-id') respond(request, { job: { id, state: running } });
       },
     });
-    using api = await startApi({}, { broker: createBroker(flux.path) });
+    using api = await startApi({}, { broker: createBrokerConnections(flux.path) });
     const gone = new AbortController();
     await fetch(`${api.url}/v1/jobs/${id}/output/stream`, {
       headers: { authorization: `Bearer ${readToken}` },
@@ -192,9 +192,10 @@ describe('a HEAD of what is streamed', () => {
 });
 
 describe('one token', () => {
-  it('takes its share of the streams and no more, whole output among them: 429 says so', async () => {
+  it('takes its share of the streams and no more, whole output among them: else 429', async () => {
     using api = await startApi(written(32), {
-      streams: { most: 3, each: 2, stallMs: 10_000, beatMs: 10_000 },
+      // No reader takes anything: none may be cut off before the last request.
+      streams: { most: 3, each: 2, stallMs: 600_000, beatMs: 10_000 },
     });
     const gone = new AbortController();
     const get = (token: string) =>
@@ -256,8 +257,8 @@ function sendBody(port: number, head: readonly string[], body = ''): Promise<str
   });
 }
 
-describe('a body before anybody has said who he is', () => {
-  const routes = apiRoutes.filter(({ method, may }) => method !== 'GET' && may === 'anybody');
+describe('a body of an unauthenticated client', () => {
+  const routes = apiRoutes.filter(({ method, role }) => method !== 'GET' && role === 'none');
   it('is taken by few routes', () => {
     expect(routes.map(({ method, path }) => `${method} ${path}`)).toEqual([
       'POST /v1/session',
@@ -285,7 +286,7 @@ describe('a body before anybody has said who he is', () => {
   });
 });
 
-describe('a body of somebody who may', () => {
+describe('a body of an authenticated client', () => {
   it.each([
     ['POST', '/v1/jobs', 1024 * 1024],
     ['POST', '/v1/jobs/cc', 1024 * 1024 + 110_000],
@@ -301,7 +302,7 @@ describe('a body of somebody who may', () => {
     const { status, json, headers } = await api.ask(method, path, { body });
     expect({ status, connection: headers.get('connection') }).toEqual({ status: 413, connection: 'close' });
     expect(json.detail).toBe(
-      most === 0 ? 'There is no body here.' : `A body here has at most ${most} bytes.`,
+      most === 0 ? 'This route takes no body.' : `A body of this route has at most ${most} bytes.`,
     );
     if (most > 0) expect((await api.ask(method, path, { body: 'x'.repeat(most) })).status).toBe(400);
   });

@@ -23,7 +23,7 @@ describe('an API with a certificate', () => {
     return { status: response.statusCode, headers: response.headers, text: await text(response) };
   }
 
-  it('takes a job over TLS, from who trusts that certificate', async () => {
+  it('takes a job over TLS from a client that trusts the certificate', async () => {
     const { status } = await ask('/v1/jobs', { method: 'POST', ca: first.cert }, { command: ['true'] });
     expect(status).toBe(201);
     await expect(ask('/v1/session', {})).rejects.toMatchObject({ code: /SELF_SIGNED|VERIFY/ });
@@ -39,7 +39,7 @@ describe('an API with a certificate', () => {
     expect(String(headers['set-cookie'])).toMatch(/^__Host-flux_pod_session=.*; Secure$/);
   });
 
-  it('speaks to nobody in the clear', async () => {
+  it('answers no plain HTTP', async () => {
     const asking = plainRequest({
       host: '127.0.0.1',
       port: api.port,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { Credentials } from '../../agent/api/credentials.ts';
-import { createTokenCheck } from '../../agent/api/token-check.ts';
+import type { Credentials } from '../../agent/api/auth/credentials.ts';
+import { createTokenCheck } from '../../agent/api/auth/token-check.ts';
 import { createRateLimit } from '../../agent/http/rate-limit.ts';
 import { readToken, startApi, writeToken } from '../support/fake-api.ts';
 
@@ -47,7 +47,7 @@ describe.each(ways)('1,500 wrong tokens from one address, %s', (_, present) => {
 });
 
 describe('what is no guess', () => {
-  it('costs nothing: sessions that ended when the leader started anew lock nobody out', async () => {
+  it('costs nothing: sessions that ended with a restart of the leader lock no client out', async () => {
     using before = await startApi();
     const { json } = await before.ask('POST', '/v1/token', { token: '', headers: basic(writeToken) });
     const { headers } = await before.ask('POST', '/v1/session', { token: '', body: { token: writeToken } });
@@ -87,7 +87,7 @@ describe('the check of a token', () => {
     return { clock, find };
   };
 
-  it('gives one try back every two seconds, to whoever comes first', () => {
+  it('allows one more every two seconds, for the first client that comes', () => {
     const { clock, find } = start();
     for (let guess = 0; guess < 3; guess++) expect(find('a', `x${guess}`)).toBe('wrong');
     expect(find('a', 'one')).toBe('not compared');

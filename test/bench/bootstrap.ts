@@ -2,8 +2,8 @@
  * From the start of four pods to the program's first word, as ratios to the brokers' own time: the same brokers, started by a plain shell
  * script, with nothing to wait for. Then what a late DNS, caches of dead addresses, and a lost leader cost, with flux-pod and with that script.
  */
-import { formatCertificate } from '../../agent/broker/curve.ts';
-import { createCertificate } from '../../agent/broker/curve-keys.ts';
+import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
+import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
 import { type Bed, bedUnavailable, createBed, type PodSpec } from '../support/bed.ts';
 import { certificateMount, type Flux, miniCluster, realFlux } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';

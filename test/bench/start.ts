@@ -7,8 +7,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatCertificate } from '../../agent/broker/curve.ts';
-import { createCertificate } from '../../agent/broker/curve-keys.ts';
+import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
+import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
 import { installOnHost, realFlux } from '../support/flux-pod.ts';
 import { row } from './table.ts';
 

@@ -46,7 +46,7 @@ describe('findFlux', () => {
     expect(findFlux(undefined, bin('first'), usual)).toBe(first);
   });
 
-  it('never looks into the working directory, whatever PATH says', () => {
+  it('never searches the working directory, whatever is on PATH', () => {
     const path = ['', '.', 'bin', '..'].join(':');
     expect(() => findFlux(undefined, path, [])).toThrow('Cannot find flux');
   });
@@ -76,7 +76,7 @@ describe('findFlux', () => {
     );
   });
 
-  it('says where it looked when there is none', () => {
+  it('names the searched directories when there is none', () => {
     expect(() => findFlux(undefined, `${bin('directory')}:/nowhere`, ['/opt/nowhere/bin'])).toThrow(
       expect.objectContaining({
         exitCode: 72,

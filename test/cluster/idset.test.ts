@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatIdset, parseCpuList, parseIdset } from '../../agent/cluster/idset.ts';
+import { costOf, linear } from './cost.ts';
 
 const id = fc.oneof(fc.nat(40), fc.nat(2 ** 31 - 1));
 
@@ -94,11 +95,13 @@ describe('a set of 100,000 ids', () => {
   it.each([
     ['in one range', (i: number) => i],
     ['with no two in a row', (i: number) => 2 * i],
-  ])('%s formats and parses within a second', (_, idOf) => {
+  ])('%s formats and parses in linear time', (_, idOf) => {
     const ids = Array.from({ length: 100_000 }, (_, i) => idOf(i));
-    const started = performance.now();
-    const again = parseIdset(formatIdset(ids));
-    expect(performance.now() - started).toBeLessThan(1000);
+    let again: number[] = [];
+    const act = () => {
+      again = parseIdset(formatIdset(ids));
+    };
+    expect(costOf(act)).toBeLessThan(linear);
     expect(again).toEqual(ids);
   });
 });

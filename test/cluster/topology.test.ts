@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Topology } from '../../agent/cluster/topology.ts';
 import { createTopology, parseTopology } from '../../agent/cluster/topology.ts';
+import { costOf, linear } from './cost.ts';
 
 const MANY = 100_000;
 const MAX_INT = 2 ** 31 - 1;
@@ -58,7 +59,6 @@ describe('createTopology', () => {
     [{ scheme: 'mincrit', k: 99 }, [undefined, 0, 0, 0, 0, 0, 0, 0]],
     [{ scheme: 'binomial' }, [undefined, 0, 0, 2, 0, 4, 4, 6]],
     [{ scheme: 'custom' }, [undefined, 0, 0, 0, 0, 0, 0, 0]],
-    [{ scheme: 'custom', parents: [undefined, undefined, 3, 1] }, [undefined, 0, 3, 1, 0, 0, 0, 0]],
   ])('gives %j the right parents', (topology, parents) => {
     const tree = createTopology(topology, parents.length);
     expect(parents.map((_, rank) => tree.parentOf(rank))).toEqual(parents);
@@ -76,7 +76,7 @@ describe('createTopology', () => {
     expect(tree.maxLevel).toBe(routers === 0 ? 1 : 2);
   });
 
-  it('answers as one does who only follows parents, in every scheme', () => {
+  it('agrees with a walk along the parents, in every scheme', () => {
     fc.assert(
       fc.property(topologyAndSize, ([topology, size]) => {
         const tree = createTopology(topology, size);
@@ -123,18 +123,8 @@ describe('createTopology', () => {
     }
   });
 
-  it.each([
-    [[0], 'rank 0 may not have a parent'],
-    [[undefined, 1], 'rank 1 and its parents go round in a circle'],
-    [[undefined, 0, 3, 2], 'rank 2 and its parents go round in a circle'],
-    [[undefined, 4], 'Bad topology parent of rank 1: expected an integer of 0 to 3, not 4'],
-    [[undefined, 0, 0, 0, 0], '5 parents for 4 ranks'],
-  ])('refuses the parents %j, which make no tree of 4', (parents, reason) => {
-    expect(() => createTopology({ scheme: 'custom', parents }, 4)).toThrow(reason);
-  });
-
   it('cannot be changed through what it returns', () => {
-    const tree = createTopology({ scheme: 'custom', parents: [undefined, 0, 1] }, 3);
+    const tree = createTopology({ scheme: 'kary', k: 1 }, 3);
     tree.childrenOf(0).push(99);
     expect(tree.childrenOf(0)).toEqual([1]);
     expect(Object.isFrozen(tree)).toBe(true);
@@ -142,28 +132,27 @@ describe('createTopology', () => {
 });
 
 describe('a tree of 100,000 ranks', () => {
-  const chain = Array.from({ length: MANY }, (_, rank) => (rank === 0 ? undefined : rank - 1));
   it.each<[string, Topology]>([
     ['kary:0', { scheme: 'kary', k: 0 }],
     ['kary:1', { scheme: 'kary', k: 1 }],
     ['kary:2', { scheme: 'kary', k: 2 }],
     ['mincrit', { scheme: 'mincrit' }],
     ['binomial', { scheme: 'binomial' }],
-    ['custom as one chain', { scheme: 'custom', parents: chain }],
-  ])('answers all there is to ask within a second: %s', (_, topology) => {
-    const started = performance.now();
+  ])('answers all questions in linear time: %s', (_, topology) => {
     const tree = createTopology(topology, MANY);
     let children = 0;
     let levels = 0;
     let deepest = 0;
     let descendants = 0;
-    for (let rank = 0; rank < MANY; rank += 1) {
-      children += tree.childrenOf(rank).length;
-      levels += tree.levelOf(rank);
-      descendants += tree.descendantCountOf(rank);
-      deepest = Math.max(deepest, tree.levelOf(rank));
-    }
-    expect(performance.now() - started).toBeLessThan(1000);
+    const act = () => {
+      for (let rank = 0; rank < MANY; rank += 1) {
+        children += tree.childrenOf(rank).length;
+        levels += tree.levelOf(rank);
+        descendants += tree.descendantCountOf(rank);
+        deepest = Math.max(deepest, tree.levelOf(rank));
+      }
+    };
+    expect(costOf(act)).toBeLessThan(linear);
     expect(children).toBe(MANY - 1);
     expect(deepest).toBe(tree.maxLevel);
     // Each rank is once the descendant of each of its ancestors.
@@ -197,22 +186,6 @@ const topologyAndSize: fc.Arbitrary<[Topology, number]> = fc.oneof(
       fc.constant<Topology>({ scheme: 'custom' }),
     ),
     fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 70 }) }, fc.integer({ min: 1020, max: 1030 })),
-  ),
-  // Any tree whose ranks are then dealt anew, so that parents come before and after their children.
-  fc.array(fc.nat(), { minLength: 1, maxLength: 40 }).chain((picks) =>
-    fc
-      .shuffledSubarray(
-        picks.map((_, i) => i + 1),
-        { minLength: picks.length },
-      )
-      .map((ranks): [Topology, number] => {
-        const parents: (number | undefined)[] = [undefined];
-        const tree = [0, ...ranks];
-        picks.forEach((pick, i) => {
-          parents[tree[i + 1] ?? 0] = tree[pick % (i + 1)];
-        });
-        return [{ scheme: 'custom', parents }, tree.length];
-      }),
   ),
 );
 

@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HostPort } from '../../agent/address.ts';
 import { type AwaitOptions, awaitParent } from '../../agent/dns/await-parent.ts';
-import { isSame, type Obstacle } from '../../agent/dns/obstacle.ts';
-import { createResolver } from '../../agent/dns/resolver.ts';
+import { createResolver } from '../../agent/dns/query/resolver.ts';
+import { isSame, type WaitReason } from '../../agent/dns/wait/wait-reason.ts';
 import { type Nameserver, startNameserver } from '../../entrypoint/demo/nameserver.ts';
 
 const name = 'mc-0.flux-service.default.svc.cluster.local';
@@ -51,15 +51,15 @@ const optionsFor = (server: Nameserver, more: Partial<AwaitOptions> = {}): Await
   ...more,
 });
 
-/** Calls back for each new obstacle, and keeps them as what is waited for and what was seen. */
-function onNewObstacle(call: (obstacle: Obstacle) => void = () => {}) {
-  const told: Obstacle[] = [];
-  const onObstacle = (obstacle: Obstacle) => {
-    if (isSame(obstacle, told.at(-1))) return;
-    told.push(obstacle);
-    call(obstacle);
+/** Calls back for each new wait reason, and keeps them as what is waited for and what was seen. */
+function onNewReason(call: (reason: WaitReason) => void = () => {}) {
+  const told: WaitReason[] = [];
+  const onReason = (reason: WaitReason) => {
+    if (isSame(reason, told.at(-1))) return;
+    told.push(reason);
+    call(reason);
   };
-  return { told, onObstacle };
+  return { told, onReason };
 }
 
 const askedTypes = (server: Nameserver) =>
@@ -100,8 +100,8 @@ describe('a name that is there', () => {
     const port = await closedPort();
     const server = await nameserver();
     server.publish(name, '127.0.0.1');
-    const { told, onObstacle } = onNewObstacle(() => void listen('127.0.0.1', port));
-    const found = await awaitParent({ host: name, port }, optionsFor(server, { onObstacle }));
+    const { told, onReason } = onNewReason(() => void listen('127.0.0.1', port));
+    const found = await awaitParent({ host: name, port }, optionsFor(server, { onReason }));
     expect(found).toMatchObject({ host: '127.0.0.1', port, questions: 2 });
     expect(told).toMatchObject([
       {
@@ -118,11 +118,11 @@ describe('a name that is there', () => {
     const { port } = await listen('127.0.0.1');
     const server = await nameserver();
     server.publish(name, '127.0.0.9');
-    const { onObstacle } = onNewObstacle(() => {
+    const { onReason } = onNewReason(() => {
       server.publish(name, '127.0.0.1');
       server.withdraw(name, '127.0.0.9');
     });
-    expect(await awaitParent({ host: name, port }, optionsFor(server, { onObstacle }))).toMatchObject({
+    expect(await awaitParent({ host: name, port }, optionsFor(server, { onReason }))).toMatchObject({
       host: '127.0.0.1',
       port,
     });
@@ -130,7 +130,7 @@ describe('a name that is there', () => {
 });
 
 describe('a name that is not there yet', () => {
-  it('is asked for by throw-away types only, so that its address is found at once when it is there', async () => {
+  it('is asked for by unassigned types only, so that its address is found at once when it is there', async () => {
     const { port } = await listen();
     const server = await nameserver((self, before) => {
       if (before === 5) self.publish(name, '127.0.0.1');
@@ -146,7 +146,7 @@ describe('a name that is not there yet', () => {
     expect(published.length).toBeLessThanOrEqual(3);
   });
 
-  it('would be denied for 30 s had its address been asked before: the throw-away types are worth it', async () => {
+  it('has a negative answer for 30 s where its address was asked for before: the unassigned types are worth it', async () => {
     const server = await nameserver();
     const options = optionsFor(server);
     const { ask } = createResolver(options.nameservers);
@@ -158,16 +158,16 @@ describe('a name that is not there yet', () => {
 });
 
 describe('what stands in the way', () => {
-  it('is told from the name to the connection', async () => {
+  it('changes from the name to the connection', async () => {
     const port = await closedPort();
     const server = await nameserver((self, before) => {
       if (before === 3) self.publish(name, '::1');
     }, 0);
-    const { told, onObstacle } = onNewObstacle((obstacle) => {
-      if (obstacle.waitingFor === 'address') server.publish(name, '127.0.0.1');
-      if (obstacle.waitingFor === 'connection') void listen('127.0.0.1', port);
+    const { told, onReason } = onNewReason((reason) => {
+      if (reason.waitingFor === 'address') server.publish(name, '127.0.0.1');
+      if (reason.waitingFor === 'connection') void listen('127.0.0.1', port);
     });
-    await awaitParent({ host: name, port }, optionsFor(server, { onObstacle }));
+    await awaitParent({ host: name, port }, optionsFor(server, { onReason }));
     expect(told.map(({ waitingFor, seen }) => [waitingFor, seen])).toEqual([
       ['name', 'no such name'],
       ['address', 'no address of this family'],
@@ -179,24 +179,24 @@ describe('what stands in the way', () => {
     const { port } = await listen();
     const early = await startNameserver({ address: '127.0.0.1' });
     await early.close();
-    const { told, onObstacle } = onNewObstacle(() => {
+    const { told, onReason } = onNewReason(() => {
       void startNameserver({ address: '127.0.0.1', port: early.port }).then((server) => {
         onTestFinished(() => server.close());
         server.publish(name, '127.0.0.1');
       });
     });
-    await awaitParent({ host: name, port }, optionsFor(early, { onObstacle }));
+    await awaitParent({ host: name, port }, optionsFor(early, { onReason }));
     expect(told[0]).toMatchObject({ waitingFor: 'name server', seen: 'no answer', addresses: [] });
   });
 
-  it('is, of several addresses, that one refused, and each says what became of it', async () => {
+  it('is, of several addresses, that one refused, with the outcome of each', async () => {
     const port = await closedPort();
     const server = await nameserver();
     // Nobody can connect to a broadcast address.
     for (const address of ['127.0.0.1', '255.255.255.255']) server.publish(name, address);
     const stop = new AbortController();
-    const { told, onObstacle } = onNewObstacle(({ addresses }) => addresses.length > 1 && stop.abort());
-    const wait = awaitParent({ host: name, port }, optionsFor(server, { onObstacle, signal: stop.signal }));
+    const { told, onReason } = onNewReason(({ addresses }) => addresses.length > 1 && stop.abort());
+    const wait = awaitParent({ host: name, port }, optionsFor(server, { onReason, signal: stop.signal }));
     await wait.catch(() => undefined);
     expect(told.at(-1)).toMatchObject({
       waitingFor: 'connection',
@@ -213,8 +213,8 @@ describe('an address in place of a name', () => {
   it.each(['127.0.0.1', '::1'])('%s is connected to, and no name server is asked', async (host) => {
     const port = await closedPort(host);
     const server = await nameserver();
-    const { onObstacle } = onNewObstacle(() => void listen(host, port));
-    const found = await awaitParent({ host, port }, optionsFor(server, { onObstacle }));
+    const { onReason } = onNewReason(() => void listen(host, port));
+    const found = await awaitParent({ host, port }, optionsFor(server, { onReason }));
     expect(found).toMatchObject({ host, port, questions: 0 });
     expect(server.queries).toEqual([]);
   });
@@ -229,7 +229,7 @@ describe('an address in place of a name', () => {
 describe('the end of the wait', () => {
   const reason = new Error('the pod stops');
 
-  it.each<[string, (server: Nameserver) => Promise<HostPort>, Obstacle['waitingFor']]>([
+  it.each<[string, (server: Nameserver) => Promise<HostPort>, WaitReason['waitingFor']]>([
     ['the name', async () => ({ host: name, port: 1 }), 'name'],
     [
       'the address',
@@ -253,11 +253,11 @@ describe('the end of the wait', () => {
     const target = await prepare(server);
     const stop = new AbortController();
     const told: string[] = [];
-    const onObstacle = (obstacle: Obstacle) => {
-      told.push(obstacle.waitingFor);
+    const onReason = (waits: WaitReason) => {
+      told.push(waits.waitingFor);
       stop.abort(reason);
     };
-    const wait = awaitParent(target, optionsFor(server, { onObstacle, signal: stop.signal }));
+    const wait = awaitParent(target, optionsFor(server, { onReason, signal: stop.signal }));
     await expect(wait).rejects.toBe(reason);
     expect(told).toEqual([waitingFor]);
   });
@@ -269,7 +269,7 @@ describe('the end of the wait', () => {
     await expect(wait).rejects.toBe(reason);
   });
 
-  it.each([name, '127.0.0.1'])('before it began throws its reason, and nobody is asked: %s', async (host) => {
+  it.each([name, '127.0.0.1'])('before it began throws its reason, without a query: %s', async (host) => {
     const server = await nameserver();
     const connections: unknown[] = [];
     const parent = await listen();

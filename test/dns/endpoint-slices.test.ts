@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readEndpointSlices } from '../../agent/dns/endpoint-slices.ts';
-import type { ParentName } from '../../agent/dns/lookup.ts';
+import type { ParentName } from '../../agent/dns/query/lookup.ts';
 import { selfSigned } from '../support/self-signed.ts';
 
 const parent: ParentName = {
@@ -77,12 +77,12 @@ describe('the slices of the Service', () => {
     ['429: it is busy', (response) => response.writeHead(429).end('{}'), []],
     ['500', (response) => response.writeHead(500).end('{}'), []],
     ['and breaks off', (response) => response.destroy(), []],
-  ])('where the API server says %s', async (_, answer, addresses) => {
+  ])('where the API server answers %s', async (_, answer, addresses) => {
     const { address } = await apiServer(answer);
     expect(await readEndpointSlices(parent, address, serviceAccount(), never)).toEqual(addresses);
   });
 
-  it('are not asked for again of a server that nobody vouches for, nor without a token', async () => {
+  it('are not asked for again of a server whose certificate is not trusted, nor without a token', async () => {
     const { requests, address } = await apiServer((response) => response.end(JSON.stringify(slices)));
     const stranger = serviceAccount({ token: 'the-token', 'ca.crt': selfSigned().cert });
     expect(await readEndpointSlices(parent, address, stranger, never)).toBeUndefined();

@@ -109,20 +109,20 @@ describe("a dead pod's address out of a cache, which swallows SYNs", () => {
     expect(waiting.met).toEqual(['connection: stale address']);
   });
 
-  it('that has become another instance’s is as good as dead, however well it is connected to', async () => {
+  it('that has become a foreign instance’s is as good as dead, however well it is connected to', async () => {
     const world = virtualWorld();
     const { time, cluster, wait } = world;
     cluster.publish(parentName, dead);
     spoil(world, 'A');
     cluster.publish(parentName, live);
     for (const address of [live, dead]) cluster.set(address, 'listens');
-    const waiting = wait({ strangers: [dead] });
+    const waiting = wait({ foreign: [dead] });
     await time.run(10_000);
     expect(await waiting.found).toMatchObject({ host: live });
     expect(waiting.foundAt()).toBeLessThan(1000);
   });
 
-  it('is tried on: a pod whose network is late answers in the end, though nothing fresher is known', async () => {
+  it('is tried again: a pod whose network is late answers in the end, though no newer address is known', async () => {
     const { time, cluster, wait } = virtualWorld();
     cluster.publish(parentName, live);
     time.at(7000, () => cluster.set(live, 'listens'));
@@ -166,7 +166,7 @@ describe('an address that refuses', () => {
     expect(waiting.met).toEqual(['connection: refused']);
   });
 
-  it("is somebody else's by now if it refuses on: fresher answers are asked for", async () => {
+  it("is another pod's by now if it goes on refusing: newer answers are asked for", async () => {
     const world = virtualWorld();
     const { time, cluster, wait } = world;
     cluster.publish(parentName, dead);
@@ -201,7 +201,7 @@ describe("the Service's list", () => {
     expect(waiting.foundAt()).toBeLessThan(4500);
   });
 
-  it('is no use without a reverse zone: nobody can tell whose an address is', async () => {
+  it('is useless without a reverse zone: no PTR record names the pod of an address', async () => {
     const { time, cluster, wait } = spoilt({});
     cluster.set(live, 'listens');
     const waiting = wait();
@@ -219,7 +219,7 @@ describe("the Service's list", () => {
   });
 });
 
-describe('an address that a cache denies because somebody asked too early', () => {
+describe('an address with a cached negative answer because a client asked too early', () => {
   it.each([1, 2, 3])('under %i of its four keys is had by another', async (count) => {
     const world = virtualWorld();
     const { time, cluster, wait } = world;
@@ -229,7 +229,7 @@ describe('an address that a cache denies because somebody asked too early', () =
     const waiting = wait();
     await time.run(10_000);
     expect(waiting.foundAt()).toBeLessThan(150);
-    expect(waiting.met).toEqual(['address: address denied']);
+    expect(waiting.met).toEqual(['address: negative answer for the address']);
     expect((await waiting.found).questions).toBe(2 + 2 * count);
   });
 

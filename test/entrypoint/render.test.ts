@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { parseCertificate } from '../../agent/broker/curve.ts';
-import { isKeyPair } from '../../agent/broker/curve-keys.ts';
+import { parseCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
+import { isKeyPair } from '../../agent/broker/certificate/key-pair.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { runVerb } from '../../entrypoint/verbs.ts';
 import { byFluxKeygen } from '../support/certificates.ts';
@@ -181,7 +181,7 @@ describe('flux-pod render refuses', () => {
       'a certificate that everybody can read',
       [usual, '--certificate', file('open.cert', byFluxKeygen, 0o644)],
       ExitCode.certificate,
-      /everybody can read/,
+      /every user can read/,
     ],
     ['no YAML', [file('broken.yaml', 'a: [')], ExitCode.configuration, /broken\.yaml as YAML: .* line 1/],
     [

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { createChannel } from '../../agent/flux/channel.ts';
 import { Flag, MessageType, NodeId } from '../../agent/flux/constants.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
-import type { Request } from '../../agent/flux/message.ts';
+import type { Request } from '../../agent/flux/flux-message.ts';
 import { decodeJson, type JsonObject } from '../../agent/flux/payload.ts';
 import { responseTo } from '../support/fake-broker.ts';
 
@@ -127,7 +127,7 @@ describe('an RPC', () => {
     });
   });
 
-  it('ends at its time limit, and its late answer meets nobody', async () => {
+  it('ends at its timeout, and a late response is dropped', async () => {
     const { channel, sent, answer } = setUp();
     const failure = await failureOf(channel.rpc('a.b', {}, { timeoutMs: 5 }));
     expect(failure).toMatchObject({ errnum: Errno.timedOut, message: 'a.b: no answer in 5 ms' });
@@ -183,7 +183,7 @@ describe('an RPC', () => {
     expect(tags).not.toContain(0);
   });
 
-  it('is deaf to an answer that nobody asked for', () => {
+  it('ignores a response without a request', () => {
     const { channel, last } = setUp();
     void channel.rpc('a.b');
     channel.receive(responseTo({ ...last(), matchtag: 77 }, {}));
@@ -345,7 +345,7 @@ describe('a stream', () => {
 });
 
 describe('an event', () => {
-  it('is heard by those who listen to the beginning of its topic', () => {
+  it('reaches the listeners of a prefix of its topic', () => {
     const { channel, event, sent } = setUp();
     const [heard, other] = [vi.fn(), vi.fn()];
     channel.subscribe('heartbeat', heard);
@@ -388,7 +388,7 @@ describe('an event', () => {
 describe('a channel that fails', () => {
   const reason = new FluxError(Errno.connectionReset, { text: 'the broker has closed the connection' });
 
-  it('tells all who wait the one reason, and all who ask later', async () => {
+  it('fails all pending and all later requests with its one reason', async () => {
     const { channel, sent } = setUp();
     const waiting = [
       failureOf(channel.rpc('a.b')),
@@ -414,7 +414,7 @@ describe('a channel that fails', () => {
     expect(sent).toHaveLength(1);
   });
 
-  it('sends nothing for those who leave or stop listening', async () => {
+  it('sends nothing for streams and listeners that end afterwards', async () => {
     const { channel, sent, answer } = setUp();
     const stream = channel.stream('a.watch', {}, { cancelTopic: 'a.cancel' });
     const first = stream.next();

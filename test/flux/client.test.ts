@@ -8,8 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { connectFlux } from '../../agent/flux/client.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
+import { encodeMessage, type Request } from '../../agent/flux/flux-message.ts';
 import { frame, longestMessage } from '../../agent/flux/framing.ts';
-import { encodeMessage, type Request } from '../../agent/flux/message.ts';
 import { decodeJson } from '../../agent/flux/payload.ts';
 import { encodeRaw } from '../support/encode-message.ts';
 import { type FakeConnection, responseTo, startFakeBroker } from '../support/fake-broker.ts';
@@ -38,7 +38,7 @@ describe('a connection', () => {
     ]);
   });
 
-  it('outlives an answer that is over the limit: only who has asked for it fails', async () => {
+  it('survives a response over the limit: only its request fails', async () => {
     await using broker = await startFakeBroker({
       onRequest: (request, connection) => {
         if (request.topic !== 'a.long') return echo(request, connection);
@@ -154,7 +154,7 @@ describe('a connection', () => {
     expect(await client.rpc('a.echo', payload)).toEqual(payload);
   });
 
-  it('whose broker sends garbage is closed, and all who wait are told what was wrong', async () => {
+  it('whose broker sends garbage is closed, and all pending requests fail with the reason', async () => {
     await using broker = await startFakeBroker({
       onRequest: (_, { socket }) => socket.write('HTTP/1.1 400 Bad Request\r\n'),
     });
@@ -165,7 +165,7 @@ describe('a connection', () => {
     expect(await client.closed).toBe(failure);
   });
 
-  it('whose broker says garbage right behind the admission is closed', async () => {
+  it('whose broker sends garbage right after the admission is closed', async () => {
     await using broker = await startFakeBroker({
       admission: undefined,
       onConnection: ({ socket }) => socket.write(Buffer.from('\0garbage, and no frame')),
@@ -182,7 +182,7 @@ describe('a connection', () => {
     expect(await failureOf(client.rpc('a.b'))).toMatchObject({ errnum: Errno.protocol });
   });
 
-  it('that ends in the middle of a message fails all who wait', async () => {
+  it('that ends in the middle of a message fails all pending requests', async () => {
     await using broker = await startFakeBroker({
       onRequest: (request, { socket }) =>
         socket.end(frame(encodeMessage(responseTo(request, { payload: {} }))).subarray(0, 20)),
@@ -194,7 +194,7 @@ describe('a connection', () => {
     expect(await failureOf(client.rpc('a.b'))).toBe(await rpc);
   });
 
-  it('that is closed here fails all who wait, and the broker sees it', async () => {
+  it('that is closed here fails all pending requests, and is closed at the broker', async () => {
     await using broker = await startFakeBroker();
     const client = await connectFlux(broker.path);
     const rpc = failureOf(client.rpc('a.b'));
@@ -206,7 +206,7 @@ describe('a connection', () => {
     expect(broker.connections[0]?.socket.destroyed).toBe(true);
   });
 
-  it('that has gone is replaced by a new one, as often as need be', async () => {
+  it('that has closed is replaced by a new one, each time', async () => {
     await using broker = await startFakeBroker({ onRequest: echo });
     for (let time = 0; time < 50; time++) {
       using client = await connectFlux(broker.path);

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FluxProtocolError } from '../../agent/flux/errors.ts';
+import { decodeMessage } from '../../agent/flux/flux-message.ts';
 import { createDeframer, frame, longestMessage } from '../../agent/flux/framing.ts';
-import { decodeMessage } from '../../agent/flux/message.ts';
 import { encodeRaw, frameRaw } from '../support/encode-message.ts';
 
 const messages = ['one', 'x'.repeat(300), 'z'].map((text) => Buffer.from(text));
@@ -70,7 +70,7 @@ describe('a frame', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
   });
 
-  it('over the limit is passed over, and leaves an error for who asked: whatever slices it comes in', () => {
+  it('over the limit is skipped, and becomes an error of its request: in slices of any size', () => {
     const payload = 'x'.repeat(5000);
     const matchtag = 0x1234;
     const response = { type: 2, flags: 3, first: 0, second: matchtag };

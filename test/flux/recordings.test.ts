@@ -4,16 +4,16 @@ import { createChannel } from '../../agent/flux/channel.ts';
 import type { FluxClient } from '../../agent/flux/client.ts';
 import { MessageType } from '../../agent/flux/constants.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
-import { decodeMessage, encodeMessage, type Message, type Request } from '../../agent/flux/message.ts';
+import { decodeMessage, encodeMessage, type Message, type Request } from '../../agent/flux/flux-message.ts';
 import { decodeJson } from '../../agent/flux/payload.ts';
 import { getAttr } from '../../agent/flux/services/attr.ts';
-import { reloadConfig } from '../../agent/flux/services/config.ts';
 import { getGroup, watchGroup } from '../../agent/flux/services/groups.ts';
 import { lookup, parseEventlog, watchEventlog } from '../../agent/flux/services/job-info.ts';
 import { submitJob } from '../../agent/flux/services/job-ingest.ts';
 import { getJob, getJobStats, listJobs } from '../../agent/flux/services/job-list.ts';
 import { cancelJob, killJob } from '../../agent/flux/services/job-manager.ts';
 import { getHealth, watchHealth } from '../../agent/flux/services/overlay.ts';
+import { reloadConfig } from '../../agent/flux/services/reload-config.ts';
 import {
   countResources,
   getResourceStatus,

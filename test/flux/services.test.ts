@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import type { FluxClient } from '../../agent/flux/client.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { getAttr } from '../../agent/flux/services/attr.ts';
-import { getConfig, reloadConfig } from '../../agent/flux/services/config.ts';
 import { getGroup, watchGroup } from '../../agent/flux/services/groups.ts';
 import { lookup, parseEventlog, watchEventlog } from '../../agent/flux/services/job-info.ts';
 import { signWithNone, submitJob } from '../../agent/flux/services/job-ingest.ts';
@@ -15,6 +14,7 @@ import {
   setUrgency,
 } from '../../agent/flux/services/job-manager.ts';
 import { getHealth, watchHealth } from '../../agent/flux/services/overlay.ts';
+import { getConfig, reloadConfig } from '../../agent/flux/services/reload-config.ts';
 import {
   countResources,
   drain,

@@ -61,7 +61,7 @@ describe('a server whose places are all taken', () => {
     expect(play({ connections: 3 }, 'a1 a2 a3 a4')).toBe('a1');
   });
 
-  it('never has more than its limits, takes every newcomer, and forgets addresses that have gone', () => {
+  it('never has more than its limits, takes every newcomer, and drops addresses without connections', () => {
     const step = fc.record({ of: fc.nat(9), what: fc.constantFrom('enter', 'leave', 'ask') });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {

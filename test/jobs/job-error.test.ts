@@ -5,7 +5,7 @@ import { JobError } from '../../agent/jobs/job-error.ts';
 import { jobspecOf } from '../../agent/jobs/jobspec.ts';
 import { findJob, listPage } from '../../agent/jobs/list.ts';
 import { ofNodes } from '../../agent/jobs/nodes.ts';
-import { submit } from '../../agent/jobs/submit.ts';
+import { submit } from '../../agent/jobs/submit-job.ts';
 import { fakeBroker } from '../support/fake-api.ts';
 
 const defaults = { environment: {}, directory: '/' };

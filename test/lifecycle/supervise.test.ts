@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openRunDirectory } from '../../agent/broker/run-directory.ts';
+import { openRunDirectory } from '../../agent/broker/run-directory/run-directory.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { createHealth } from '../../agent/health/health.ts';
 import { createBrokerConnection } from '../../agent/lifecycle/broker/connection.ts';
@@ -48,6 +48,7 @@ async function lead(command: readonly string[], options: Options = {}): Promise<
   const certificate = options.check && {
     check: options.check,
     renew: async () => undefined,
+    isOutdated: async () => false,
     secretKey: () => '',
   };
   const signals: Signals = {

@@ -2,8 +2,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { formatCertificate } from '../../agent/broker/curve.ts';
-import { createCertificate } from '../../agent/broker/curve-keys.ts';
+import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
+import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
 import { installOnHost } from './flux-pod.ts';
 
 /** A place for one agent that runs on this machine as a process, without namespaces: what it needs, and nothing else. */

@@ -1,5 +1,5 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
-import { initialProgram } from '../../agent/broker/program.ts';
+import { initialProgram } from '../../agent/broker/process/initial-program.ts';
 import type { Configuration } from '../../agent/config/configuration.ts';
 import { readEnvironment } from '../../agent/config/layers.ts';
 import { resolveConfiguration } from '../../agent/config/resolve.ts';

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Broker } from '../../agent/api/broker.ts';
-import { readCredentials } from '../../agent/api/credentials.ts';
+import { readCredentials } from '../../agent/api/auth/credentials.ts';
+import type { BrokerConnections } from '../../agent/api/broker-connections.ts';
+import type { usualConnectionLimits } from '../../agent/api/http/api-server.ts';
+import type { StreamLimits } from '../../agent/api/http/streams.ts';
 import { serveApi } from '../../agent/api/serve.ts';
-import type { usualConnectionLimits } from '../../agent/api/server.ts';
-import type { StreamLimits } from '../../agent/api/streams.ts';
 import { createTopology, parseTopology } from '../../agent/cluster/topology.ts';
 import type { FluxClient } from '../../agent/flux/client.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
@@ -31,7 +31,7 @@ export function fakeBroker({
   rpc = {},
   raw = {},
   stream = {},
-}: FakeFlux): Broker & { asked: [string, Payload][] } {
+}: FakeFlux): BrokerConnections & { asked: [string, Payload][] } {
   const asked: [string, Payload][] = [];
   const client: FluxClient = {
     rpc: async (topic, payload = {}) => {
@@ -172,7 +172,7 @@ export interface ApiSpec {
   /** The clock of the limits, in milliseconds. */
   readonly now?: () => number;
   /** In place of the one whose answers are given. */
-  readonly broker?: Broker;
+  readonly broker?: BrokerConnections;
 }
 
 export interface Asked {

@@ -5,8 +5,8 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Flag, MessageType } from '../../agent/flux/constants.ts';
+import { decodeMessage, encodeMessage, type Message, type Request } from '../../agent/flux/flux-message.ts';
 import { createDeframer, frame } from '../../agent/flux/framing.ts';
-import { decodeMessage, encodeMessage, type Message, type Request } from '../../agent/flux/message.ts';
 import { encodeJson, type JsonObject } from '../../agent/flux/payload.ts';
 
 /** One client's connection, seen from the broker. */

@@ -6,9 +6,9 @@ import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatCertificate } from '../../agent/broker/curve.ts';
-import { createCertificate } from '../../agent/broker/curve-keys.ts';
-import { endingOf } from '../../agent/broker/process.ts';
+import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
+import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
+import { endingOf } from '../../agent/broker/process/broker-process.ts';
 import type { Flux } from './flux-pod.ts';
 
 export interface BrokerProcess {

@@ -10,8 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { formatCertificate } from '../../agent/broker/curve.ts';
-import { createCertificate } from '../../agent/broker/curve-keys.ts';
+import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
+import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
 import { findFlux } from '../../agent/broker/find-flux.ts';
 import type { Bed, PodSpec } from './bed.ts';
 import type { Pod } from './pod.ts';

@@ -1,7 +1,7 @@
 /** What two recordings of the same script must have in common: topics, error numbers and texts, keys and types of payloads. */
 import { MessageType } from '../../agent/flux/constants.ts';
 import { Errno } from '../../agent/flux/errors.ts';
-import { decodeMessage, type Message } from '../../agent/flux/message.ts';
+import { decodeMessage, type Message } from '../../agent/flux/flux-message.ts';
 import { decodeJson, decodeString } from '../../agent/flux/payload.ts';
 import type { Exchange, Recording } from './recording.ts';
 

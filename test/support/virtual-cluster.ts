@@ -1,5 +1,5 @@
 import type { Network } from '../../agent/dns/await-parent.ts';
-import { type Question, type Reply, reverseName } from '../../agent/dns/message.ts';
+import { type Question, type Reply, reverseName } from '../../agent/dns/query/dns-message.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export interface VirtualDns {
@@ -54,12 +54,12 @@ export function virtualCluster(time: VirtualTime, dns: VirtualDns = {}): Virtual
       const kept = cache.get(key);
       const left = Math.ceil(((kept?.until ?? 0) - time.now()) / 1000);
       // As CoreDNS counts (plugin/cache/item.go, ttl): an answer has its whole TTL for its first second.
-      if (kept && kept.until > time.now()) return { ...kept.reply, keptSeconds: left };
+      if (kept && kept.until > time.now()) return { ...kept.reply, ttl: left };
     }
     const found = lookUp(records, question, dns);
-    const positive = found.keptSeconds === undefined;
+    const positive = found.ttl === undefined;
     const seconds = positive ? (dns.positiveTtl ?? 30) : (dns.negativeTtl ?? 30);
-    const reply = { ...found, keptSeconds: seconds };
+    const reply = { ...found, ttl: seconds };
     const key = found.rcode === 'NXDOMAIN' ? (keys.at(-1) as string) : (keys[0] as string);
     if (seconds > 0) cache.set(key, { reply, until: time.now() + seconds * 1000 });
     return reply;
@@ -88,7 +88,7 @@ export function virtualCluster(time: VirtualTime, dns: VirtualDns = {}): Virtual
   };
 }
 
-/** What the backend says; `keptSeconds` marks a denial. */
+/** What the backend says; `ttl` marks a negative answer. */
 function lookUp(records: ReadonlyMap<string, string>, { name, type }: Question, dns: VirtualDns): Reply {
   const nothing = { addresses: [], pointers: [], additional: [] };
   if (type === 'PTR') {
@@ -96,14 +96,14 @@ function lookUp(records: ReadonlyMap<string, string>, { name, type }: Question, 
     const pointers = [...records].flatMap(([pod, address]) => (reverseName(address) === name ? [pod] : []));
     return pointers.length > 0
       ? { rcode: 'NOERROR', ...nothing, pointers }
-      : { rcode: 'NXDOMAIN', ...nothing, keptSeconds: 0 };
+      : { rcode: 'NXDOMAIN', ...nothing, ttl: 0 };
   }
   const own = records.get(name);
   const below = own === undefined ? [...records].filter(([pod]) => pod.endsWith(`.${name}`)) : [];
-  if (own === undefined && below.length === 0) return { rcode: 'NXDOMAIN', ...nothing, keptSeconds: 0 };
+  if (own === undefined && below.length === 0) return { rcode: 'NXDOMAIN', ...nothing, ttl: 0 };
   const all = own === undefined ? below.map(([, address]) => address) : [own];
   if (type === 'A') return { rcode: 'NOERROR', ...nothing, addresses: all };
   if (type === 'SRV' && dns.srv && own !== undefined)
     return { rcode: 'NOERROR', ...nothing, additional: [{ name, address: own }] };
-  return { rcode: 'NOERROR', ...nothing, keptSeconds: 0 };
+  return { rcode: 'NOERROR', ...nothing, ttl: 0 };
 }

@@ -1,5 +1,5 @@
 import { type AwaitOptions, awaitParent, type Found } from '../../agent/dns/await-parent.ts';
-import { isSame, type Obstacle } from '../../agent/dns/obstacle.ts';
+import { isSame, type WaitReason } from '../../agent/dns/wait/wait-reason.ts';
 import { type VirtualCluster, type VirtualDns, virtualCluster } from './virtual-cluster.ts';
 import { type VirtualTime, virtualTime } from './virtual-time.ts';
 
@@ -17,9 +17,9 @@ export interface VirtualWait {
   readonly found: Promise<Found>;
   /** When it was found, by the virtual clock; Infinity: not yet. */
   readonly foundAt: () => number;
-  /** The obstacles met, each once: `name: no such name`. */
+  /** The wait reasons, each once: `name: no such name`. */
   readonly met: string[];
-  readonly obstacles: Obstacle[];
+  readonly reasons: WaitReason[];
 }
 
 export function virtualWorld(dns: VirtualDns = {}): VirtualWorld {
@@ -29,7 +29,7 @@ export function virtualWorld(dns: VirtualDns = {}): VirtualWorld {
   const wait = (more: Partial<AwaitOptions> = {}): VirtualWait => {
     let foundAt = Number.POSITIVE_INFINITY;
     const met: string[] = [];
-    const obstacles: Obstacle[] = [];
+    const reasons: WaitReason[] = [];
     const found = awaitParent(
       { host: parentName, port: 8050 },
       {
@@ -41,9 +41,9 @@ export function virtualWorld(dns: VirtualDns = {}): VirtualWorld {
         network: cluster,
         clock: time,
         random,
-        onObstacle: (obstacle) => {
-          if (!isSame(obstacle, obstacles.at(-1))) met.push(`${obstacle.waitingFor}: ${obstacle.seen}`);
-          obstacles.push(obstacle);
+        onReason: (reason) => {
+          if (!isSame(reason, reasons.at(-1))) met.push(`${reason.waitingFor}: ${reason.seen}`);
+          reasons.push(reason);
         },
         ...more,
       },
@@ -54,7 +54,7 @@ export function virtualWorld(dns: VirtualDns = {}): VirtualWorld {
       },
       () => undefined,
     );
-    return { found, foundAt: () => foundAt, met, obstacles };
+    return { found, foundAt: () => foundAt, met, reasons };
   };
   return { time, cluster, wait };
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createResolver } from '../../agent/dns/resolver.ts';
+import { createResolver } from '../../agent/dns/query/resolver.ts';
 import { type Bed, type BedOptions, bedUnavailable, createBed } from '../support/bed.ts';
 import { everyFlux, exitCodes, type Flux, logsOf, startMiniCluster } from '../support/flux-pod.ts';
 import { foundIn } from '../support/found.ts';

@@ -80,7 +80,7 @@ describe('bad input ends with its own code and a sentence', () => {
       'a certificate that everybody can read',
       { FLUX_POD_CURVE_CERT: place.file('open.cert', whole, 0o444) },
       77,
-      /defaultMode: 0440.*everybody can read or change it \(mode 0444\)/s,
+      /defaultMode: 0440.*every user can read or change it \(mode 0444\)/s,
     ],
     [
       'a directory that cannot be written',

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { formatHostlist, formatIndexedHosts, parseHostlist } from '../../agent/cluster/hostlist.ts';
 import { formatIdset, parseIdset } from '../../agent/cluster/idset.ts';
 import { createTopology, parseTopology, type Tree } from '../../agent/cluster/topology.ts';
@@ -111,30 +110,6 @@ describe.skipIf(flux === undefined)('trees of real instances', () => {
   it.each([...small, ...large])('agree for $uri of size $size', async ({ uri, size }) => {
     const theirs = await askInstance([`--test-size=${size}`, `-Stbon.topo=${uri}`]);
     expect(describeTree(createTopology(parseTopology(uri), size))).toEqual(theirs);
-  });
-
-  it('agree for hosts that name their parents', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'cluster-against-flux-'));
-    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-    await run(['keygen', join(directory, 'curve.cert')]);
-    const socket = JSON.stringify(`ipc://${directory}/%h`);
-    const hosts =
-      '{host="mc-0"}, {host="mc-1", parent="mc-3"}, {host="mc-2", parent="mc-1"}, {host="mc-[3-5]"}';
-    writeFileSync(
-      join(directory, 'broker.toml'),
-      `bootstrap.curve_cert = ${JSON.stringify(join(directory, 'curve.cert'))}
-      bootstrap.default_bind = ${socket}
-      bootstrap.default_connect = ${socket}
-      bootstrap.hosts = [${hosts}]`,
-    );
-    const theirs = await askInstance([
-      '--test-size=6',
-      '--test-hosts=mc-[0-5]',
-      '--test-start-mode=all',
-      `--config-path=${directory}`,
-    ]);
-    const parents = [undefined, 3, 1];
-    expect(describeTree(createTopology({ scheme: 'custom', parents }, 6))).toEqual(theirs);
   });
 
   it.each(['nope', 'kary', 'kary:', 'kary:x', 'mincrit:x', 'binomial:2', 'custom:2'])(

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { formatCertificate } from '../../agent/broker/curve.ts';
-import { createCertificate } from '../../agent/broker/curve-keys.ts';
+import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
+import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
 import { fluxPod, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
 import { everyFlux, exitCodes, installFluxPod, logsOf } from '../support/flux-pod.ts';

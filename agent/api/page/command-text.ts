@@ -7,5 +7,5 @@ export function commandText(argv: readonly string[]): string {
   return argv.map(quoted).join(' ');
 }
 
-/** What sh takes for one word and nothing else (POSIX, 2.2.2). */
+/** A word that is one word for sh (POSIX, 2.2.2). */
 const quoted = (word: string): string => (/^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : inQuotes(word));

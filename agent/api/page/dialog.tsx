@@ -1,28 +1,28 @@
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { sentenceOf } from './ask.ts';
+import { sentenceOf } from './api-client.ts';
 
 export interface ConfirmProps {
   readonly title: string;
-  /** What the button says that does it. */
+  /** The label of the button that acts. */
   readonly verb: string;
   /** To be typed before the button works. */
   readonly typed?: string;
-  /** What the button says that does nothing. */
+  /** The label of the button that closes the dialog. */
   readonly otherwise?: string;
   readonly children: ComponentChildren;
   readonly act: () => Promise<unknown>;
   readonly onClose: () => void;
 }
 
-/** Asks before something is done that cannot be undone. Escape and the first button do nothing. */
+/** Asks before an action that cannot be undone. Escape and the first button close the dialog. */
 export function Confirm({ title, verb, typed, otherwise = 'Keep it', children, act, onClose }: ConfirmProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [text, setText] = useState('');
   const [error, setError] = useState('');
   const [busy, setBusy] = useState(false);
   useLayoutEffect(() => dialog.current?.showModal(), []);
-  // A dialog that is closed, and not only removed, gives back the focus. Its event then removes it.
+  // close() restores the focus, which removing the dialog does not; its event then removes it.
   const close = () => dialog.current?.close();
   const confirm = async (event: Event) => {
     event.preventDefault();

@@ -19,7 +19,7 @@ export const moment = (seconds: number): string => new Date(seconds * 1000).toLo
 
 export const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
-/** A time that moves, in whole units: `7 s`, `2 min 5 s`, `1 h 2 min`. */
+/** A running time, in whole units: `7 s`, `2 min 5 s`, `1 h 2 min`. */
 export function elapsed(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const parts = [...units, ['s', 1] as const].reduce<{ left: number; words: string[] }>(

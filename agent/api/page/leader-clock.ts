@@ -1,9 +1,9 @@
 /**
- * The leader's wall clock, as the browser knows it: the clocks of both may differ by any amount. Every answer says what time it was when
- * it was made (the Date header, in whole seconds) and every sample does too (exactly). Each is a lower bound, by the time that it travelled.
+ * The leader's wall clock: it may differ from the browser's by any amount. Every answer has the time at which it was made (the Date header,
+ * in whole seconds), every sample as well (exactly). Each is a lower bound, by the latency.
  */
 
-/** Bounds that lie further apart are of clocks of which one was set. */
+/** Bounds further apart mean that one of the clocks was set. */
 const wasSetMs = 5000;
 
 /** The better one of two bounds of `leader - here`, in milliseconds. */
@@ -12,7 +12,7 @@ export const closerOffset = (before: number | undefined, bound: number): number 
 
 let offset: number | undefined;
 
-/** Takes a time of the leader, in milliseconds since 1970, that has just arrived. */
+/** Takes the leader's time of an answer, in milliseconds since 1970. */
 export function sawLeaderTime(leader: number, here: number = Date.now()): void {
   if (Number.isFinite(leader)) offset = closerOffset(offset, leader - here);
 }

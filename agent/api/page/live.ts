@@ -1,22 +1,22 @@
-/** What the instance says of itself while the page is open: one event stream for all views. */
+/** Events of the instance while the page is open: one event stream for all views. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Sample } from '../event-hub.ts';
-import { get, Refusal } from './ask.ts';
+import { get, Refusal } from './api-client.ts';
 import { sawLeaderTime } from './leader-clock.ts';
 
 export interface Live {
   readonly connected: boolean;
-  /** The API has said so, or has been shut down and answers no more. Nothing is asked from then on. */
+  /** The API has sent `end`, or does not answer after a shutdown. The page sends no further requests. */
   readonly ended: boolean;
   readonly samples: readonly Sample[];
-  /** Counts up whenever jobs have changed. */
+  /** Incremented when jobs have changed. */
   readonly jobsChanged: number;
 }
 
 /** Half an hour, a sample every two seconds. */
 const mostSamples = 900;
 
-/** `down` says that a shutdown was asked for: then an API that does not answer is one that has ended. */
+/** `down`: a shutdown was requested, so an API that does not answer has ended. */
 export function useLive(down: boolean): Live {
   const [live, setLive] = useState<Live>({ connected: false, ended: false, samples: [], jobsChanged: 0 });
   const isDown = useRef(down);
@@ -39,7 +39,7 @@ export function useLive(down: boolean): Live {
       setLive((before) => ({ ...before, connected: false, ended: true }));
     };
     source.addEventListener('end', end);
-    // The browser tries again by itself, and comes back here as long as that fails.
+    // The browser reconnects by itself, with this event for each failure.
     source.onerror = () => {
       setLive((before) => ({ ...before, connected: false }));
       if (isDown.current) get('/v1/session').catch((reason) => isUnanswered(reason) && end());
@@ -49,11 +49,11 @@ export function useLive(down: boolean): Live {
   return live;
 }
 
-/** Whether there was no answer, or only that of a proxy. */
+/** Whether there was no answer of the API itself: none at all, or a proxy's. */
 const isUnanswered = (reason: unknown): boolean =>
   reason instanceof Refusal && [0, 502, 503, 504].includes(reason.status);
 
-/** Does `act` now, whenever one of `when` changes, and not more often than every so many milliseconds. */
+/** Does `act` after each change of `when`, at most once in so many milliseconds. */
 export function useRefresh(act: () => Promise<void>, when: readonly unknown[], everyMs = 500): void {
   useEffect(() => {
     let ended = false;

@@ -1,16 +1,16 @@
-/** The web page: who is signed in, where one is, and the frame around every view. */
+/** The web page: the session, the current view, and the frame around it. */
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { ask, get, onSignedOut, type Session } from './ask.ts';
+import { ask, get, onSignedOut, type Session } from './api-client.ts';
 import { Confirm } from './dialog.tsx';
-import { JobView } from './job-view.tsx';
-import { JobsView } from './jobs-view.tsx';
 import { useLive } from './live.ts';
-import { NodesView } from './nodes-view.tsx';
-import { SignIn } from './sign-in.tsx';
-import { SubmitView } from './submit-view.tsx';
 import { Title, useKeptFocus } from './title.tsx';
-import { Utilisation } from './utilisation.tsx';
+import { JobView } from './views/job-view.tsx';
+import { JobsView } from './views/jobs-view.tsx';
+import { Utilisation } from './views/load-view.tsx';
+import { NodesView } from './views/nodes-view.tsx';
+import { SignIn } from './views/sign-in-view.tsx';
+import { SubmitView } from './views/submit-view.tsx';
 
 const views = { jobs: 'Jobs', submit: 'Submit', nodes: 'Nodes', load: 'Load' } as const;
 
@@ -70,7 +70,7 @@ function Frame({ session, onSignOut }: { readonly session: Session; readonly onS
             ))}
         </nav>
         <span class={live.connected ? 'live' : 'live off'} role="status">
-          {down ? 'going down' : live.connected ? 'live' : 'not connected'}
+          {down ? 'shutting down' : live.connected ? 'live' : 'not connected'}
         </span>
         {mayWrite && (
           <button type="button" class="danger" onClick={() => setAsking(true)} disabled={down}>
@@ -86,7 +86,7 @@ function Frame({ session, onSignOut }: { readonly session: Session; readonly onS
       <main id="main" tabIndex={-1}>
         {down && (
           <p class="notice" role="status">
-            The MiniCluster goes down: jobs are cancelled, and its pods end.
+            The MiniCluster shuts down: jobs are cancelled, and its pods end.
           </p>
         )}
         {view === 'submit' && mayWrite ? (
@@ -122,7 +122,7 @@ function Frame({ session, onSignOut }: { readonly session: Session; readonly onS
   );
 }
 
-/** Nothing is asked from here on: the views and their streams are gone. */
+/** The page sends no further requests: there are no views and no streams. */
 function Ended({ cluster }: { readonly cluster: string }) {
   return (
     <>
@@ -131,9 +131,9 @@ function Ended({ cluster }: { readonly cluster: string }) {
       </header>
       <main>
         <Title id="ended-title">The MiniCluster has ended</Title>
-        <p>Its leader answers no more, and this page has stopped asking.</p>
+        <p>Its leader does not answer, and this page sends no further requests.</p>
         <button type="button" onClick={() => location.reload()}>
-          Ask again
+          Reload
         </button>
       </main>
     </>

@@ -1,4 +1,4 @@
-/** How long a job has run: while it runs, counted here from its start. */
+/** The run time of a job: while it runs, counted from its start. */
 import type { JobAnswer } from '../../jobs/job-schemas.ts';
 import { duration, elapsed } from './format.ts';
 

@@ -1,4 +1,4 @@
-/** One timer for all times on the page that move; without any there is none. */
+/** One timer for all running times on the page; without any there is no timer. */
 import { useEffect, useState } from 'preact/hooks';
 import { leaderNow } from './leader-clock.ts';
 
@@ -19,7 +19,7 @@ function listen(listener: () => void): () => void {
   };
 }
 
-/** The leader's time, in seconds since 1970. While it `moves`, what uses it is drawn anew each second. */
+/** The leader's time, in seconds since 1970. While it `moves`, its component is rendered each second. */
 export function useLeaderNow(moves: boolean): number {
   const [, drawAnew] = useState(0);
   useEffect(() => (moves ? listen(() => drawAnew((count) => count + 1)) : undefined), [moves]);

@@ -1,4 +1,4 @@
-/** Where the focus goes: to the title of a view that appears, and to the title of the view whose focused element disappears. */
+/** The focus: on the title of a view that appears, and on the title of the view whose focused element disappears. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
@@ -12,7 +12,7 @@ export function Title({ id, children }: { readonly id: string; readonly children
   );
 }
 
-/** A browser gives the focus of what disappears to the body, from where a keyboard begins at the top of the page. */
+/** When a focused element disappears, a browser focuses the body, and a keyboard starts at the top of the page. */
 export function useKeptFocus(): void {
   useEffect(() => {
     let last: EventTarget | null = null;

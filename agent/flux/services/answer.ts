@@ -2,10 +2,10 @@ import * as z from 'zod/mini';
 import { parseIdset } from '../../cluster/idset.ts';
 import { Errno, FluxError } from '../errors.ts';
 
-/** What the services need of a client. */
+/** The client of all services. */
 export type { FluxClient } from '../client.ts';
 
-/** Reads a response by the schema of its topic. Throws a FluxError (EPROTO) where a Flux of another version answers otherwise. */
+/** Reads a response by the schema of its topic. Throws a FluxError (EPROTO) where it does not match, as that of another version of Flux. */
 export function readAnswer<Schema extends z.ZodMiniType>(
   schema: Schema,
   topic: string,

@@ -20,12 +20,12 @@ const waitForCreation = 1;
 const watchAnswer = z.object({ event: z.string() });
 
 export interface EventlogOptions extends CallOptions {
-  /** Waits for a log that is not there yet, as those that a job's shell writes, until the job has ended without; else that is ENOENT. */
+  /** Waits for a log that does not exist yet, such as those that a job's shell writes, until the job ends; else that is ENOENT. */
   readonly waits?: boolean;
 }
 
 /**
- * The entries of an event log, those that are there and those to come, until it is complete. `path` is `eventlog` (the job's own, RFC
+ * The entries of an event log, present and future, until it is complete. `path` is `eventlog` (the job's own, RFC
  * 21), `guest.exec.eventlog` or `guest.output` (RFC 24).
  */
 export async function* watchEventlog(
@@ -53,7 +53,7 @@ export function parseEntry(line: string, topic: string): EventlogEntry {
   return isEntry(entry) ? entry : readAnswer(eventlogEntry, topic, entry);
 }
 
-/** What the schema accepts: output has millions of entries, and the schema makes a quarter of the garbage of reading them. */
+/** The same test as the schema's: output has millions of entries, and the schema makes a quarter of the garbage of reading them. */
 function isEntry(value: unknown): value is EventlogEntry {
   if (!isObject(value)) return false;
   const { timestamp, name, context } = value;

@@ -10,7 +10,7 @@ const submitAnswer = z.object({ id: jobId });
 /** RFC 14: 0 holds the job, 16 is the default, 31 is the most urgent. */
 export const defaultUrgency = 16;
 
-/** Submits a jobspec (RFC 14, RFC 25) as the instance's owner. Throws a FluxError that says what is wrong with it. */
+/** Submits a jobspec (RFC 14, RFC 25) as the instance's owner. Throws a FluxError with the reason where it is invalid. */
 export async function submitJob(
   client: FluxClient,
   jobspec: JsonObject,
@@ -23,8 +23,8 @@ export async function submitJob(
 }
 
 /**
- * HEADER.PAYLOAD.SIGNATURE with the mechanism `none`, which is enough for the instance's owner: the socket has told the broker
- * who asks. The header is pairs of NUL-terminated strings (flux-core src/common/libjob/sign_none.c).
+ * HEADER.PAYLOAD.SIGNATURE with the mechanism `none`, which is enough for the instance's owner: the broker has the
+ * credentials of the socket's peer. The header is pairs of NUL-terminated strings (flux-core src/common/libjob/sign_none.c).
  */
 export function signWithNone(payload: string, userid: number): string {
   const header = ['version', 'i1', 'userid', `i${userid}`, 'mechanism', 'snone']

@@ -1,4 +1,4 @@
-/** Jobs, as the job-list service of rank 0 knows them (flux-core src/modules/job-list; RFC 43 for constraints). */
+/** Jobs in the job-list service of rank 0 (flux-core src/modules/job-list; RFC 43 for constraints). */
 import * as z from 'zod/mini';
 import type { CallOptions, RpcOptions } from '../channel.ts';
 import { jobId } from '../job-id.ts';
@@ -45,7 +45,7 @@ const job = z.object({
   t_inactive: time,
   expiration: time,
   success: z.optional(z.boolean()),
-  /** As waitpid(2) says it. */
+  /** Of waitpid(2). */
   waitstatus: z.optional(z.int()),
   exception_occurred: z.optional(z.boolean()),
   exception_type: z.optional(z.string()),
@@ -59,7 +59,7 @@ export type Job = z.output<typeof job>;
 const listAnswer = z.object({ jobs: z.array(job) });
 const oneAnswer = z.object({ job });
 
-/** Everything that the service knows of a job. */
+/** All attributes of a job. */
 const allAttributes = ['all'];
 
 export interface JobQuery {

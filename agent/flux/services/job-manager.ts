@@ -1,4 +1,4 @@
-/** What can be done to a job and to the queue (flux-core src/modules/job-manager). */
+/** Operations on jobs and queues (flux-core src/modules/job-manager). */
 import * as z from 'zod/mini';
 import type { CallOptions } from '../channel.ts';
 import type { JobId } from '../job-id.ts';
@@ -62,7 +62,7 @@ export async function getQueueStatus(
 
 const queuesAnswer = z.object({ queues: z.array(z.string()) });
 
-/** The names of the queues; none where there is only the one without a name. */
+/** The names of the queues; none where there is only the anonymous queue. */
 export async function listQueues(client: FluxClient, options?: CallOptions): Promise<string[]> {
   const topic = 'job-manager.queue-list';
   return readAnswer(queuesAnswer, topic, await client.rpc(topic, {}, options)).queues;

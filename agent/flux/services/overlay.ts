@@ -7,11 +7,11 @@ export const subtreeStatuses = ['unknown', 'full', 'partial', 'degraded', 'lost'
 
 const subtree = z.object({
   rank: z.int(),
-  /** Of the broker and all below it: `partial` misses some that never came, `degraded` has lost some. */
+  /** Of the broker and its descendants: `partial` where some have never joined, `degraded` where some are lost. */
   status: z.enum(subtreeStatuses),
   /** Seconds in this status. */
   duration: z.number(),
-  /** Why a child is not there, where the overlay knows. */
+  /** Why a child is not online, where the overlay has a reason. */
   error: z.optional(z.string()),
 });
 export type Subtree = z.output<typeof subtree>;

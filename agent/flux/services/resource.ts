@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { RpcOptions } from '../channel.ts';
 import { type FluxClient, idset, readAnswer } from './answer.ts';
 
-/** RFC 20, version 1: of R_lite only what counts cores and GPUs. */
+/** RFC 20, version 1: of R_lite only the cores and GPUs. */
 const resourceSet = z.object({
   execution: z.object({
     R_lite: z.array(
@@ -29,13 +29,13 @@ export type ResourceStatus = z.output<typeof statusAnswer>;
 
 const scheduledAnswer = z.object({ all: resourceSet, down: resourceSet, allocated: resourceSet });
 
-/** Which nodes there are, and which are offline, drained, excluded or torpid. */
+/** The nodes, and which are offline, drained, excluded or torpid. */
 export async function getResourceStatus(client: FluxClient, options?: RpcOptions): Promise<ResourceStatus> {
   const topic = 'resource.status';
   return readAnswer(statusAnswer, topic, await client.rpc(topic, {}, { ...options, nodeid: 0 }));
 }
 
-/** What the scheduler has: all, down, and allocated to jobs. */
+/** The scheduler's resources: all, down, and allocated to jobs. */
 export async function getScheduledResources(
   client: FluxClient,
   options?: RpcOptions,

@@ -5,7 +5,7 @@ import type { CallOptions, RpcOptions } from '../channel.ts';
 import { Errno, FluxError } from '../errors.ts';
 import { type FluxClient, readAnswer } from './answer.ts';
 
-/** In their order; their places are the numbers that state-machine.monitor says (state_machine.h, broker_state_t). */
+/** In their order; state-machine.monitor answers with their indices (state_machine.h, broker_state_t). */
 export const brokerStates = [
   'load-builtins',
   'join',
@@ -26,7 +26,7 @@ export type BrokerState = (typeof brokerStates)[number];
 export const isAfter = (state: BrokerState, other: BrokerState): boolean =>
   brokerStates.indexOf(state) > brokerStates.indexOf(other);
 
-/** From here on its parent has accepted it, and it answers everything. */
+/** From here on its parent has accepted it, and it answers all requests. */
 export const isOnline = (state: BrokerState): boolean => !isAfter('init', state);
 
 const stateAnswer = z.object({ state: z.enum(brokerStates), duration: z.number() });
@@ -43,8 +43,8 @@ export async function getState(
 
 /**
  * The broker's state now and at every change, as it happens. Before it is `init`, which a follower reaches when its parent has accepted
- * it, a broker tells its state but not its changes (flux-core src/broker/modhash.c, allow_early_request): until then it is asked
- * whenever its log has a new line, as it has for every change.
+ * it, a broker answers state-machine.get and not state-machine.monitor (flux-core src/broker/modhash.c, allow_early_request): until then it
+ * is asked at each new line of its log, which has one for every change.
  */
 export async function* watchState(
   client: FluxClient,
@@ -67,7 +67,7 @@ export async function* watchState(
   }
 }
 
-/** How often a broker is asked that does not show its log. */
+/** The interval of requests to a broker that does not stream its log. */
 const offlineMs = 50;
 
 async function* askUntilOnline(client: FluxClient, options?: CallOptions): AsyncGenerator<BrokerState, void> {
@@ -88,7 +88,7 @@ async function* askUntilOnline(client: FluxClient, options?: CallOptions): Async
   void lines.return();
 }
 
-/** The numbers differ between versions of Flux: where the first one is not in its place, each state is asked for by its name. */
+/** The indices differ between versions of Flux: where the first one does not match its name, each state is asked for by its name. */
 async function* monitorState(client: FluxClient, options?: CallOptions): AsyncGenerator<BrokerState, void> {
   const topic = 'state-machine.monitor';
   let numbered: boolean | undefined;

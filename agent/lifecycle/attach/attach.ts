@@ -1,6 +1,7 @@
 /** The life of an agent that observes a broker of another program. */
 import { existsSync } from 'node:fs';
-import { linkSocket, openObserverDirectory, type RunDirectory } from '../../broker/run-directory.ts';
+import { openObserverDirectory, type RunDirectory } from '../../broker/run-directory/run-directory.ts';
+import { linkSocket } from '../../broker/run-directory/socket-links.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { messageOf } from '../../errors.ts';
 import { type BrokerState, isAfter, isOnline } from '../../flux/services/state-machine.ts';

@@ -1,8 +1,8 @@
 import type { Membership } from '../../broker/membership.ts';
-import type { BrokerProcess } from '../../broker/process.ts';
+import type { BrokerProcess } from '../../broker/process/broker-process.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { FluxClient } from '../../flux/client.ts';
-import type { LogLine } from '../../flux/services/log.ts';
+import type { LogLine } from '../../flux/services/broker-log.ts';
 import type { BrokerState } from '../../flux/services/state-machine.ts';
 import type { Log } from '../../log.ts';
 import { undrainSelf } from '../stop/drain.ts';
@@ -58,7 +58,7 @@ export function ownBroker({ pid, ended }: BrokerProcess, own: OwnBroker): Watche
 /** Empty where the broker exits before it answers. */
 async function lastLog(client: FluxClient, log: Log): Promise<readonly LogLine[]> {
   try {
-    const { readLog } = await import('../../flux/services/log.ts');
+    const { readLog } = await import('../../flux/services/broker-log.ts');
     return await readLog(client);
   } catch (error) {
     log('debug', "The broker's log could not be read", { why: String(error) });

@@ -1,9 +1,9 @@
 /** One broker process of this pod, from its start to its exit. Decides nothing: it feeds events to the machine. */
 
 import type { HostPort } from '../../address.ts';
-import { type BrokerProcess, startBroker } from '../../broker/process.ts';
-import { findProgram } from '../../broker/processes.ts';
-import type { LogLine } from '../../flux/services/log.ts';
+import { type BrokerProcess, startBroker } from '../../broker/process/broker-process.ts';
+import { findProgram } from '../../broker/process/process-table.ts';
+import type { LogLine } from '../../flux/services/broker-log.ts';
 import { failedOutcome } from '../exit/outcome.ts';
 import type { Event } from '../machine.ts';
 import type { Supervised } from '../supervised.ts';

@@ -2,10 +2,10 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Membership } from '../../broker/membership.ts';
-import type { Ending } from '../../broker/process.ts';
+import type { Ending } from '../../broker/process/broker-process.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { ExitCode, PodError } from '../../errors.ts';
-import type { LogLine } from '../../flux/services/log.ts';
+import type { LogLine } from '../../flux/services/broker-log.ts';
 import { assertPortIsFree } from './port-in-use.ts';
 
 /** What remains of a broker after its exit. */

@@ -1,4 +1,4 @@
-import type { Ending } from '../../broker/process.ts';
+import type { Ending } from '../../broker/process/broker-process.ts';
 import { ExitCode, messageOf, PodError, signalCode } from '../../errors.ts';
 import type { Signals } from '../stop/signals.ts';
 

@@ -1,6 +1,6 @@
 /** The states of a follower's machine (follower.ts). */
 import type { HostPort } from '../../address.ts';
-import type { Ending } from '../../broker/process.ts';
+import type { Ending } from '../../broker/process/broker-process.ts';
 import type { Instant } from '../../clock.ts';
 import type { Outcome } from '../exit/outcome.ts';
 import type { Deadlines } from '../machine.ts';

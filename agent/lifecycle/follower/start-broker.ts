@@ -1,7 +1,7 @@
 /** How a follower comes to a broker: it awaits its parent, and starts a broker with the parent's address, now or after a backoff. Pure: a part of follower.ts. */
 import type { HostPort } from '../../address.ts';
 import type { Instant } from '../../clock.ts';
-import { pauseMs } from '../../dns/pace.ts';
+import { backoffMs } from '../../dns/wait/backoff.ts';
 import { after, type Command, type Deadlines, type Step } from '../machine.ts';
 import type { Await, Context, Follower, Learn } from './follower-state.ts';
 import { stopWatching } from './lost-parent.ts';
@@ -53,7 +53,7 @@ export function startAgain(learn: Learn, context: Context): Step<Follower> {
     state: {
       at: 'backoff',
       attempt: attempt + 1,
-      deadlines: { backoff: now + pauseMs(attempt, size, random) },
+      deadlines: { backoff: now + backoffMs(attempt, size, random) },
     },
     commands: [...leave, { do: 'log', level: 'warn', sentence, facts: { code: ending.code } }],
   };

@@ -6,7 +6,7 @@ import type { Membership, Parent } from '../../broker/membership.ts';
 import { longestTimerMs } from '../../clock.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { AwaitOptions, Found } from '../../dns/await-parent.ts';
-import type { Obstacle } from '../../dns/obstacle.ts';
+import type { WaitReason } from '../../dns/wait/wait-reason.ts';
 import { ExitCode, PodError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { systemNameservers } from '../../pod/resolv-conf.ts';
@@ -16,12 +16,12 @@ export interface Search {
   readonly membership: Membership;
   readonly configuration: Pick<Configuration, 'peerTimeout' | 'address' | 'nameservers'>;
   /** Called with why the search goes on, and with undefined when it has ended. */
-  readonly onWait: (reason: Obstacle | undefined) => void;
+  readonly onWait: (reason: WaitReason | undefined) => void;
   readonly environment: NodeJS.ProcessEnv;
   /** The parent's addresses before it was lost. */
   readonly known?: readonly string[] | undefined;
   /** Addresses of foreign instances. */
-  readonly strangers?: readonly string[] | undefined;
+  readonly foreign?: readonly string[] | undefined;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -31,14 +31,14 @@ export interface Search {
  * when it came first.
  */
 export async function findParent(search: Search): Promise<Found> {
-  const { parent, membership, configuration, environment, known, strangers, onWait, signal, log } = search;
+  const { parent, membership, configuration, environment, known, foreign, onWait, signal, log } = search;
   const { peerTimeout, address, nameservers } = configuration;
-  const [{ awaitParent }, { createObstacleLog, describeObstacle }] = await Promise.all([
+  const [{ awaitParent }, { createReasonLog, describeReason }] = await Promise.all([
     import('../../dns/await-parent.ts'),
-    import('../../dns/obstacle.ts'),
+    import('../../dns/wait/wait-reason.ts'),
   ]);
   const timeout = deadline(peerTimeout);
-  const obstacles = createObstacleLog(parent.target.host, log);
+  const reasons = createReasonLog(parent.target.host, log);
   try {
     return await awaitParent(parent.target, {
       nameservers: nameservers ?? systemNameservers(),
@@ -46,18 +46,18 @@ export async function findParent(search: Search): Promise<Found> {
       size: membership.size,
       rank: membership.rank,
       known,
-      strangers,
+      foreign,
       signal: AbortSignal.any([signal, timeout]),
-      onObstacle: (obstacle) => {
-        onWait(obstacle);
-        obstacles.met(obstacle);
+      onReason: (reason) => {
+        onWait(reason);
+        reasons.record(reason);
       },
       endpointSlices: slicesReader(environment),
     });
   } catch (error) {
     if (!timeout.aborted || signal.aborted) throw error;
-    const last = obstacles.last();
-    const seen = last ? describeObstacle(last) : 'nothing was seen';
+    const last = reasons.last();
+    const seen = last ? describeReason(last) : 'nothing was seen';
     throw new PodError(
       ExitCode.peersUnavailable,
       `The parent ${parent.target.host} could not be reached within ${peerTimeout} s (${seen})`,

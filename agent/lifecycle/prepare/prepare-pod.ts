@@ -1,13 +1,15 @@
 import type { HostPort } from '../../address.ts';
-import type { PreparedApi } from '../../api/prepare.ts';
-import { brokerConfig } from '../../broker/broker-config.ts';
-import { type CertificateInUse, useCertificate } from '../../broker/certificate-in-use.ts';
-import { brokerArguments } from '../../broker/command-line.ts';
-import { readMountedCertificate } from '../../broker/curve-file.ts';
+import type { PreparedApi } from '../../api/prepare-api.ts';
+import { readMountedCertificate } from '../../broker/certificate/mounted-certificate.ts';
+import { type CertificateInUse, useCertificate } from '../../broker/certificate/private-copy.ts';
+import { brokerConfig } from '../../broker/config/broker-config.ts';
 import { environmentFor, findFlux } from '../../broker/find-flux.ts';
 import { instanceName, type Membership, membershipOf } from '../../broker/membership.ts';
-import { initialProgram } from '../../broker/program.ts';
-import { linkFromOperatorSocket, type RunDirectory, writePrivate } from '../../broker/run-directory.ts';
+import { brokerArguments } from '../../broker/process/command-line.ts';
+import { initialProgram } from '../../broker/process/initial-program.ts';
+import { writePrivate } from '../../broker/run-directory/private-file.ts';
+import type { RunDirectory } from '../../broker/run-directory/run-directory.ts';
+import { linkFromOperatorSocket } from '../../broker/run-directory/socket-links.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { PodStateWriter } from '../../health/pod-state.ts';
 import type { Log } from '../../log.ts';
@@ -79,7 +81,7 @@ export async function prepareApiOf(
   log: Log,
 ): Promise<PreparedApi | undefined> {
   if (configuration.api === 'off' || membership.rank !== 0) return undefined;
-  const { prepareApi } = await import('../../api/prepare.ts');
+  const { prepareApi } = await import('../../api/prepare-api.ts');
   const { tree } = membership;
   return prepareApi({ configuration, socketPath: directory.socket, tree, environment, podState, log });
 }

@@ -1,5 +1,5 @@
 /** The services of a pod: the HTTP server of probes, status, metrics and parent links, and on the leader the API. Each is loaded when it starts. */
-import type { PreparedApi } from '../../api/prepare.ts';
+import type { PreparedApi } from '../../api/prepare-api.ts';
 import type { Membership } from '../../broker/membership.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { FluxClient } from '../../flux/client.ts';

@@ -3,18 +3,16 @@
  * change that needs a restart, or that is wrong, is a warning and changes nothing.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { watch } from 'chokidar';
 import { parse, type TomlTable } from 'smol-toml';
-import { formatCertificate } from '../../broker/curve.ts';
-import { checkKeyPair, readMountedCertificate } from '../../broker/curve-file.ts';
-import { writePrivate } from '../../broker/run-directory.ts';
+import { writePrivate } from '../../broker/run-directory/private-file.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { environmentName, settingNames } from '../../config/settings.ts';
 import { messageOf } from '../../errors.ts';
-import { reloadConfig } from '../../flux/services/config.ts';
+import { reloadConfig } from '../../flux/services/reload-config.ts';
 import type { PodStateWriter } from '../../health/pod-state.ts';
 import type { Log } from '../../log.ts';
 import type { Lifecycle } from '../../pod/phase.ts';
+import { pollMs, watchMounted } from '../../watch-mounted.ts';
 import type { BrokerConnection } from '../broker/connection.ts';
 import type { PreparedPod } from '../prepare/prepare-pod.ts';
 
@@ -27,7 +25,7 @@ export interface Reread {
 
 export interface MountsOptions {
   readonly configuration: Configuration;
-  readonly pod: Pick<PreparedPod, 'membership' | 'directory' | 'brokerTomlOf'>;
+  readonly pod: Pick<PreparedPod, 'membership' | 'directory' | 'brokerTomlOf' | 'certificate'>;
   readonly reread: Reread;
   readonly lifecycle: Pick<Lifecycle, 'current'>;
   readonly connection: Pick<BrokerConnection, 'client'>;
@@ -60,14 +58,18 @@ export function watchMounts(options: MountsOptions): () => Promise<void> {
           ? act(options, warn)
           : warn(`${path} is no longer there: the values read from it stay in use`),
       )
-      .catch((error: unknown) => warn(`${path} has changed, and is not used: ${messageOf(error)}`));
+      .catch((error: unknown) => {
+        // A file that is removed while it is read has another event.
+        if (existsSync(path)) warn(`${path} has changed, and is not used: ${messageOf(error)}`);
+      });
   };
-  const watcher = watch(paths, { ignoreInitial: true });
-  watcher.on('all', (_, path) => changed(path));
-  // A file may have changed between its reading and the begin of the watch.
-  watcher.on('ready', () => paths.forEach(changed));
-  watcher.on('error', (error) => warn(`Cannot watch ${paths.join(', ')}: ${messageOf(error)}`));
-  return () => watcher.close();
+  const watches = paths.map((path) =>
+    watchMounted([path], {
+      onChange: () => changed(path),
+      onBlind: (why) => warn(`Cannot watch ${path}: polling every ${pollMs / 1000} s (${messageOf(why)})`),
+    }),
+  );
+  return async () => void (await Promise.all(watches.map((end) => end())));
 }
 
 type Warn = (sentence: string) => void;
@@ -76,10 +78,8 @@ async function certificateChanged(
   { configuration, pod, lifecycle }: MountsOptions,
   warn: Warn,
 ): Promise<void> {
+  if (!(await pod.certificate?.isOutdated())) return;
   const path = configuration.curveCert;
-  const certificate = readMountedCertificate(path);
-  if (formatCertificate(certificate) === readFileSync(pod.directory.curveCert, 'utf8')) return;
-  await checkKeyPair(path, certificate);
   const runs = lifecycle.current().phase === 'broker';
   warn(
     `${path} holds another certificate: ${runs ? 'restart all pods together to use it' : 'the broker is going to start with it'}`,

@@ -1,6 +1,6 @@
 import { parse as parseToml } from 'smol-toml';
-import { parseCertificate } from '../../../agent/broker/curve.ts';
-import { isKeyPair } from '../../../agent/broker/curve-keys.ts';
+import { parseCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
+import { isKeyPair } from '../../../agent/broker/certificate/key-pair.ts';
 import { parseTopology } from '../../../agent/cluster/topology.ts';
 import { tomlFault } from '../../../agent/config/toml-fault.ts';
 import { parseDuration } from '../../../agent/duration.ts';

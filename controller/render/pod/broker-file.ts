@@ -1,5 +1,5 @@
 import { parse, stringify, type TomlTable } from 'smol-toml';
-import { dropOwned } from '../../../agent/broker/broker-toml.ts';
+import { dropOwned } from '../../../agent/broker/config/broker-toml.ts';
 import type { Cluster } from '../minicluster/cluster.ts';
 
 /**

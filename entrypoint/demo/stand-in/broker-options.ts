@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism, hostname, networkInterfaces } from 'node:os';
 import { parse, TomlError, type TomlTable } from 'smol-toml';
 import { bracketed, type HostPort, parseHostPort } from '../../../agent/address.ts';
-import { parseCertificate } from '../../../agent/broker/curve.ts';
+import { parseCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
 import { formatHostlist, parseHostlist } from '../../../agent/cluster/hostlist.ts';
 import { parseIdset } from '../../../agent/cluster/idset.ts';
 import { createTopology, parseTopology, type Tree } from '../../../agent/cluster/topology.ts';

@@ -1,7 +1,7 @@
 /** The initial program, which rank 0 runs when the instance is up. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { type Ending, endingOf } from '../../../agent/broker/process.ts';
+import { type Ending, endingOf } from '../../../agent/broker/process/broker-process.ts';
 import type { BrokerConfig } from './broker-options.ts';
 
 /** flux-core src/broker/broker.c: a lone word is a shell's, several are executed as they are. */

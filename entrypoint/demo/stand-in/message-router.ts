@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import type { Tree } from '../../../agent/cluster/topology.ts';
 import { type Channel, createChannel } from '../../../agent/flux/channel.ts';
 import { Flag, MessageType, NodeId } from '../../../agent/flux/constants.ts';
-import type { Event, Message, Request, Response } from '../../../agent/flux/message.ts';
+import type { Event, Message, Request, Response } from '../../../agent/flux/flux-message.ts';
 import { decodeJson, encodeJson, type JsonObject } from '../../../agent/flux/payload.ts';
 import type { Link } from './overlay/message-stream.ts';
 

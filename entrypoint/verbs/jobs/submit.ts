@@ -4,7 +4,7 @@ import { parseDuration } from '../../../agent/duration.ts';
 import { ExitCode, messageOf, PodError } from '../../../agent/errors.ts';
 import { faultsOf } from '../../../agent/jobs/faults.ts';
 import { jobspecSubmission, simpleJob } from '../../../agent/jobs/job-schemas.ts';
-import type { Submission } from '../../../agent/jobs/submit.ts';
+import type { Submission } from '../../../agent/jobs/submit-job.ts';
 import { printable } from '../../../agent/printable.ts';
 import { shellLineOf } from '../../../agent/shell-words.ts';
 import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';

@@ -1,6 +1,6 @@
-import { brokerConfig } from '../../../agent/broker/broker-config.ts';
+import { brokerConfig } from '../../../agent/broker/config/broker-config.ts';
 import { membershipOf } from '../../../agent/broker/membership.ts';
-import { runDirectoryAt } from '../../../agent/broker/run-directory.ts';
+import { runDirectoryAt } from '../../../agent/broker/run-directory/run-directory.ts';
 import { defaultText } from '../../../agent/config/reference.ts';
 import { environmentName, type SettingName, settingNames } from '../../../agent/config/settings.ts';
 import { type ParsedArguments, settingFlags } from '../../command-line/arguments.ts';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { endingOf } from '../../../agent/broker/process.ts';
+import { endingOf } from '../../../agent/broker/process/broker-process.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../../agent/errors.ts';
 import { Errno, FluxError } from '../../../agent/flux/errors.ts';
 import { formatJobId, parseJobId } from '../../../agent/flux/job-id.ts';

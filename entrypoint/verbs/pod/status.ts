@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RunDirectory } from '../../../agent/broker/run-directory.ts';
+import type { RunDirectory } from '../../../agent/broker/run-directory/run-directory.ts';
 import { createTopology, parseTopology } from '../../../agent/cluster/topology.ts';
 import { connectFlux } from '../../../agent/flux/client.ts';
 import { getResourceStatus } from '../../../agent/flux/services/resource.ts';

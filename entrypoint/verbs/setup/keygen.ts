@@ -1,7 +1,7 @@
 import { closeSync, fchmodSync, openSync, writeFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
-import { formatCertificate } from '../../../agent/broker/curve.ts';
-import { createCertificate } from '../../../agent/broker/curve-keys.ts';
+import { formatCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
+import { createCertificate } from '../../../agent/broker/certificate/key-pair.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../../agent/errors.ts';
 import type { ParsedArguments } from '../../command-line/arguments.ts';
 import type { Verb } from '../verb.ts';

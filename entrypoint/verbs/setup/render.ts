@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { formatCertificate } from '../../../agent/broker/curve.ts';
-import { checkKeyPair, readMountedCertificate } from '../../../agent/broker/curve-file.ts';
-import { createCertificate } from '../../../agent/broker/curve-keys.ts';
+import { formatCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
+import { createCertificate } from '../../../agent/broker/certificate/key-pair.ts';
+import {
+  checkKeyPair,
+  readMountedCertificate,
+} from '../../../agent/broker/certificate/mounted-certificate.ts';
 import { ExitCode, messageOf, PodError } from '../../../agent/errors.ts';
 import { printable } from '../../../agent/printable.ts';
 import {

@@ -1,6 +1,6 @@
 /** Attacks on port 8051, by whoever reaches the pod. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseCertificate } from '../../../agent/broker/curve.ts';
+import { parseCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
 import { instanceKey, linkSigner } from '../../../agent/parent-link/key.ts';
 import { linkHeader, linkPath, signRequest } from '../../../agent/parent-link/protocol.ts';
 import type { Pod } from '../../support/pod.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { membershipOf } from '../../../agent/broker/membership.ts';
-import type { LogLine } from '../../../agent/flux/services/log.ts';
+import type { LogLine } from '../../../agent/flux/services/broker-log.ts';
 import type { BrokerState } from '../../../agent/flux/services/state-machine.ts';
 import { ownBroker } from '../../../agent/lifecycle/broker/own-broker.ts';
 import { configurationOf } from '../../support/configuration.ts';

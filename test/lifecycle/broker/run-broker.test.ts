@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { BrokerProcess } from '../../../agent/broker/process.ts';
-import { openRunDirectory } from '../../../agent/broker/run-directory.ts';
+import type { BrokerProcess } from '../../../agent/broker/process/broker-process.ts';
+import { openRunDirectory } from '../../../agent/broker/run-directory/run-directory.ts';
 import { createHealth } from '../../../agent/health/health.ts';
 import { createBrokerConnection } from '../../../agent/lifecycle/broker/connection.ts';
 import { runBroker } from '../../../agent/lifecycle/broker/run-broker.ts';
@@ -105,6 +105,7 @@ describe('a broker process', () => {
     const certificate = {
       check: () => Promise.reject(new Error('it is damaged')),
       renew: async () => undefined,
+      isOutdated: async () => false,
       secretKey: () => '',
     };
     const { events } = await broker(['true'], { certificate });
@@ -116,6 +117,7 @@ describe('a broker process', () => {
     const certificate = {
       check: async () => undefined,
       renew: async () => renewed,
+      isOutdated: async () => false,
       secretKey: () => '',
     };
     const { log } = await broker(['true'], { certificate });

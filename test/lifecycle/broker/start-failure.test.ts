@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseLogLine } from '../../../agent/flux/services/log.ts';
+import { parseLogLine } from '../../../agent/flux/services/broker-log.ts';
 import { startFailureOf } from '../../../agent/lifecycle/broker/start-failure.ts';
 
 /** As `log.dmesg` of flux-core 0.88 answers. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { endingOf } from '../../../agent/broker/process.ts';
+import { endingOf } from '../../../agent/broker/process/broker-process.ts';
 import { leaderOutcome, stoppedOutcome } from '../../../agent/lifecycle/exit/outcome.ts';
 
 describe('the leader ends as its program did', () => {

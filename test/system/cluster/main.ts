@@ -9,7 +9,7 @@
  *     IMAGES           IMAGE=OTHER,...: images of those examples (ubuntu:noble, the Flux views, nginx) that the nodes have under another name
  */
 import { readFileSync } from 'node:fs';
-import { readPairs } from '../../../agent/api/read-pairs.ts';
+import { readPairs } from '../../../agent/api/routes/read-pairs.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { clusterUnavailable, kubectl } from './kubectl.ts';
 import type { Finding } from './scenario.ts';

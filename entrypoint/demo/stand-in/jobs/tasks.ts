@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { endingOf } from '../../../../agent/broker/process.ts';
+import { endingOf } from '../../../../agent/broker/process/broker-process.ts';
 import { formatJobId } from '../../../../agent/flux/job-id.ts';
 import type { BrokerConfig } from '../broker-options.ts';
 import type { Router } from '../message-router.ts';

@@ -2,7 +2,7 @@
 import { createServer, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import { MessageType } from '../../../../agent/flux/constants.ts';
-import type { Message } from '../../../../agent/flux/message.ts';
+import type { Message } from '../../../../agent/flux/flux-message.ts';
 import { decodeJson, type JsonObject } from '../../../../agent/flux/payload.ts';
 import { subtreeStatuses } from '../../../../agent/flux/services/overlay.ts';
 import type { BrokerConfig } from '../broker-options.ts';

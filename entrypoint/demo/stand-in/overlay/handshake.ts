@@ -1,6 +1,6 @@
 /** The messages between neighbours in the tree, which are not routed (flux-core src/modules/overlay/overlay.c). */
 import { MessageType, NodeId, noMatchtag } from '../../../../agent/flux/constants.ts';
-import type { Control, Request, Response } from '../../../../agent/flux/message.ts';
+import type { Control, Request, Response } from '../../../../agent/flux/flux-message.ts';
 import { encodeJson, type JsonObject } from '../../../../agent/flux/payload.ts';
 import type { Subtree } from '../../../../agent/flux/services/overlay.ts';
 

@@ -1,8 +1,8 @@
 /** A connection that carries RFC 3 messages: a client on the local socket, the parent, a child. */
 import type { Socket } from 'node:net';
 import { FluxProtocolError } from '../../../../agent/flux/errors.ts';
+import { decodeMessage, encodeMessage, type Message } from '../../../../agent/flux/flux-message.ts';
 import { createDeframer, frame } from '../../../../agent/flux/framing.ts';
-import { decodeMessage, encodeMessage, type Message } from '../../../../agent/flux/message.ts';
 
 export interface Link {
   /** Names the peer in the routes of requests that came from it. */
