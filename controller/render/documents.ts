@@ -28,7 +28,7 @@ export function isMiniCluster(object: unknown): boolean {
   return kind === 'MiniCluster' && /^flux-framework\.org\//.test(apiVersion);
 }
 
-/** What an object says it is: `HorizontalPodAutoscaler flux-sample-hpa`. */
+/** Kind and name of an object: `HorizontalPodAutoscaler flux-sample-hpa`. */
 export function titleOf(object: unknown): string {
   const { kind, name } = identityOf(object);
   return [kind || 'something without a kind', name].filter((part) => part !== '').join(' ');

@@ -28,7 +28,7 @@ export function jobOf(cluster: Cluster, scripts: Readonly<Record<string, string>
       completionMode: 'Indexed',
       completions: size,
       parallelism: size,
-      ...triesOf(cluster),
+      ...retriesOf(cluster),
       ...(spec.deadlineSeconds !== undefined && { activeDeadlineSeconds: spec.deadlineSeconds }),
       ...(spec.cleanup && { ttlSecondsAfterFinished: 0 }),
       successPolicy: { rules: [{ succeededIndexes: '0' }] },
@@ -41,14 +41,14 @@ export function jobOf(cluster: Cluster, scripts: Readonly<Record<string, string>
 }
 
 /**
- * How often what failed is tried again. A MiniCluster that names `backoffLimit` asks for tries of the program. All pods end with its exit
- * code, so that one try is a failure of each index: counted together, four pods would use up the limit at the second try, and be made
- * anew only after 80 s, because the controller waits 10 s and doubles that with every failed pod; by index it waits 10 s.
+ * The retries of a Job. A MiniCluster with `backoffLimit` requests retries of the program. All pods exit with the program's exit code,
+ * so that each run is a failure of each index: counted together, four pods would reach the limit at the second run, and be replaced
+ * only after 80 s, because the Job controller's backoff of 10 s doubles with every failed pod; by index it stays 10 s.
  *
- * Otherwise failures are counted together. By index the controller keeps a failed pod until there is another in its place
- * (job_controller.go, canRemoveFinalizer), which in a namespace that is being deleted there never is.
+ * Otherwise failures are counted together. By index the controller keeps a failed pod until its replacement exists
+ * (job_controller.go, canRemoveFinalizer), which in a namespace that is being deleted is never created.
  */
-function triesOf(
+function retriesOf(
   cluster: Cluster,
 ): Pick<JobSpec, 'backoffLimit' | 'backoffLimitPerIndex' | 'maxFailedIndexes'> {
   const tries = programTries(cluster);
@@ -61,7 +61,7 @@ function triesOf(
 const programTries = (cluster: Cluster): number | undefined =>
   restartPolicyOf(cluster) === 'Never' ? cluster.spec.backoffLimit : undefined;
 
-/** Exit codes that no second try changes: errors.ts says what each means. */
+/** Exit codes that no second try changes: errors.ts has the meaning of each. */
 const nonRetriable = [ExitCode.usage, ExitCode.noFlux, ExitCode.certificate, ExitCode.configuration];
 /** Exit codes that are not the program's doing: no peers, and what the kubelet and the kernel do to a container. */
 const circumstances = [ExitCode.peersUnavailable, signalCode('SIGKILL'), signalCode('SIGTERM')];

@@ -6,8 +6,8 @@ import { clusterLabel } from './reserved/names.ts';
 import { ports } from './reserved/ports.ts';
 
 /**
- * Who may reach the pods: each other, whoever uses the ports that the MiniCluster names, and the namespace where it is to
- * use flux-pod's HTTP. The kubelet's probes come from the node, which no policy keeps out.
+ * The ingress of the pods: from each other, to the ports that the MiniCluster names from everywhere, and to flux-pod's HTTP from
+ * the namespace that may use it. The kubelet's probes come from the node, to which no policy applies.
  */
 export function networkPolicy(cluster: Cluster): NetworkPolicy {
   const { name, miniCluster, options, fluxContainer, sidecars, services } = cluster;

@@ -50,7 +50,7 @@ function headlessService(cluster: Cluster): Service {
   };
 }
 
-/** `minimalService: true` publishes the leader alone: enough where it is everybody's parent and nobody else is asked for. */
+/** `minimalService: true` publishes the leader alone: enough where the leader is the parent of all followers. */
 function headlessSelector(cluster: Cluster): Record<string, string> {
   const { spec, name, maxSize, services, warn } = cluster;
   const everyone = { [clusterLabel]: name };

@@ -87,7 +87,7 @@ function startPod(
     stdio: ['ignore', 'pipe', 'pipe'],
     // A session of its own: Ctrl-C reaches the demo alone, which then stops its pods as Kubernetes would.
     detached: true,
-    // What the kubelet would tell a pod, and what this machine, being no pod, cannot.
+    // In a pod these come from the kubelet; this machine is no pod.
     env: {
       ...inherited(),
       JOB_COMPLETION_INDEX: String(index),

@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { CHECKING_DISABLED } from 'dns-packet';
 import { isIPv6 } from '../../agent/address.ts';
 import { errnoOf } from '../../agent/errors.ts';
-import { type Answered, answerTo, encodeWithin, parseRequest, refusal, udpSizeOf } from './message.ts';
+import { type Answered, answerTo, encodeWithin, parseRequest, refusal, udpSizeOf } from './dns-packet.ts';
 import { canonicalName, makeZone, type Zone } from './zone.ts';
 
 /** One question as it was answered. */
@@ -31,7 +31,7 @@ export interface NameserverOptions {
   port?: number;
   /** The cluster domain, default `cluster.local`. */
   zone?: string;
-  /** Seconds for which denials (NXDOMAIN and NODATA) are cached; 0 or absent: they are not. */
+  /** Seconds for which negative answers (NXDOMAIN and NODATA) are cached; 0 or absent: they are not. */
   negativeTtl?: number;
   /** Seconds for which answers are cached; 0 or absent: they are not. */
   positiveTtl?: number;
@@ -63,8 +63,8 @@ const TCP_IDLE_MS = 10_000;
 /**
  * An authoritative nameserver for a headless Service that answers, and caches, as CoreDNS does in a cluster.
  *
- * The cache is keyed by name, type, class, DO and CD, for denials too (CoreDNS `plugin/cache/cache.go`, hash): a type that was
- * denied stays denied while another is answered. Names outside the domain are REFUSED. Malformed packets get no answer.
+ * The cache is keyed by name, type, class, DO and CD, for negative answers too (CoreDNS `plugin/cache/cache.go`, hash): the negative
+ * answer of one type stays while another type is answered. Names outside the domain are REFUSED. Malformed packets get no answer.
  * Rejects with the system's error if the address and port cannot be had.
  */
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
@@ -94,7 +94,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   const { udp, tcp, port } = await listen(options.address, options.port ?? 0);
   udp.on('message', (bytes, peer) => {
     const answer = peer.port === 0 ? undefined : reply(bytes, peer.address, 'udp');
-    // A client that is gone is not this server's concern.
+    // A client that has disconnected is not this server's concern.
     if (answer !== undefined) udp.send(answer, peer.port, peer.address, () => {});
   });
   udp.on('error', () => {});

@@ -7,10 +7,10 @@ import type { DemoRequest } from '../commands/demo.ts';
 import { openJobs } from '../jobs-client.ts';
 import { type DemoCluster, type DemoPod, freePort, startDemoCluster } from './demo-cluster.ts';
 import { submitSampleJobs } from './sample-jobs.ts';
-import { writeStandInFlux } from './stand-in/install.ts';
+import { writeStandInFlux } from './stand-in/install-stand-in.ts';
 import { createView, type DemoView } from './view.ts';
 
-/** Runs on each node and says which broker runs it; all nodes of the demo are one machine with one hostname. */
+/** Runs on each node and prints which broker runs it; all nodes of the demo are one machine with one hostname. */
 const hello = 'echo "hello from $(flux getattr hostname), task $FLUX_TASK_RANK of $FLUX_JOB_SIZE"';
 
 /** Runs a demo until its pods have ended. Resolves to the leader's exit code, or to 128+N after signal N. */
@@ -57,7 +57,7 @@ async function runPods({ size, flux, command, directory, ...demo }: Demo): Promi
     web,
     directory,
     onLine: (pod, stream, line) =>
-      stream === 'stdout' ? view.line(line) : tell(view, pod, line, milestones),
+      stream === 'stdout' ? view.line(line) : show(view, pod, line, milestones),
   });
   if (web)
     void Promise.all([served.promise, runs.promise]).then(() => showPage(`http://${web.host}:${web.port}/`));
@@ -91,7 +91,7 @@ interface Milestones {
   readonly onRun: () => void;
 }
 
-/** A signal stops all pods, as deleting the Job would; a further one cuts their clean-up short. Returns what tells the first. */
+/** A signal stops all pods, as deleting the Job would; a further one cuts their clean-up short. Returns a promise of the first. */
 function stopBySignal({ pods }: DemoCluster): () => NodeJS.Signals | undefined {
   let first: NodeJS.Signals | undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -104,7 +104,7 @@ function stopBySignal({ pods }: DemoCluster): () => NodeJS.Signals | undefined {
 }
 
 /** Sorts a line of a pod's stderr: the agent's phases, the broker's states, and whatever is a warning or worse. */
-function tell(view: DemoView, pod: DemoPod, line: string, { onApi, onRun }: Milestones): void {
+function show(view: DemoView, pod: DemoPod, line: string, { onApi, onRun }: Milestones): void {
   if (line.startsWith('{')) tellAgent(view, pod, line, onApi);
   else tellBroker(view, pod, line, onRun);
 }

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { reverseName } from '../../agent/dns/message.ts';
 
-/** What a zone says of a name and a type: NOERROR without addresses is NODATA (RFC 2308, section 2.2). */
+/** The answer of a zone to a name and a type: NOERROR without addresses is NODATA (RFC 2308, section 2.2). */
 export interface Finding {
   rcode: 'NOERROR' | 'NXDOMAIN' | 'REFUSED';
   addresses: readonly string[];

@@ -1,7 +1,7 @@
 import { namesOf } from '../reserved/names.ts';
 import type { MiniCluster, MiniClusterContainer, MiniClusterSpec } from './schema.ts';
 
-/** Tells the user about a field that is not, or not quite, honoured. */
+/** A warning to the user about a field that is not, or not quite, honoured. */
 export type Warn = (path: string, why: string) => void;
 
 /** Objects that a cluster can do with or without. */

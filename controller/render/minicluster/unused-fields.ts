@@ -50,15 +50,15 @@ function warnAboutMetadata({ miniCluster, warn }: Cluster): void {
 function warnAboutFlux({ spec, view, sidecars, warn }: Cluster): void {
   const { flux } = spec;
   if (!flux) return;
-  const tell = (field: keyof typeof flux, why: string) => {
+  const warnOf = (field: keyof typeof flux, why: string) => {
     if (flux[field]) warn(`spec.flux.${field}`, why);
   };
-  tell('arch', 'is not used: nothing is downloaded when a pod starts');
-  tell('wrap', 'is not used: flux-pod starts the broker itself, not by `flux start`');
-  tell('disableSocket', 'is not used: probes and `flux-pod status` need the socket');
-  tell('completeWorkers', 'is not used: followers end with the instance, and the Job with index 0');
+  warnOf('arch', 'is not used: nothing is downloaded when a pod starts');
+  warnOf('wrap', 'is not used: flux-pod starts the broker itself, not by `flux start`');
+  warnOf('disableSocket', 'is not used: probes and `flux-pod status` need the socket');
+  warnOf('completeWorkers', 'is not used: followers end with the instance, and the Job with index 0');
   if (!sidecars.some(({ container }) => !container.noWrapEntrypoint)) {
-    tell('noWaitSocket', 'is not used: no container beside Flux waits for the socket');
+    warnOf('noWaitSocket', 'is not used: no container beside Flux waits for the socket');
   }
   if (flux.curveCert) {
     warn(

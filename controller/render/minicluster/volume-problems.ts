@@ -81,7 +81,7 @@ function eachVolume(name: string, volume: MiniClusterVolume, path: string): Fiel
   return problems;
 }
 
-/** The Operator knows "memory" and takes anything else for the default; Kubernetes writes it with a capital. */
+/** The Operator accepts "memory" and takes anything else for the default; Kubernetes writes it with a capital. */
 export function storageMedium(medium: string): string | undefined {
   if (/^memory$/i.test(medium)) return 'Memory';
   return medium === '' || /^HugePages(-\S+)?$/.test(medium) ? medium : undefined;

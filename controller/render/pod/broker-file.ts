@@ -4,7 +4,7 @@ import type { Cluster } from '../minicluster/cluster.ts';
 
 /**
  * The file for FLUX_POD_BROKER_CONFIG: what the MiniCluster wants of the broker beyond what flux-pod writes itself. Keys that
- * flux-pod owns are left out with a warning: it knows the hosts, and refuses a file that has them. Undefined where nothing is left.
+ * flux-pod owns are left out with a warning: flux-pod writes the hosts itself, and refuses a file that has them. Undefined where nothing is left.
  */
 export function brokerTomlOf({ spec, warn }: Cluster): string | undefined {
   const { brokerConfig, scheduler } = spec.flux ?? {};

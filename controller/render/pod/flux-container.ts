@@ -48,10 +48,10 @@ function withCpuRequest({ requests, limits }: ResourceRequirements = {}): Resour
   };
 }
 
-/** flux-pod answers these in every phase; the first only says yes when the broker is on its way. */
+/** flux-pod answers these in every phase; the startup probe succeeds when the broker starts. */
 const probe = (path: string, timing: Omit<Probe, 'httpGet'>): Probe => ({
   httpGet: { path, port: 'http' },
-  // As troubleshooting says: on a busy node an agent may get the CPU late.
+  // docs/troubleshooting.md: on a busy node an agent may get the CPU late.
   timeoutSeconds: 5,
   ...timing,
 });
@@ -146,6 +146,6 @@ function fluxMounts(cluster: Cluster, scripts: Readonly<Record<string, string>>)
   ];
 }
 
-/** One broker alone has nobody to show a certificate to. */
+/** One broker alone has no peers, and so no certificate. */
 export const needsCertificate = ({ maxSize, miniCluster }: Cluster): boolean =>
   maxSize > 1 || burstingOf(miniCluster) !== undefined;

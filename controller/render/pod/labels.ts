@@ -20,7 +20,7 @@ export function metadataOf(
   };
 }
 
-/** The labels of a pod; `component` tells the brokers from the services beside them. Ours win, for selectors rely on them. */
+/** The labels of a pod; `component` distinguishes the brokers from the services beside them. Ours win, as selectors rely on them. */
 export function podLabels(
   { spec, name, warn }: Cluster,
   component: 'broker' | 'services',

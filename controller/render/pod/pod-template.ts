@@ -35,7 +35,7 @@ export function podTemplate(cluster: Cluster, scripts: Readonly<Record<string, s
 }
 
 /**
- * Never, unless the MiniCluster says otherwise: a pod that failed is replaced by a new one, and a podFailurePolicy can tell a
+ * Never, unless the MiniCluster sets it: a pod that failed is replaced by a new one, and a podFailurePolicy can distinguish a
  * lost node from a wrong configuration.
  */
 export const restartPolicyOf = ({ spec }: Cluster): 'Never' | 'OnFailure' =>

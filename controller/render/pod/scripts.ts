@@ -66,7 +66,7 @@ export function startScript(cluster: Cluster): string | undefined {
   return [
     '#!/bin/bash',
     `# Rendered by flux-pod from the MiniCluster ${name}: runs its commands in one shell, then becomes flux-pod.`,
-    '# As PID 1 a shell ignores SIGTERM unless it is told otherwise.',
+    '# As PID 1 a shell ignores SIGTERM unless it has a trap.',
     "trap 'exit 143' TERM",
     ...(view === undefined ? [] : viewEnvironment(cluster, view)),
     ...steps,
@@ -75,7 +75,7 @@ export function startScript(cluster: Cluster): string | undefined {
   ].join('\n');
 }
 
-/** Without `strict` it goes on after a command that fails and says nothing of it, as the Operator's script does. */
+/** Without `strict` it goes on after a command that fails and prints nothing, as the Operator's script does. */
 function postScript({ spec }: Cluster, post: string): string {
   const strict = spec.logging?.strict;
   return [
@@ -120,7 +120,7 @@ function sidecarScript(cluster: Cluster, sidecar: Placed): string {
   return [
     '#!/bin/bash',
     `# Rendered by flux-pod from the MiniCluster ${name}: the container ${own}, beside Flux.`,
-    '# As PID 1 a shell ignores SIGTERM unless it is told otherwise, and hears it only while it waits.',
+    '# As PID 1 a shell ignores SIGTERM unless it has a trap, which runs only while it waits.',
     "trap 'exit 143' TERM",
     '(',
     ...body,

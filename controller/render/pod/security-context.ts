@@ -3,7 +3,7 @@ import type { Cluster } from '../minicluster/cluster.ts';
 import type { MiniClusterContainer } from '../minicluster/schema.ts';
 
 /**
- * What a pod must say under the `restricted` Pod Security Standard, and what the MiniCluster says of it, which wins.
+ * What the `restricted` Pod Security Standard requires of a pod, and what the MiniCluster sets of it, which wins.
  * https://kubernetes.io/docs/concepts/security/pod-security-standards/
  */
 export function podSecurity({ spec, options, warn }: Cluster): PodSecurityContext {
@@ -11,7 +11,7 @@ export function podSecurity({ spec, options, warn }: Cluster): PodSecurityContex
   if (windowsOptions)
     warn('spec.pod.securityContext.windowsOptions', 'is left out: Flux does not run on Windows');
   const { user } = options;
-  // A MiniCluster that names a user, or wants to be root, knows what it does.
+  // A MiniCluster that sets a user, or root, gets it.
   const named = own.runAsUser !== undefined || own.runAsNonRoot === false;
   return {
     ...(user !== 'image' && !named && { runAsUser: user.uid, runAsGroup: own.runAsGroup ?? user.gid }),

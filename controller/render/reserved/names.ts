@@ -1,4 +1,4 @@
-/** What the rendered objects are called, and the labels that tell them apart. */
+/** What the rendered objects are called, and the labels that distinguish them. */
 export const namesOf = (name: string, headlessName = name) => ({
   job: name,
   /** The headless Service: the pods' `subdomain`. The Operator's default is the cluster's name as well. */

@@ -13,7 +13,7 @@ export const paths = {
 
 export const socket = `local://${paths.socket}/local`;
 
-/** Where a user that no passwd file knows has a home. */
+/** The home directory of a user without an entry in passwd. */
 export const home = '/home/flux-pod';
 
 /** Spack's packages in the Flux view are linked for this place (the view images of converged-computing/flux-views). */

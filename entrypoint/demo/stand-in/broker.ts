@@ -3,17 +3,17 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:os';
 import { NodeId } from '../../../agent/flux/constants.ts';
 import { type BrokerState, brokerStates } from '../../../agent/flux/services/state-machine.ts';
-import { createChildren } from './children.ts';
-import { type BrokerConfig, readBrokerConfig } from './config.ts';
-import { changeOnline, serveGroups } from './groups.ts';
-import { type Jobs, serveJobs } from './jobs.ts';
-import { serveBroker, serveLocal } from './local.ts';
-import { createParent } from './parent.ts';
-import { hangUpGroup, startProgram } from './program.ts';
-import { serveResources } from './resources.ts';
-import { createRouter, type Router } from './router.ts';
-import { createStates } from './states.ts';
-import { serveTasks } from './tasks.ts';
+import { changeOnline, serveGroups } from './broker-groups.ts';
+import { type BrokerConfig, readBrokerConfig } from './broker-options.ts';
+import { createStates } from './broker-state.ts';
+import { hangUpGroup, startProgram } from './initial-program.ts';
+import { type Jobs, serveJobs } from './jobs/job-services.ts';
+import { serveResources } from './jobs/resource-service.ts';
+import { serveTasks } from './jobs/tasks.ts';
+import { serveBroker, serveLocal } from './local-socket.ts';
+import { createRouter, type Router } from './message-router.ts';
+import { createChildren } from './overlay/children.ts';
+import { createParent } from './overlay/overlay-parent.ts';
 
 /** How long jobs may take to end when the instance does. */
 const cleanupMs = 2000;
@@ -69,7 +69,7 @@ async function live(config: BrokerConfig): Promise<number> {
   return broker.code();
 }
 
-/** Ends jobs, lets the children go first, says goodbye. */
+/** Ends jobs, waits until the children have left, says goodbye to the parent. */
 async function leave(
   { states, jobs, tasks, children, parent, local }: Broker,
   leader: boolean,
@@ -79,7 +79,7 @@ async function leave(
   post(leader ? 'cleanup-success' : 'cleanup-none');
   children.spurn();
   const alone = children.online() === 0;
-  await children.gone();
+  await children.allLeft();
   tasks.signalAll('SIGTERM');
   post(alone ? 'children-none' : 'children-complete');
   post(wasIn('init') ? 'rc3-success' : 'rc3-fail');
@@ -92,7 +92,7 @@ async function leave(
 
 type Broker = ReturnType<typeof assemble>;
 
-/** The parts of a broker, each of which serves what it knows of. */
+/** The parts of a broker, each of which serves its own topics. */
 function assemble(config: BrokerConfig) {
   const { rank, tree } = config;
   const uuid = randomUUID();
@@ -111,7 +111,7 @@ function assemble(config: BrokerConfig) {
   const children = createChildren(config, router, {
     uuid,
     log,
-    onStatus: parent.tell,
+    onStatus: parent.sendStatus,
     onLoss: (child) => changeOnline(router, 'leave', subtreeOf(child)),
   });
   states.serve(router);

@@ -1,9 +1,9 @@
 /**
  * A stand-in for the `flux` command on machines without Flux: seen from outside it does what a hello world, a bootstrap and
- * whoever asks a broker over its local socket need, and no more. Its brokers speak RFC 3 with clients and among each other, there
+ * a client of a broker's local socket need, and no more. Its brokers speak RFC 3 with clients and among each other, there
  * over plain TCP: nothing here is encrypted.
  */
-import { type ClientCommand, clientCommands } from './client.ts';
+import { type ClientCommand, clientCommands } from './client-commands.ts';
 
 /** `flux ARGS...`. Resolves to the exit code. */
 export async function standInFlux([command = '', ...args]: readonly string[]): Promise<number> {
@@ -16,6 +16,6 @@ export async function standInFlux([command = '', ...args]: readonly string[]): P
     ? clientCommands[command]
     : undefined;
   if (run) return run(args);
-  process.stderr.write(`flux: flux-pod's stand-in knows no "flux ${command}": install Flux\n`);
+  process.stderr.write(`flux: flux-pod's stand-in has no "flux ${command}": install Flux\n`);
   return 1;
 }

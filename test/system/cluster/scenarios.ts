@@ -63,28 +63,46 @@ const readyPods = async (cluster: RunningMiniCluster): Promise<number> =>
       status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
   ).length;
 
+/** Names that DNS has just had, and names that it has not had, in turn: a machine that gets slower is slower for both. */
 const again: Scenario = async (place, find) => {
-  const fromPods: number[] = [];
-  const fromApply: number[] = [];
-  for (let time = 0; time < 10; time++) {
-    const cluster = await applyMiniCluster(place, { name: 'again', program: sayStart });
+  const start = async (name: string) => {
+    const cluster = await applyMiniCluster(place, { name, program: sayStart });
     await cluster.leaderSays(/^started /m);
-    fromApply.push((performance.now() - cluster.appliedAt) / 1000);
+    const fromApply = (performance.now() - cluster.appliedAt) / 1000;
     await cluster.jobCondition('Complete');
-    fromPods.push(await secondsFromLastPod(cluster));
+    const fromLastPod = await secondsFromLastPod(cluster);
     await cluster.delete();
+    return { fromApply, fromLastPod };
+  };
+  await start('again');
+  const fresh: Awaited<ReturnType<typeof start>>[] = [];
+  const same: typeof fresh = [];
+  for (let time = 0; time < 6; time++) {
+    fresh.push(await start(`fresh-${time}`));
+    same.push(await start('again'));
   }
+  const fromLastPod = (starts: typeof fresh) => starts.map((each) => each.fromLastPod);
   find(
-    're-created ten times under the same names, the program starts within 10 s of the last pod',
-    Math.max(...fromPods) < 10,
-    spread(fromPods),
+    're-created six times under the same names: the program starts no later after the last pod than under fresh ones',
+    median(fromLastPod(same)) <= 1.5 * median(fromLastPod(fresh)),
+    `${spread(fromLastPod(same))}; fresh: ${spread(fromLastPod(fresh))}`,
   );
-  find('from kubectl apply', Math.max(...fromApply) < 20, spread(fromApply));
+  const fromApply = (starts: typeof fresh) => starts.map((each) => each.fromApply);
+  find(
+    'nor after kubectl apply',
+    median(fromApply(same)) <= 1.5 * median(fromApply(fresh)),
+    `${spread(fromApply(same))}; fresh: ${spread(fromApply(fresh))}`,
+  );
 };
 
+const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
+const median = (values: readonly number[]): number => sorted(values)[values.length >> 1] as number;
+
 const spread = (values: readonly number[]): string => {
-  const sorted = [...values].sort((a, b) => a - b).map((value) => value.toFixed(1));
-  return `min ${sorted[0]}, median ${sorted[Math.floor(sorted.length / 2)]}, max ${sorted.at(-1)} s`;
+  const [min, middle, max] = [Math.min(...values), median(values), Math.max(...values)].map((value) =>
+    value.toFixed(1),
+  );
+  return `min ${min}, median ${middle}, max ${max} s`;
 };
 
 /** From the first line of the pod that was last to the start of the program. */
@@ -94,9 +112,6 @@ async function secondsFromLastPod(cluster: RunningMiniCluster): Promise<number> 
   const started = Number(logs.map((log) => /^started (.+)$/m.exec(log)?.[1]).find((time) => time));
   return started - Math.max(...first);
 }
-
-/** The Job controller makes the pods of an index anew 10 s after its first failure. */
-const backSoon = 30_000;
 
 const leaderLost =
   (
@@ -115,6 +130,7 @@ const leaderLost =
     const first = startOf(await cluster.leaderSays(/^started /m));
     const leader = (await cluster.podOf(0))?.metadata.name ?? '';
     const followers = await runningFollowers(cluster);
+    const firstTook = seconds(cluster.appliedAt);
     const from = performance.now();
     await lose(leader, place);
     const back = await until(120, async () => {
@@ -122,11 +138,13 @@ const leaderLost =
       const start = now && startOf(await cluster.logs(now.metadata.name));
       return start !== undefined && start !== first ? true : undefined;
     });
-    const took = performance.now() - from;
+    // After a failure the Job controller waits 10 s before it replaces the pod.
     find(
-      `leader pod ${how}, restartPolicy ${restartPolicy}: the instance runs again within 30 s`,
-      back === true && took < backSoon,
-      back ? seconds(from) : await stateOf(cluster),
+      `leader pod ${how}, restartPolicy ${restartPolicy}: the instance runs again`,
+      back === true,
+      back
+        ? `${seconds(from)} later; from kubectl apply to the first run: ${firstTook}`
+        : await stateOf(cluster),
     );
     const kept = (await runningFollowers(cluster)).filter((pod) => followers.includes(pod));
     find(
@@ -162,13 +180,12 @@ const jobDeleted: Scenario = async (place, find) => {
   );
   const from = performance.now();
   await cluster.delete();
-  const took = performance.now() - from;
-  find('Job deleted while a job runs: all pods are gone within 15 s', took < 15_000, seconds(from));
+  const took = seconds(from);
   const codes = (await Promise.all(watched)).map((log) => /"exitCode":(\d+)/.exec(log)?.[1] ?? 'killed');
   find(
-    'each pod ends in order',
-    codes.every((code) => code !== 'killed'),
-    `exit codes ${codes.join(' ')}`,
+    'Job deleted while a job runs: each pod exits in order within its grace period',
+    codes.every((code) => code === '143'),
+    `exit codes ${codes.join(' ')}, the last pod terminated after ${took}`,
   );
 };
 

@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { endingOf } from '../../../agent/broker/process.ts';
-import { formatJobId } from '../../../agent/flux/job-id.ts';
-import type { BrokerConfig } from './config.ts';
-import type { Router } from './router.ts';
+import { endingOf } from '../../../../agent/broker/process.ts';
+import { formatJobId } from '../../../../agent/flux/job-id.ts';
+import type { BrokerConfig } from '../broker-options.ts';
+import type { Router } from '../message-router.ts';
 
 export type Task = {
   readonly job: bigint;
@@ -20,7 +20,7 @@ export type Task = {
 };
 
 /** What an `rexec.exec` is answered with. */
-export type Told =
+export type TaskEvent =
   | { readonly stream: 'stdout' | 'stderr' /** base64 */; readonly data: string }
   | {
       readonly code: number;
@@ -38,11 +38,11 @@ export function serveTasks(config: BrokerConfig, router: Router): Tasks {
     const task = payload as unknown as Task;
     keep();
     const child = start(config, task);
-    const tell = (told: Told) => respond(told);
+    const send = (event: TaskEvent) => respond(event);
     let failure: string | undefined;
     running.set(child, BigInt(task.job));
     for (const stream of ['stdout', 'stderr'] as const)
-      child[stream]?.on('data', (data: Buffer) => tell({ stream, data: data.toString('base64') }));
+      child[stream]?.on('data', (data: Buffer) => send({ stream, data: data.toString('base64') }));
     child.once('error', (error: NodeJS.ErrnoException) => {
       failure = error.code ?? 'unknown';
     });
@@ -50,7 +50,7 @@ export function serveTasks(config: BrokerConfig, router: Router): Tasks {
       running.delete(child);
       const missing = failure === 'ENOENT' ? 127 : 126;
       const pid = child.pid ?? 0;
-      tell(
+      send(
         failure === undefined ? { code: endingOf(code, signal).code, pid } : { code: missing, pid, failure },
       );
       fail(constants.errno.ENODATA);
@@ -78,7 +78,7 @@ function start(config: BrokerConfig, task: Task): ChildProcess {
 }
 
 /**
- * What Flux's shell sets that programs look at. All nodes of a demo are one machine: for `hostname` to tell them apart there is a
+ * What Flux's shell sets that programs look at. All nodes of a demo are one machine: for `hostname` to differ there is a
  * script of that name first on PATH.
  */
 function taskEnvironment({ attributes, host }: BrokerConfig, task: Task): Record<string, string> {

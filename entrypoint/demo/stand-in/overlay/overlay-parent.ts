@@ -1,20 +1,20 @@
 /** A follower's link to its parent. */
 import { createConnection, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MessageType } from '../../../agent/flux/constants.ts';
-import { decodeJson, decodeString } from '../../../agent/flux/payload.ts';
-import { subtreeStatuses } from '../../../agent/flux/services/overlay.ts';
-import type { BrokerConfig } from './config.ts';
+import { MessageType } from '../../../../agent/flux/constants.ts';
+import { decodeJson, decodeString } from '../../../../agent/flux/payload.ts';
+import { subtreeStatuses } from '../../../../agent/flux/services/overlay.ts';
+import type { BrokerConfig } from '../broker-options.ts';
+import type { Log } from '../broker-state.ts';
+import type { Router } from '../message-router.ts';
 import { ask, ControlType, control, type Hello, type Status } from './handshake.ts';
-import { type Link, openLink } from './link.ts';
-import type { Router } from './router.ts';
-import type { Log } from './states.ts';
+import { type Link, openLink } from './message-stream.ts';
 
 export interface Parent {
-  /** Connects, and says who this is. Tries for ever, as libzmq does; at once on the leader, which has no parent. */
+  /** Connects, and sends the hello. Tries for ever, as libzmq does; at once on the leader, which has no parent. */
   readonly join: (status: () => Status) => Promise<void>;
-  readonly tell: (status: Status) => void;
-  /** Says goodbye and closes. */
+  readonly sendStatus: (status: Status) => void;
+  /** Sends goodbye and closes. */
   readonly leave: () => Promise<void>;
 }
 
@@ -70,7 +70,7 @@ export function createParent(
         () => {
           resolve(false);
           if (!current) return;
-          // libzmq connects again, and tells Flux nothing: this broker goes on as if the parent were slow.
+          // libzmq connects again without an event for Flux: this broker goes on as if the parent were slow.
           current = undefined;
           router.setParent(undefined);
           void connectAndGreet(true);
@@ -86,7 +86,7 @@ export function createParent(
       introduce = (again) => ({ rank, uuid, status: status(), again, publicKey });
       return connectAndGreet(false);
     },
-    tell: (status) => current?.send(control(ControlType.status, subtreeStatuses.indexOf(status))),
+    sendStatus: (status) => current?.send(control(ControlType.status, subtreeStatuses.indexOf(status))),
     leave: async () => {
       leaving = true;
       const parent = current;

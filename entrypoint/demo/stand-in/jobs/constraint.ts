@@ -1,6 +1,6 @@
 /** Which jobs a constraint of job-list picks: RFC 43, flux-core src/modules/job-list/match.c. */
-import { parseHostlist } from '../../../agent/cluster/hostlist.ts';
-import { type JobState, jobResults } from '../../../agent/flux/services/job-list.ts';
+import { parseHostlist } from '../../../../agent/cluster/hostlist.ts';
+import { type JobState, jobResults } from '../../../../agent/flux/services/job-list.ts';
 import { describe, type Job } from './job.ts';
 
 /** What `states` may name beside the states themselves. */

@@ -1,9 +1,9 @@
-/** One job: its event logs (RFC 18, RFC 21, RFC 24) and what Flux's services tell of it. */
-import { formatIdset } from '../../../agent/cluster/idset.ts';
-import type { JsonObject } from '../../../agent/flux/payload.ts';
-import { type JobState, jobResults, jobStates } from '../../../agent/flux/services/job-list.ts';
-import type { JobRequest } from './jobspec.ts';
-import { type Placement, resourceSet } from './resources.ts';
+/** One job: its event logs (RFC 18, RFC 21, RFC 24) and what Flux's services answer about it. */
+import { formatIdset } from '../../../../agent/cluster/idset.ts';
+import type { JsonObject } from '../../../../agent/flux/payload.ts';
+import { type JobState, jobResults, jobStates } from '../../../../agent/flux/services/job-list.ts';
+import type { JobRequest } from './jobspec-reader.ts';
+import { type Placement, resourceSet } from './resource-service.ts';
 
 export interface Job extends JobRequest {
   readonly id: bigint;

@@ -9,7 +9,7 @@ import { type Channel, createChannel } from '../../../agent/flux/channel.ts';
 import { Flag, MessageType, NodeId } from '../../../agent/flux/constants.ts';
 import type { Event, Message, Request, Response } from '../../../agent/flux/message.ts';
 import { decodeJson, encodeJson, type JsonObject } from '../../../agent/flux/payload.ts';
-import type { Link } from './link.ts';
+import type { Link } from './overlay/message-stream.ts';
 
 const { ENOSYS, EHOSTUNREACH, EPROTO, ENODATA, EAGAIN } = constants.errno;
 
@@ -36,7 +36,7 @@ export interface Router {
   readonly addClient: (client: Link) => void;
   readonly setParent: (parent: Link | undefined) => void;
   readonly addChild: (rank: number, child: Link) => void;
-  /** A client or child has gone: what it asked is forgotten, what it was asked has failed. */
+  /** A client or child has disconnected: its requests are dropped, those to it have failed. */
   readonly remove: (link: Link) => void;
   /** Sends an event to all who subscribed, here and below. */
   readonly publish: (topic: string) => void;
@@ -103,7 +103,7 @@ export function createRouter({ rank, size, tree, isOnline }: RouterOptions): Rou
     links.get(hop)?.send({ ...response, routes });
   };
 
-  /** To nobody while the parent is away: a request waits for ever, as libzmq has it wait for the connection. */
+  /** To no peer while the parent is away: a request waits for ever, as libzmq has it wait for the connection. */
   const forward = (request: Request, link: Link | undefined) => {
     if (!link) return;
     if (!(request.flags & Flag.noResponse)) pending.get(link)?.set(keyOf(request), request);
@@ -154,7 +154,7 @@ export function createRouter({ rank, size, tree, isOnline }: RouterOptions): Rou
     try {
       service(askedBy(request));
     } catch {
-      // Not what the service takes; Flux says no more either.
+      // Not what the service takes; Flux answers no more either.
       fail(request, EPROTO);
     }
   };

@@ -1,9 +1,9 @@
 /** What there is to read of jobs: the services job-list and job-info. */
 import { constants } from 'node:os';
-import type { JobState } from '../../../agent/flux/services/job-list.ts';
+import type { JobState } from '../../../../agent/flux/services/job-list.ts';
+import type { Asked, Router } from '../message-router.ts';
 import { matches } from './constraint.ts';
 import { describe, type Job, lookUp, succeeded } from './job.ts';
-import type { Asked, Router } from './router.ts';
 
 const { ENODATA, ENOENT } = constants.errno;
 

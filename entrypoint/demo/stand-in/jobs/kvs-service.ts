@@ -1,13 +1,13 @@
 /** The event logs of jobs as they lie in the KVS (RFC 11) and the content store (RFC 10): each entry is a blob of its own. */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:os';
+import type { Asked, Router } from '../message-router.ts';
 import type { Job } from './job.ts';
-import type { Asked, Router } from './router.ts';
 
 const { ENOENT, ENOTSUP } = constants.errno;
 
 export interface Kvs {
-  /** The namespace of a job that runs has a new version, or has gone. */
+  /** The namespace of a job that runs has a new version, or is removed. */
   readonly changed: (job: Job) => void;
 }
 

@@ -1,15 +1,15 @@
-/** The brokers below this one: their links, and overlay.health, which says how they are. */
+/** The brokers below this one: their links, and overlay.health, which reports their state. */
 import { createServer, type Socket } from 'node:net';
 import { constants } from 'node:os';
-import { MessageType } from '../../../agent/flux/constants.ts';
-import type { Message } from '../../../agent/flux/message.ts';
-import { decodeJson, type JsonObject } from '../../../agent/flux/payload.ts';
-import { subtreeStatuses } from '../../../agent/flux/services/overlay.ts';
-import type { BrokerConfig } from './config.ts';
+import { MessageType } from '../../../../agent/flux/constants.ts';
+import type { Message } from '../../../../agent/flux/message.ts';
+import { decodeJson, type JsonObject } from '../../../../agent/flux/payload.ts';
+import { subtreeStatuses } from '../../../../agent/flux/services/overlay.ts';
+import type { BrokerConfig } from '../broker-options.ts';
+import type { Log } from '../broker-state.ts';
+import type { Router } from '../message-router.ts';
 import { answer, ControlType, control, type Hello, type Status } from './handshake.ts';
-import { type Link, openLink } from './link.ts';
-import type { Router } from './router.ts';
-import type { Log } from './states.ts';
+import { type Link, openLink } from './message-stream.ts';
 
 export interface Children {
   /** False when the port is taken, which has been said. */
@@ -17,8 +17,8 @@ export interface Children {
   /** Of the subtree whose root this broker is. */
   readonly status: () => Status;
   readonly online: () => number;
-  /** Fulfilled when all have gone. */
-  readonly gone: () => Promise<void>;
+  /** Fulfilled when all have left. */
+  readonly allLeft: () => Promise<void>;
   /** Lets no new ones in. */
   readonly spurn: () => void;
   readonly close: () => void;
@@ -28,7 +28,7 @@ export interface ChildrenOptions {
   readonly uuid: string;
   readonly log: Log;
   readonly onStatus: (status: Status) => void;
-  /** A child has gone, and with it all that is below. */
+  /** A child has left, and with it all that is below. */
   readonly onLoss: (rank: number) => void;
 }
 
@@ -53,7 +53,7 @@ export function createChildren(
   const sockets = new Set<Socket>();
   const server = createServer((socket) => accept(socket));
   let spurned = false;
-  let onGone = () => undefined as unknown;
+  let onAllLeft = () => undefined as unknown;
 
   const online = () => children.filter(({ link }) => link).length;
   const health = (): JsonObject => ({
@@ -91,7 +91,7 @@ export function createChildren(
     update(child, status, error);
     router.remove(link);
     onLoss(child.rank);
-    if (online() === 0) onGone();
+    if (online() === 0) onAllLeft();
   };
 
   const accept = (socket: Socket) => {
@@ -116,7 +116,7 @@ export function createChildren(
     );
   };
 
-  /** Nobody is served before a hello that says who it is. */
+  /** No peer is served before its hello. */
   const greet = (message: Message, link: Link): Child | undefined => {
     if (message.type !== MessageType.request || message.topic !== 'overlay.hello') {
       link.close();
@@ -152,7 +152,8 @@ export function createChildren(
       }),
     status: () => own.status,
     online,
-    gone: () => (online() === 0 ? Promise.resolve() : new Promise((resolve) => (onGone = () => resolve()))),
+    allLeft: () =>
+      online() === 0 ? Promise.resolve() : new Promise((resolve) => (onAllLeft = () => resolve())),
     spurn: () => {
       spurned = true;
     },

@@ -1,15 +1,15 @@
 /** The leader's queue: every job starts as soon as there are nodes enough, on the lowest ranks that are online. */
 import { constants } from 'node:os';
-import { FluxError } from '../../../agent/flux/errors.ts';
-import type { JsonObject } from '../../../agent/flux/payload.ts';
-import type { BrokerConfig } from './config.ts';
+import { FluxError } from '../../../../agent/flux/errors.ts';
+import type { JsonObject } from '../../../../agent/flux/payload.ts';
+import type { BrokerConfig } from '../broker-options.ts';
+import type { Asked, Router } from '../message-router.ts';
 import { type Job, record } from './job.ts';
 import { serveJobRecords } from './job-records.ts';
-import { readJobspec, unwrap } from './jobspec.ts';
-import { serveKvs } from './kvs.ts';
-import { place } from './resources.ts';
-import type { Asked, Router } from './router.ts';
-import type { Task, Told } from './tasks.ts';
+import { readJobspec, unwrap } from './jobspec-reader.ts';
+import { serveKvs } from './kvs-service.ts';
+import { place } from './resource-service.ts';
+import type { Task, TaskEvent } from './tasks.ts';
 
 export interface Jobs {
   /** Starts what has waited for nodes. */
@@ -130,15 +130,15 @@ export function serveJobs(config: BrokerConfig, router: Router, online: Readonly
     let code = 0;
     try {
       for await (const answer of router.channel.stream('rexec.exec', task, { nodeid })) {
-        const told = answer as Told;
-        if ('data' in told) {
-          for (const data of linesOf(told.data)) output({ stream: told.stream, rank, ...data });
+        const event = answer as TaskEvent;
+        if ('data' in event) {
+          for (const data of linesOf(event.data)) output({ stream: event.stream, rank, ...data });
         } else {
-          code = told.code;
+          code = event.code;
           for (const stream of ['stdout', 'stderr']) output({ stream, rank, eof: true });
-          if (told.failure)
-            raise(job, 'exec', 0, `task ${rank}: start failed: ${job.argv[0]}: ${told.failure}`);
-          note(job, 'guest.exec.eventlog', 'shell.task-exit', describeExit(task, told));
+          if (event.failure)
+            raise(job, 'exec', 0, `task ${rank}: start failed: ${job.argv[0]}: ${event.failure}`);
+          note(job, 'guest.exec.eventlog', 'shell.task-exit', describeExit(task, event));
         }
       }
     } catch (error) {
@@ -225,7 +225,7 @@ function linesOf(base64: string): JsonObject[] {
 
 const describeExit = (
   { rank, localRank }: Task,
-  { code, pid }: Extract<Told, { code: number }>,
+  { code, pid }: Extract<TaskEvent, { code: number }>,
 ): JsonObject => ({
   localid: localRank,
   rank,

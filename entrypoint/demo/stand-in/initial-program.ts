@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { type Ending, endingOf } from '../../../agent/broker/process.ts';
-import type { BrokerConfig } from './config.ts';
+import type { BrokerConfig } from './broker-options.ts';
 
 /** flux-core src/broker/broker.c: a lone word is a shell's, several are executed as they are. */
 export function startProgram({ program, attributes }: BrokerConfig) {

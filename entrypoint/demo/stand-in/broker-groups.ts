@@ -1,8 +1,8 @@
-/** Groups of brokers (flux-core src/modules/groups): rank 0 knows who is in them. */
+/** Groups of brokers (flux-core src/modules/groups): rank 0 keeps the members. */
 import { constants } from 'node:os';
 import { formatIdset, parseIdset } from '../../../agent/cluster/idset.ts';
-import type { BrokerConfig } from './config.ts';
-import type { Router } from './router.ts';
+import type { BrokerConfig } from './broker-options.ts';
+import type { Router } from './message-router.ts';
 
 /** Rank 0 keeps the groups; its set `online` is the group broker.online, and `onChange` is called when a group has changed. */
 export function serveGroups(
@@ -40,7 +40,7 @@ export function serveGroups(
   change('leave', (set, one) => set.delete(one));
 }
 
-/** Tells rank 0 who has come or gone. */
+/** Sends rank 0 who has joined or left. */
 export function changeOnline(router: Router, verb: 'join' | 'leave', ranks: readonly number[]): void {
   const payload = { name: 'broker.online', ranks: formatIdset(ranks) };
   router.channel.rpc(`groups.${verb}`, payload, { nodeid: 0 }).catch(() => undefined);

@@ -1,8 +1,8 @@
 /** A connection that carries RFC 3 messages: a client on the local socket, the parent, a child. */
 import type { Socket } from 'node:net';
-import { FluxProtocolError } from '../../../agent/flux/errors.ts';
-import { createDeframer, frame } from '../../../agent/flux/framing.ts';
-import { decodeMessage, encodeMessage, type Message } from '../../../agent/flux/message.ts';
+import { FluxProtocolError } from '../../../../agent/flux/errors.ts';
+import { createDeframer, frame } from '../../../../agent/flux/framing.ts';
+import { decodeMessage, encodeMessage, type Message } from '../../../../agent/flux/message.ts';
 
 export interface Link {
   /** Names the peer in the routes of requests that came from it. */
@@ -11,7 +11,7 @@ export interface Link {
   readonly close: () => void;
 }
 
-/** Makes a link of a socket. What is no message (a prober that says something else) ends it; `onClose` is called once. */
+/** Makes a link of a socket. Bytes that are no message (a prober's) close it; `onClose` is called once. */
 export function openLink(
   socket: Socket,
   id: string,

@@ -1,7 +1,7 @@
 /** The broker's states and what leads from one to the next: flux-core src/broker/state_machine.c. */
 import { type BrokerState, brokerStates } from '../../../agent/flux/services/state-machine.ts';
-import type { BrokerConfig } from './config.ts';
-import type { Router } from './router.ts';
+import type { BrokerConfig } from './broker-options.ts';
+import type { Router } from './message-router.ts';
 
 const next: Readonly<Record<BrokerState, Readonly<Record<string, BrokerState>>>> = {
   'load-builtins': { 'builtins-success': 'join' },

@@ -8,7 +8,7 @@ import { parseIdset } from '../../../agent/cluster/idset.ts';
 import { createTopology, parseTopology, type Tree } from '../../../agent/cluster/topology.ts';
 import { parseDuration } from '../../../agent/duration.ts';
 
-/** What a broker was told on its command line and in broker.toml. */
+/** What a broker's command line and broker.toml set. */
 export interface BrokerConfig {
   readonly rank: number;
   readonly size: number;

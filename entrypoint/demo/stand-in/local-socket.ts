@@ -4,9 +4,9 @@ import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { JsonObject } from '../../../agent/flux/payload.ts';
-import type { BrokerConfig } from './config.ts';
-import { openLink } from './link.ts';
-import type { Router } from './router.ts';
+import type { BrokerConfig } from './broker-options.ts';
+import type { Router } from './message-router.ts';
+import { openLink } from './overlay/message-stream.ts';
 
 const { EINVAL, ENOENT, EPROTO } = constants.errno;
 

@@ -32,7 +32,7 @@ export interface Answered extends Omit<Finding, 'rcode'> {
   rcode: keyof typeof RCODE;
   /** Seconds for which it may be kept from now on. */
   ttl: number;
-  /** Seconds for which a denial may be kept from when it was first given: the SOA's minimum. */
+  /** Seconds for which a negative answer may be cached, from the first answer: the SOA's minimum. */
   minimum: number;
 }
 
@@ -67,7 +67,7 @@ export function refusal({ flags, question, edns }: Request): Answered | undefine
   return undefined;
 }
 
-/** The answer's packet; a denial carries the SOA, whose TTL says how long it may be kept (RFC 2308, section 5). */
+/** The answer's packet; a negative answer carries the SOA, whose TTL is how long it may be cached (RFC 2308, section 5). */
 export function answerTo(request: Request, answered: Answered, zone: Zone): Packet {
   const { id, flags, question, edns } = request;
   const { rcode, ttl, minimum } = answered;

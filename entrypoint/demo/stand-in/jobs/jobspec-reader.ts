@@ -55,7 +55,7 @@ export function unwrap(J: unknown): object {
   }
 }
 
-/** Throws an Error that says what is wrong with it. */
+/** Throws an Error that names what is wrong with it. */
 export function readJobspec(given: object): JobRequest {
   for (const key of ['resources', 'tasks', 'attributes', 'version'])
     if (!(key in given)) throw new Error(`Missing key (${key})`);

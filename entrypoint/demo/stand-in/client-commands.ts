@@ -12,7 +12,7 @@ import {
   getScheduledResources,
   type ResourceSet,
 } from '../../../agent/flux/services/resource.ts';
-import { makeJobspec } from './jobspec.ts';
+import { makeJobspec } from './jobs/jobspec-reader.ts';
 
 export type ClientCommand = (args: readonly string[]) => Promise<number>;
 
@@ -116,9 +116,9 @@ const hostsOf = ({ execution }: ResourceSet): string[] =>
 
 /** The nodes of a set that are not in the other. */
 function without(set: ResourceSet, other: ResourceSet): ResourceSet {
-  const gone = new Set(other.execution.R_lite.flatMap(({ rank }) => rank));
+  const lost = new Set(other.execution.R_lite.flatMap(({ rank }) => rank));
   const R_lite = set.execution.R_lite.map(({ rank, children }) => ({
-    rank: rank.filter((one) => !gone.has(one)),
+    rank: rank.filter((one) => !lost.has(one)),
     children,
   }));
   const goneHosts = new Set(hostsOf(other));
@@ -134,6 +134,6 @@ function complain(text: string): number {
 }
 
 function unknown(command: string): number {
-  process.stderr.write(`flux: flux-pod's stand-in knows no "flux ${command}": install Flux\n`);
+  process.stderr.write(`flux: flux-pod's stand-in has no "flux ${command}": install Flux\n`);
   return 1;
 }

@@ -1,15 +1,15 @@
-/** What neighbours in the tree say to each other and to nobody else (flux-core src/modules/overlay/overlay.c). */
-import { MessageType, NodeId, noMatchtag } from '../../../agent/flux/constants.ts';
-import type { Control, Request, Response } from '../../../agent/flux/message.ts';
-import { encodeJson, type JsonObject } from '../../../agent/flux/payload.ts';
-import type { Subtree } from '../../../agent/flux/services/overlay.ts';
+/** The messages between neighbours in the tree, which are not routed (flux-core src/modules/overlay/overlay.c). */
+import { MessageType, NodeId, noMatchtag } from '../../../../agent/flux/constants.ts';
+import type { Control, Request, Response } from '../../../../agent/flux/message.ts';
+import { encodeJson, type JsonObject } from '../../../../agent/flux/payload.ts';
+import type { Subtree } from '../../../../agent/flux/services/overlay.ts';
 
 export type Status = Subtree['status'];
 
 /** A child's first word to its parent, which answers with its own `uuid`. */
 export type Hello = {
   readonly rank: number;
-  /** Made at the broker's start: who says the same rank with another one is another process. */
+  /** Made at the broker's start: a peer of the same rank with another one is another process. */
   readonly uuid: string;
   readonly status: Status;
   /** Whether this child had a parent before. It is then lost to it, or was another's. */

@@ -1,9 +1,9 @@
-/** Which nodes and cores there are, and resource.status and resource.sched-status, which tell of them (RFC 20). */
-import { formatHostlist } from '../../../agent/cluster/hostlist.ts';
-import { formatIdset } from '../../../agent/cluster/idset.ts';
-import type { JsonObject } from '../../../agent/flux/payload.ts';
-import type { BrokerConfig } from './config.ts';
-import type { Router } from './router.ts';
+/** Which nodes and cores there are, and resource.status and resource.sched-status, which report them (RFC 20). */
+import { formatHostlist } from '../../../../agent/cluster/hostlist.ts';
+import { formatIdset } from '../../../../agent/cluster/idset.ts';
+import type { JsonObject } from '../../../../agent/flux/payload.ts';
+import type { BrokerConfig } from '../broker-options.ts';
+import type { Router } from '../message-router.ts';
 
 /** Some ranks, and the same number of cores on each. */
 export interface Placement {
