@@ -230,11 +230,8 @@ describe('tokens that are exchanged', () => {
     const { headers } = await mine.ask('POST', '/v1/session', { token: '', body: { token: writeToken } });
     const cookie = headers.get('set-cookie')?.split(';', 1)[0] ?? '';
     writeFileSync(join(mine.directory, 'write'), 'another-0123456789abcdef\n');
-    const deadline = Date.now() + 4000;
-    while ((await mine.ask('GET', '/v1/session', { token: 'another-0123456789abcdef' })).status !== 200) {
-      expect(Date.now()).toBeLessThan(deadline);
-      await delay(100);
-    }
+    const another = () => mine.ask('GET', '/v1/session', { token: 'another-0123456789abcdef' });
+    await expect.poll(async () => (await another()).status, { timeout: 25_000 }).toBe(200);
     expect((await mine.ask('GET', '/v1/session')).status).toBe(401);
     expect((await mine.ask('GET', '/v1/session', { token: '', headers: { cookie } })).status).toBe(401);
   });
@@ -263,11 +260,8 @@ describe('a stream that is never read', () => {
     const closed = once(socket, 'close');
     const stream = `GET /v1/jobs/f1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer ${writeToken}\r\n\r\n`;
     socket.write(stream);
-    const deadline = Date.now() + 10_000;
-    while (alive === 0 && Date.now() < deadline) await delay(20);
-    expect(alive).toBe(1);
-    while (alive === 1 && Date.now() < deadline) await delay(50);
-    expect(alive).toBe(0);
+    await expect.poll(() => alive, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => alive, { timeout: 10_000 }).toBe(0);
     socket.resume();
     await closed;
   }, 20_000);

@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectFlux } from '../../agent/flux/client.ts';
 import { getState } from '../../agent/flux/services/state-machine.ts';
-import { agentProc, heldKb } from '../support/agent-process.ts';
+import { agentProc, heldKb, openFiles } from '../support/agent-process.ts';
+import { statusOf, until } from '../support/ask-pod.ts';
 import { bedUnavailable, createBed } from '../support/bed.ts';
 import { installFluxPod, realFlux, startMiniCluster } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
@@ -28,7 +29,9 @@ export async function health(): Promise<void> {
   await using bed = await createBed();
   const pods = startMiniCluster(bed, { size: 4, flux, command: ['sh', '-c', 'echo up; exec sleep 1000000'] });
   const [leader, follower] = pods as [Pod, Pod];
-  await leader.waitForOutput(/^up$/m, 30_000);
+  const lines = transitionsOf(follower);
+  await leader.waitForOutput(/^up$/m);
+  const apart = await apartFromStatus(follower, await lines);
   await delay(5000);
   console.log(`the agent beside a broker, four pods; ${watchSeconds} s with a probe every second`);
   console.log(row('', ['leader', 'follower', 'bare Node']));
@@ -71,8 +74,84 @@ export async function health(): Promise<void> {
   }
   console.log(row('a probe of ready, ms of CPU', each));
   console.log(row('`flux getattr`, ms of CPU', [await getattrCost(leader), await getattrCost(follower)]));
+  console.log(row('private memory after 100,000 probes, ratio to that before', await grown(all, probeOften)));
+  const restarted = [{ host: follower.address, port: 8051, proc: agentProc(follower) }];
+  console.log(
+    row('the same after its broker was killed 5 times', [
+      '',
+      ...(await grown(restarted, () => killOften(follower))),
+    ]),
+  );
   await Promise.all(pods.map((pod) => pod.kill()));
+  console.log(row('a state in /status before or after the broker’s log line, ms', ['', ...apart]));
   console.log(row('1,000 state-machine.get, ms', [await roundTrips(flux.onHost)]));
+}
+
+interface Server {
+  readonly host: string;
+  readonly port: number;
+  readonly proc: string;
+}
+
+/** What each holds after `act`, as a ratio to what it held before, and how many files more. */
+async function grown(servers: readonly Server[], act: (server: Server) => Promise<void>): Promise<string[]> {
+  const ratios: string[] = [];
+  for (const server of servers) {
+    const before = { kb: heldKb(server.proc, 'RssAnon'), files: openFiles(server.proc) };
+    await act(server);
+    const files = openFiles(server.proc) - before.files;
+    ratios.push(
+      `${(heldKb(server.proc, 'RssAnon') / before.kb).toFixed(2)}${files > 0 ? ` +${files} files` : ''}`,
+    );
+  }
+  return ratios;
+}
+
+/** Over 16 connections. */
+async function probeOften(server: Server): Promise<void> {
+  const connections = new Agent({ keepAlive: true, maxSockets: 16 });
+  let left = 100_000;
+  const one = async () => {
+    while (left-- > 0) await ask(server, '/readyz', connections);
+  };
+  await Promise.all(Array.from({ length: 16 }, one));
+  connections.destroy();
+}
+
+async function killOften(pod: Pod): Promise<void> {
+  for (let restarts = 1; restarts <= 5; restarts++) {
+    await pod.exec(['kill', '-KILL', String((await statusOf(pod)).broker?.pid)]);
+    await until(
+      () => statusOf(pod),
+      ({ broker }) => broker?.restarts === restarts && broker.state === 'run',
+    );
+  }
+}
+
+const transitions = ['config-sync->init', 'init->quorum', 'quorum->run'];
+
+/** When the broker’s log says that it enters each of the last states. */
+const transitionsOf = (pod: Pod) =>
+  Promise.all(
+    transitions.map(async (transition) => {
+      await pod.waitForOutput(new RegExp(transition));
+      return { state: transition.replace(/.*->/, ''), at: Date.now() };
+    }),
+  );
+
+async function apartFromStatus(
+  pod: Pod,
+  lines: Awaited<ReturnType<typeof transitionsOf>>,
+): Promise<string[]> {
+  const { answer } = await until(
+    () => statusOf(pod),
+    ({ broker }) => broker?.state === 'run',
+  );
+  const milliseconds = lines.map(({ state, at }) => {
+    const seen = answer.broker?.states.find(({ name }) => name === state);
+    return Math.round(Date.parse(seen?.since ?? '') - at);
+  });
+  return [milliseconds.join(', ')];
 }
 
 /** A thousand questions to a broker on this machine, one after the other. */

@@ -72,7 +72,7 @@ export function makeAgentPlace(): AgentPlace {
         extendEnv: false,
         reject: false,
         stdin: 'ignore',
-        timeout: 30_000,
+        timeout: 120_000,
       });
       return { code: result.exitCode, stdout: result.stdout, stderr: result.stderr };
     },

@@ -5,6 +5,9 @@ import type { Pod } from './pod.ts';
 
 const port = 8051;
 
+/** A wait is over by then, or what is waited for does not come: no promise is about this time. */
+export const longestWaitMs = 60_000;
+
 export interface Said {
   readonly ok: boolean;
   readonly why: string;
@@ -14,7 +17,9 @@ const host = ({ address }: Pod): string => (address.includes(':') ? `[${address}
 
 /** What a path of the pod's HTTP server answers, asked from outside, as the kubelet does. */
 export async function get(pod: Pod, path: string): Promise<{ status: number; text: string }> {
-  const response = await fetch(`http://${host(pod)}:${port}${path}`, { signal: AbortSignal.timeout(5000) });
+  const response = await fetch(`http://${host(pod)}:${port}${path}`, {
+    signal: AbortSignal.timeout(longestWaitMs),
+  });
   return { status: response.status, text: await response.text() };
 }
 
@@ -37,7 +42,7 @@ export const fluxPod = (pod: Pod, ...args: string[]) =>
 export async function until<Answer>(
   ask: () => Promise<Answer>,
   wanted: (answer: Answer) => boolean,
-  { everyMs = 50, withinMs = 20_000 } = {},
+  { everyMs = 50, withinMs = longestWaitMs } = {},
 ): Promise<{ answer: Answer; afterMs: number }> {
   const startedAt = Date.now();
   for (;;) {

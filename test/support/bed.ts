@@ -11,7 +11,7 @@ import { fqdnOf, type PodFile, type PodIdentity } from './pod-files.ts';
 import { swallowTcp, toolPath } from './pod-sandbox.ts';
 
 export interface BedOptions {
-  /** Seconds for which the nameserver keeps denials and answers, neither unless told; the Service's port, if it has one. */
+  /** TTL of negative and of positive answers in the nameserver's cache, in seconds, default 0; the Service's port, if it has one. */
   dns?: { negativeTtl?: number; positiveTtl?: number; servicePort?: number };
   /** Pods have an IPv6 address only. */
   ipv6Only?: boolean;
@@ -176,7 +176,7 @@ const namePattern = /^fpb(\d+)$/;
 const directoryPrefix = (name: string) => `flux-pod-${name}-`;
 const ownerAlias = (pid: number) => `flux-pod-bed-of-${pid}`;
 
-/** A network namespace of a name nobody else has: `ip netns add` is what decides. Sweeps up after runners that were killed. */
+/** A network namespace with a name of its own: `ip netns add` decides. Sweeps up after runners that were killed. */
 async function claimName(): Promise<{ name: string; number: number }> {
   await removeAbandoned();
   const first = Math.floor(Math.random() * 256);

@@ -37,13 +37,15 @@ export interface FluxInstanceOptions {
   readonly size: number;
   readonly quorum?: number;
   readonly topo?: string;
+  /** False: none are run, and real Flux loads nothing for them. */
+  readonly jobs?: boolean;
   /** Attributes of all brokers, beside those that every test needs. */
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
 export async function createFluxInstance(
   flux: Flux,
-  { size, quorum = size, topo = 'kary:2', attributes: more = {} }: FluxInstanceOptions,
+  { size, quorum = size, topo = 'kary:2', jobs = true, attributes: more = {} }: FluxInstanceOptions,
 ): Promise<FluxInstance> {
   const directory = mkdtempSync(join(tmpdir(), 'flux-'));
   const path = (name: string) => join(directory, name);
@@ -76,6 +78,7 @@ export async function createFluxInstance(
       'log-stderr-mode=local',
       'log-stderr-level=6',
       ...(rank === 0 ? [`broker.quorum=${quorum}`] : []),
+      ...(jobs ? [] : ['broker.rc1_path=', 'broker.rc3_path=']),
       ...(rank === 0 && program.length === 0 ? ['broker.rc2_none=1'] : []),
       ...Object.entries(more).map(([name, value]) => `${name}=${value}`),
     ];

@@ -70,6 +70,12 @@ export function everyFlux(): Flux[] {
   return real ? [standInFlux, real] : [standInFlux];
 }
 
+/** The Flux for what one of them is enough: the real one where there is one. */
+export function firstChoice(): Flux {
+  const all = everyFlux();
+  return all.at(-1) ?? standInFlux;
+}
+
 /** Whether this is the Flux with which to try what takes long and hardly depends on it: the real one where there is one. */
 export const isFirstChoice = (flux: Flux): boolean => flux.real || realFlux() === undefined;
 
@@ -128,6 +134,10 @@ export interface MiniClusterSpec {
   readonly flux: Flux;
   readonly cluster?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** False: none are run. See withoutJobs. */
+  readonly jobs?: boolean;
+  /** How often rank 0 sends a heartbeat, with `jobs: false`; default 2s. */
+  readonly heartbeat?: string;
   /** Further properties of each pod. */
   readonly pod?: (index: number) => Partial<PodSpec>;
 }
@@ -140,11 +150,12 @@ export function startMiniCluster(bed: Bed, spec: MiniClusterSpec): Pod[] {
   return Array.from({ length: spec.size }, (_, index) => startPod(index));
 }
 
-/** What starts a pod of a MiniCluster, also another one in the place of one that has gone. */
+/** A function that starts a pod of a MiniCluster, also in the place of one that has exited. */
 export function miniCluster(
   bed: Bed,
-  { size, command, flux, cluster = 'mc', env = {}, pod }: MiniClusterSpec,
+  { size, command, flux, cluster = 'mc', env = {}, jobs = true, heartbeat = '2s', pod }: MiniClusterSpec,
 ): (index: number) => Pod {
+  const broker = jobs ? { env: {}, mounts: {} } : withoutJobs(flux, heartbeat);
   const fluxPod = join(installFluxPod(), 'flux-pod');
   const certificate = formatCertificate(createCertificate({ name: cluster }));
   return (index) => {
@@ -158,11 +169,44 @@ export function miniCluster(
         FLUX_POD_SIZE: String(size),
         // The real Flux is found by itself where it usually is.
         ...((!flux.real || !flux.path.startsWith('/opt/flux/')) && { FLUX_POD_FLUX: flux.path }),
+        ...broker.env,
         ...env,
         ...special.env,
       },
-      mounts: { [certificateMount]: { content: certificate, mode: 0o400 }, ...special.mounts },
+      mounts: {
+        [certificateMount]: { content: certificate, mode: 0o400 },
+        ...broker.mounts,
+        ...special.mounts,
+      },
     });
+  };
+}
+
+/** Four commands in Python less when the program has ended, half the CPU time of rank 0 (flux-core etc/modprobe/rc1.py, push-cleanup). */
+export const withoutCleanup = { FLUX_DISABLE_JOB_CLEANUP: '1' };
+
+/** While it is there, a real broker whose pod runs no jobs stays in state init. */
+export const stallFile = '/tmp/stall';
+const stalls = `while [ -e ${stallFile} ]; do sleep 0.05; done`;
+
+const [rc1, rc3] = ['/etc/rc1-without-jobs', '/etc/rc3-without-jobs'];
+
+/**
+ * The same brokers, but of Flux's modules rc1 loads the heartbeat only: 0.1 s of CPU time a pod. All that jobs need takes a second, and
+ * three seconds on rank 0 (flux-core etc/modprobe/rc1.py, rc3.py: Python, and four commands when the program has ended).
+ */
+function withoutJobs({ real }: Flux, heartbeat: string): Required<Pick<PodSpec, 'env' | 'mounts'>> {
+  if (!real) return { env: { FLUX_POD_BROKER_OPTIONS: `-Sheartbeat-period=${heartbeat}` }, mounts: {} };
+  return {
+    env: { FLUX_POD_BROKER_OPTIONS: `-Sbroker.rc1_path=${rc1} -Sbroker.rc3_path=${rc3}` },
+    mounts: {
+      [rc1]: {
+        content: `#!/bin/sh\n${stalls}\nexec flux module load heartbeat period=${heartbeat}\n`,
+        mode: 0o755,
+      },
+      // A module that is left makes the broker exit with 1.
+      [rc3]: { content: '#!/bin/sh\nexec flux module remove heartbeat\n', mode: 0o755 },
+    },
   };
 }
 

@@ -8,7 +8,7 @@ import {
   renderMiniCluster,
 } from '../../controller/render/render-minicluster.ts';
 
-/** What a MiniCluster's `spec` looks like before anybody has checked it. */
+/** What a MiniCluster's `spec` looks like before it is checked. */
 export type GivenSpec = Readonly<Record<string, unknown>>;
 
 /** A MiniCluster of four pods that runs `hostname`, with these fields of `spec` and of its only container. */

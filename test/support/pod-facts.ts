@@ -27,7 +27,7 @@ export const held = (name: string, address: string): InterfaceAddress => ({
   loopback: false,
 });
 
-/** What neither the kubelet nor the Job controller has told a pod. */
+/** Facts of a pod without a kubelet and a Job controller. */
 export const untold: Partial<PodFacts> = {
   hostname: 'worker',
   completionIndex: undefined,

@@ -63,7 +63,7 @@ export function environmentOf(pod: PodIdentity): Record<string, string> {
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOSTNAME: hostnameOf(pod),
-    // Not the host's home: with a socket for its stdin bash would run the .bashrc of whoever tests.
+    // Not the host's home: with a socket for its stdin bash would run the .bashrc of the user that runs the tests.
     HOME: '/tmp',
     JOB_COMPLETION_INDEX: String(pod.index),
     KUBERNETES_SERVICE_HOST: api,

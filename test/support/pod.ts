@@ -44,7 +44,7 @@ export interface Pod {
   readonly stdin: Writable | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** The pattern's match in stdout or in stderr, as soon as there is one; rejected after `timeoutMs` (10,000) or the pod's end. */
+  /** The pattern's match in stdout or in stderr, as soon as there is one; rejected after `timeoutMs` (60,000) or the pod's end. */
   waitForOutput(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
   /** Sends a signal to PID 1 itself; nothing once it has ended. */
   signal(name: NodeJS.Signals): Promise<void>;
@@ -158,7 +158,7 @@ export function launchPod(launch: Launch): Pod {
     get stderr() {
       return stderr.text;
     },
-    waitForOutput: async (pattern, timeoutMs = 10_000) => {
+    waitForOutput: async (pattern, timeoutMs = 60_000) => {
       const { promise: late, reject } = Promise.withResolvers<never>();
       const timer = setTimeout(() => reject(new Error(`nothing came in ${timeoutMs} ms`)), timeoutMs);
       const gone = exited.then(({ code }) => Promise.reject(new Error(`it ended with code ${code}`)));

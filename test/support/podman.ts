@@ -43,7 +43,7 @@ export function createPodman(): Podman {
   };
   const env = { CONTAINERS_CONF: file('containers.conf', configuration()) };
   const podman = async (...args: string[]): Promise<Output> =>
-    (await execa('podman', args, { env, reject: false, timeout: 170_000, stdin: 'ignore' })) as Output;
+    (await execa('podman', args, { env, reject: false, timeout: 600_000, stdin: 'ignore' })) as Output;
   return {
     podman,
     run: (image, options, command) =>

@@ -341,7 +341,7 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
     constraint: { states: ['running'] },
   });
   await ask('of a running job', 'job-list.list-id', { id: running, attrs: ['all'] });
-  // A job's `start` is its shell's: a signal that comes before the task is there reaches nobody.
+  // A job's `start` is its shell's: a signal before the task has started is lost.
   await converse(leader, 0, {
     name: 'output of a running job, until it writes',
     topic: 'job-info.eventlog-watch',
@@ -414,7 +414,7 @@ export function contentOf(message: Message | undefined): unknown {
   return message && decodeJson(message.payload);
 }
 
-/** The distinct states of health that a stream told, one after the other. */
+/** The distinct states of health that a stream brought, one after the other. */
 const statuses = (messages: readonly Message[]): string[] =>
   messages
     .filter((message) => message.type === MessageType.response && message.errnum !== Errno.endOfStream)

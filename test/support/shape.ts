@@ -29,7 +29,7 @@ function shapesOfResponses(topic: string, { requests, responses }: Exchange): st
       ...payloads.map((payload) => JSON.stringify(payload)).filter((text) => /[4-9]/.test(text)),
       ...others,
     ];
-  // Each change of a child is told, also those that change nothing for the whole.
+  // Each change of a child is an answer, also one that changes nothing for the whole.
   if (topic === 'overlay.health') return [...distinct(payloads.map(shapeOfHealth)), ...others];
   // How much has come before the cancellation arrives is a matter of milliseconds too.
   if (requests.length > 1) return [shapeOf(payloads[0]), ...others];

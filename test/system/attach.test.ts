@@ -4,7 +4,7 @@ import { formatCertificate } from '../../agent/broker/certificate/curve-certific
 import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
 import { fluxPod, get, probe, type Said, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
-import { everyFlux, type Flux, installFluxPod } from '../support/flux-pod.ts';
+import { type Flux, firstChoice, installFluxPod } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
 
 const unavailable = bedUnavailable();
@@ -12,7 +12,7 @@ if (unavailable) console.warn(`SKIPPED: attach to brokers in whole pods. ${unava
 
 const certificate = formatCertificate(createCertificate({ name: 'theirs' }));
 
-/** As somebody without flux-pod would write it; the certificate is where only root can read it. */
+/** A configuration that is written by hand; only root can read the certificate. */
 const brokerToml = `[bootstrap]
 curve_cert = "/run/curve.cert"
 default_port = 8050
@@ -36,16 +36,17 @@ const refused: Said = { ok: false, why: 'the port is closed' };
 const askAll = (pod: Pod) => Promise.all(probes.map((name) => probe(pod, name).catch(() => refused)));
 const all = (ok: boolean) => (said: readonly Said[]) => said.every((one) => one.ok === ok);
 
-describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker of $name', (flux) => {
+describe.skipIf(unavailable)('flux-pod attach beside a broker', { concurrent: true }, () => {
+  const flux = firstChoice();
   let bed: Bed;
   beforeAll(async () => {
     bed = await createBed();
   });
   afterAll(() => bed?.close());
 
-  /** A pod whose PID 1 is a shell that does what it is told on its stdin: somebody who starts brokers. */
-  const startPod = (cluster: string, index: number) =>
-    bed.startPod({
+  /** A pod whose PID 1 is a shell that reads its commands from stdin: what starts brokers. */
+  const startPod = (cluster: string, index: number, where = bed) =>
+    where.startPod({
       cluster,
       index,
       stdin: 'pipe',
@@ -111,9 +112,10 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
 
   it('tells rank, parent, tree and jobs of brokers that it has not configured; a shell finds them', async () => {
     const [leader, follower] = [startPod('theirs', 0), startPod('theirs', 1)];
-    for (const pod of [leader, follower]) startBroker(pod, flux, '--config-path=/run/broker.toml');
+    for (const pod of [leader, follower])
+      startBroker(pod, flux, { jobs: true, options: ['--config-path=/run/broker.toml'] });
     for (const pod of [leader, follower]) void fluxPod(pod, 'attach', '--socket', 'local:///run/flux/local');
-    for (const pod of [leader, follower]) await until(() => askAll(pod), all(true), { withinMs: 30_000 });
+    for (const pod of [leader, follower]) await until(() => askAll(pod), all(true));
 
     expect((await fluxPod(follower, 'status')).stdout).toMatch(
       /^parent +rank 0, theirs-0\.flux-service\.default\.svc\.cluster\.local$/m,
@@ -152,7 +154,11 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
     const pod = startPod('guest', 0);
     pod.stdin?.write('chown 1000 /run/flux\n');
     const asOther = 'setpriv --reuid=1000 --regid=1000 --clear-groups';
-    startBroker(pod, { ...flux, path: `${asOther} ${flux.path}` }, '--config-path=/run/guests.toml');
+    startBroker(
+      pod,
+      { ...flux, path: `${asOther} ${flux.path}` },
+      { options: ['--config-path=/run/guests.toml'] },
+    );
     void fluxPod(pod, 'attach');
     await until(
       () => probe(pod, 'readyz').catch(() => refused),
@@ -161,10 +167,12 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
     await pod.remove();
   });
 
-  // Before the parent has accepted it a broker tells its state to every guest, and its changes to nobody.
+  // Before the parent has accepted it, a broker answers every guest that asks for its state, and refuses to stream it.
   it.skipIf(!flux.real)('says so of a broker as well that it meets before that has joined', async () => {
-    const [leader, follower] = [startPod('theirs', 0), startPod('theirs', 1)];
-    startBroker(follower, flux, '--config-path=/run/theirs-guests.toml');
+    await using other = await createBed();
+    const [leader, follower] = [startPod('theirs', 0, other), startPod('theirs', 1, other)];
+    const options = ['--config-path=/run/theirs-guests.toml'];
+    startBroker(follower, flux, { options });
     void follower.exec([...asGuest, join(installFluxPod(), 'flux-pod'), 'attach']);
     const refusal = /only user 0, its owner, may watch the broker, not user 1000$/;
     const early = await until(
@@ -174,9 +182,9 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
     expect(early.answer).toEqual(
       probes.map(() => expect.objectContaining({ ok: false, why: expect.stringMatching(refusal) })),
     );
-    startBroker(leader, flux, '--config-path=/run/theirs-guests.toml');
+    startBroker(leader, flux, { options });
     void fluxPod(leader, 'attach');
-    await until(() => askAll(leader), all(true), { withinMs: 30_000 });
+    await until(() => askAll(leader), all(true));
     expect((await probe(follower, 'readyz')).why).toMatch(refusal);
     await Promise.all([leader.remove(), follower.remove()]);
   });
@@ -196,9 +204,16 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
   });
 });
 
-/** Tells the pod's shell to start a broker as anybody would. */
-function startBroker(pod: Pod, flux: Flux, ...options: string[]): void {
+interface BrokerOptions {
+  readonly options?: readonly string[];
+  /** Whether it loads all that jobs need. */
+  readonly jobs?: boolean;
+}
+
+/** Has the pod's shell start a broker. */
+function startBroker(pod: Pod, flux: Flux, { options = [], jobs = false }: BrokerOptions = {}): void {
   const attributes = ['rundir=/run/flux', 'local-uri=local:///run/flux/local', 'broker.rc2_none=1'];
+  if (!jobs) attributes.push('broker.rc1_path=', 'broker.rc3_path=');
   const words = [flux.path, 'broker', ...options, ...attributes.map((attribute) => `-S${attribute}`)];
   pod.stdin?.write(`rm -rf /run/flux/*; ${words.join(' ')} &\n`);
 }

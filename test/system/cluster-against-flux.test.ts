@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatHostlist, formatIndexedHosts, parseHostlist } from '../../agent/cluster/hostlist.ts';
 import { formatIdset, parseIdset } from '../../agent/cluster/idset.ts';
-import { createTopology, parseTopology, type Tree } from '../../agent/cluster/topology.ts';
+import { parseTopology } from '../../agent/cluster/topology.ts';
+import { askInstance, readTrees, runFlux } from '../support/flux-tree.ts';
 
 const flux = findFlux();
 if (flux === undefined) {
@@ -15,17 +15,21 @@ if (flux === undefined) {
 }
 
 describe.skipIf(flux === undefined)('host lists as flux has them', () => {
-  it.each([1, 2, 3, 9, 10, 11, 16, 99, 100, 101, 1000, 1024, 10_000])(
-    'agree for a job of %i pods',
-    async (count) => {
-      const names = Array.from({ length: count }, (_, index) => `mc-${index}`);
-      const text = formatIndexedHosts('mc-', count);
-      expect(await run(['hostlist'], names.join(' '))).toBe(text);
-      expect(formatHostlist(names)).toBe(text);
-      const withSuffix = formatIndexedHosts('mc-', count, '.svc.ns');
-      expect(await run(['hostlist', '--expand'], withSuffix)).toBe(parseHostlist(withSuffix).join(' '));
-    },
-  );
+  it('agree for jobs of 1 to 10,000 pods', async () => {
+    const counts = [1, 2, 3, 9, 10, 11, 16, 99, 100, 101, 1000, 1024, 10_000];
+    const plain = counts.map((count) => formatIndexedHosts('mc-', count));
+    const all = plain.map((text) => parseHostlist(text));
+    expect(all.map(({ length }) => length)).toEqual(counts);
+    const encoded = await python(
+      'from flux.hostlist import Hostlist',
+      'answer = [Hostlist(hosts).encode() for hosts in asked]',
+      all,
+    );
+    expect(plain).toEqual(encoded);
+    expect(all.map((hosts) => formatHostlist(hosts))).toEqual(encoded);
+    const texts = [...plain, ...counts.map((count) => formatIndexedHosts('mc-', count, '.svc.ns'))];
+    expect(texts.map((text) => parseHostlist(text))).toEqual(await fluxReads('hostlist', 'Hostlist', texts));
+  });
 
   it('agree for any names, printed and read', async () => {
     const name = fc
@@ -99,69 +103,25 @@ describe.skipIf(flux === undefined)('idsets as flux has them', () => {
 });
 
 describe.skipIf(flux === undefined)('trees of real instances', () => {
-  const uris = 'kary:0 kary:1 kary:2 kary:3 mincrit mincrit:2 mincrit:3 binomial custom'.split(' ');
-  // Two schemes a size, in turn: each scheme meets small and large sizes, and the whole stays under a minute.
-  const small = Array.from({ length: 32 }, (_, i) => ({
-    size: 1 + (i >> 1),
-    uri: uris[i % uris.length] ?? '',
-  }));
-  const large = ['kary:3', 'mincrit:5', 'binomial'].map((uri) => ({ size: 40, uri }));
+  // That ours are those of the recordings: test/cluster/trees-of-flux.test.ts. One of each kind shows that this Flux does as the recorded one.
+  const seen = new Set<string>();
+  const one = readTrees()
+    .filter(({ uri, size }) => size >= 5 && /^(kary:2|mincrit|mincrit:2|binomial|custom)$/.test(uri))
+    .filter(({ uri }) => !seen.has(uri) && seen.add(uri));
 
-  it.each([...small, ...large])('agree for $uri of size $size', async ({ uri, size }) => {
-    const theirs = await askInstance([`--test-size=${size}`, `-Stbon.topo=${uri}`]);
-    expect(describeTree(createTopology(parseTopology(uri), size))).toEqual(theirs);
+  it.each(one)('are as recorded for $uri of size $size', async ({ uri, size, described }) => {
+    expect(await askInstance(flux ?? '', [`--test-size=${size}`, `-Stbon.topo=${uri}`])).toEqual(described);
   });
 
   it.each(['nope', 'kary', 'kary:', 'kary:x', 'mincrit:x', 'binomial:2', 'custom:2'])(
     '"%s" is refused by both',
     async (uri) => {
-      const theirs = askInstance(['--test-size=1', `-Stbon.topo=${uri}`]);
+      const theirs = askInstance(flux ?? '', ['--test-size=1', `-Stbon.topo=${uri}`]);
       await expect(theirs).rejects.toThrow(`error creating '${uri}' topology`);
       expect(() => parseTopology(uri)).toThrow(SyntaxError);
     },
   );
 });
-
-/** A tree in the way flux tells it: the answer of overlay.topology, and each rank's tbon attributes. */
-function describeTree(tree: Tree): unknown {
-  const subtree = (rank: number): unknown => ({
-    rank,
-    size: tree.descendantCountOf(rank) + 1,
-    children: tree.childrenOf(rank).map(subtree),
-  });
-  const ranks = Array.from({ length: tree.size }, (_, rank) => ({
-    parent: tree.parentOf(rank) ?? null,
-    level: tree.levelOf(rank),
-    maxLevel: tree.maxLevel,
-    descendants: tree.descendantCountOf(rank),
-  }));
-  return { tree: subtree(0), ranks };
-}
-
-/** Starts an instance without rc scripts, has its first rank describe the tree, and returns what it said. */
-async function askInstance(options: readonly string[]): Promise<unknown> {
-  const program = `
-import flux, json
-handle = flux.Flux()
-def attr(rank, name):
-    return int(handle.rpc("attr.get", {"name": "tbon." + name}, nodeid=rank).get()["value"])
-tree = handle.rpc("overlay.topology", {"rank": 0}).get()
-parents = {0: None}
-def walk(node):
-    for child in node["children"]:
-        parents[child["rank"]] = node["rank"]
-        walk(child)
-walk(tree)
-ranks = [
-    {"parent": parents[rank], "level": attr(rank, "level"), "maxLevel": attr(rank, "maxlevel"),
-     "descendants": attr(rank, "descendants")}
-    for rank in range(tree["size"])
-]
-print(json.dumps({"tree": tree, "ranks": ranks}))
-`;
-  const bare = ['-Sbroker.rc1_path=', '-Sbroker.rc3_path='];
-  return JSON.parse(await run(['start', ...options, ...bare, flux ?? 'flux', 'python', '-c', program]));
-}
 
 /** Runs a line of Python that makes `answer` of `asked`, with Flux's bindings: many questions for one start. */
 async function python(imports: string, line: string, asked: unknown): Promise<unknown> {
@@ -181,18 +141,7 @@ answer = [read(text) for text in asked]`;
   return python(`from flux.${module} import ${name}`, read, texts);
 }
 
-/** Runs flux and returns what it printed, less the line end; rejects with its error output when it fails. */
-function run(args: readonly string[], input = ''): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(flux ?? 'flux', args, { timeout: 30_000 }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout.trimEnd());
-      else reject(new Error(`flux ${args.join(' ')}: ${stderr}`, { cause: error }));
-    });
-    // Commands that read nothing may end before this is written; their outcome is what counts.
-    child.stdin?.on('error', () => undefined);
-    child.stdin?.end(input);
-  });
-}
+const run = (args: readonly string[], input = ''): Promise<string> => runFlux(flux ?? 'flux', args, input);
 
 function attempt<T>(read: () => T): T | null {
   try {

@@ -1,11 +1,19 @@
 import { Agent, get as httpGet } from 'node:http';
 import { createConnection } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agentProc, heldKb, openFiles } from '../support/agent-process.ts';
+import { agentProc, openFiles } from '../support/agent-process.ts';
 import { fluxPod, get, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed, type PodSpec } from '../support/bed.ts';
-import { everyFlux, exitCodes, isFirstChoice, logsOf, startMiniCluster } from '../support/flux-pod.ts';
+import { exitCodes, firstChoice, miniCluster, stallFile, standInFlux } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
+import {
+  beginCluster,
+  type ClusterSpec,
+  isReady,
+  isUnready,
+  type RunningCluster,
+  startCluster,
+} from '../support/running-cluster.ts';
 
 const unavailable = bedUnavailable();
 if (unavailable) console.warn(`SKIPPED: health of whole pods. ${unavailable}`);
@@ -19,72 +27,26 @@ async function signalBroker(pod: Pod, signal: 'STOP' | 'CONT' | 'KILL'): Promise
   expect(code, stderr).toBe(0);
 }
 
-const up = ['sh', '-c', 'echo up; exec sleep 1000'];
+const noAnswer = { ok: false, why: '' };
 
-describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', (flux) => {
+describe.skipIf(unavailable)('the health of pods', { concurrent: true }, () => {
+  const flux = firstChoice();
   let bed: Bed;
-  let pods: Pod[] = [];
-  let [leader, follower] = pods as [Pod, Pod];
   beforeAll(async () => {
     bed = await createBed({ dns: { negativeTtl: 30 } });
   });
   afterAll(() => bed?.close());
 
-  /** Four pods in a tree of three levels, up and running. */
-  async function start(cluster: string, env: Record<string, string> = {}) {
-    pods = startMiniCluster(bed, {
-      size: 4,
-      flux,
-      cluster,
-      env: { FLUX_POD_TOPO: 'kary:2', ...env },
-      command: up,
-    });
-    [leader, follower] = pods as [Pod, Pod];
-    await leader.waitForOutput(/^up$/m, 30_000);
-  }
-  const end = () => Promise.all(pods.map((pod) => pod.remove()));
-
-  // The log line and the state are noted by processes that wait for a CPU: on a busy machine one try says little.
-  it('every state is seen within 50 ms of the broker’s own log line, and is in the history', {
-    retry: 3,
-  }, async () => {
-    pods = startMiniCluster(bed, { size: 4, flux, cluster: `states-${Date.now() % 1e6}`, command: up });
-    try {
-      const [, follower] = pods as [Pod, Pod];
-      const told = ['config-sync->init', 'init->quorum', 'quorum->run'].map(async (transition) => {
-        await follower.waitForOutput(new RegExp(transition), 30_000);
-        return { state: transition.replace(/.*->/, ''), at: Date.now() };
-      });
-      const lines = await Promise.all(told);
-      const { answer } = await until(
-        () => statusOf(follower),
-        ({ broker }) => broker?.state === 'run',
-      );
-      const states = answer.broker?.states.map(({ name }) => name);
-      expect(states).toEqual(['load-builtins', 'join', 'config-sync', 'init', 'quorum', 'run']);
-      // The stand-in is through all of them before the agent has loaded what watches it.
-      for (const { state, at } of flux.real ? lines : []) {
-        const seen = answer.broker?.states.find(({ name }) => name === state);
-        const apart = Math.abs(Date.parse(seen?.since ?? '') - at);
-        expect(apart, `${state}: ${JSON.stringify(seen)} and ${at}`).toBeLessThan(50);
-      }
-    } finally {
-      await end();
-    }
-  });
+  type Spec = Omit<ClusterSpec, 'flux'> & { flux?: ClusterSpec['flux'] };
+  const begin = (spec: Spec) => beginCluster(bed, { flux, jobs: false, ...spec });
+  const start = (spec: Spec) => startCluster(bed, { flux, jobs: false, ...spec });
 
   it('a pod that waits for its parent has started and lives, but is not ready, and says why', async () => {
-    pods = startMiniCluster(bed, {
-      size: 2,
-      flux,
-      cluster: 'waits',
-      command: ['true'],
-      pod: () => ({ publishAfter: Number.POSITIVE_INFINITY }),
-    });
-    const [, waiting] = pods as [Pod, Pod];
+    const startPod = miniCluster(bed, { flux, size: 2, cluster: 'waits', jobs: false, command: ['true'] });
+    const waiting = startPod(1);
     await waiting.waitForOutput(/Waiting for the parent's name/);
     await until(
-      () => probe(waiting, 'startupz').catch(() => ({ ok: false, why: '' })),
+      () => probe(waiting, 'startupz').catch(() => noAnswer),
       ({ ok }) => ok,
     );
     expect(await probe(waiting, 'livez')).toMatchObject({ ok: true });
@@ -96,50 +58,58 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
     expect((await fluxPod(waiting, 'status')).stdout).toMatch(
       /waiting for +the parent's name, seen: no such (name|service)/,
     );
-    await end();
+    await waiting.kill();
   });
 
   it('a leader whose Job has too few completions names the pods that are missing: in its probe, log and doctor', async () => {
-    pods = startMiniCluster(bed, {
-      size: 2,
-      flux,
-      cluster: 'few',
-      env: { FLUX_POD_SIZE: '4' },
-      command: ['true'],
-    });
-    const [leader] = pods as [Pod];
+    await using mc = begin({ size: 2, cluster: 'few', env: { FLUX_POD_SIZE: '4' } });
     const missing =
       '2 of the 4 brokers of the quorum are online, not few-[2-3]: has the Job 4 completions, as FLUX_POD_SIZE says?';
     await until(
-      () => probe(leader, 'readyz').catch(() => ({ ok: false, why: '' })),
+      () => probe(mc.leader, 'readyz').catch(() => noAnswer),
       ({ why }) => why === missing,
-      { withinMs: 30_000 },
     );
-    await leader.waitForOutput(
+    await mc.leader.waitForOutput(
       /Waiting for the quorum: 2 of the 4 .* not few-\[2-3\]: has the Job 4 completions/,
-      30_000,
     );
-    expect((await fluxPod(leader, 'doctor')).stdout).toContain(missing);
-    await end();
+    expect((await fluxPod(mc.leader, 'doctor')).stdout).toContain(missing);
   });
 
-  describe('four pods', () => {
-    beforeAll(() => start('mc'));
-    afterAll(end);
+  describe('four pods', { concurrent: false }, () => {
+    let mc: RunningCluster;
+    let [leader, follower] = [] as unknown as [Pod, Pod];
+    beforeAll(async () => {
+      mc = await start({ size: 4, cluster: 'mc', jobs: true, env: { FLUX_POD_TOPO: 'kary:2' } });
+      [leader, follower] = mc.pods as [Pod, Pod];
+      await mc.ready();
+    });
+    afterAll(() => mc?.[Symbol.asyncDispose]());
+
+    it('have passed every state of a broker, also those that were over before the agent watched', async () => {
+      for (const pod of mc.pods) {
+        const names = (await statusOf(pod)).broker?.states.map(({ name }) => name);
+        expect(names, pod.name).toEqual(['load-builtins', 'join', 'config-sync', 'init', 'quorum', 'run']);
+      }
+    });
 
     it('say from outside and by exec the same: started, live, ready', async () => {
       for (const pod of [leader, follower]) {
-        await until(
-          () => probe(pod, 'readyz'),
-          ({ ok }) => ok,
-        );
         for (const name of ['startup', 'live', 'ready'] as const) {
-          expect(await probe(pod, `${name}z` as const)).toMatchObject({ ok: true });
-          const { code, stdout } = await fluxPod(pod, 'probe', name);
-          expect({ code, lines: stdout.split('\n').length }, stdout).toEqual({ code: 0, lines: 2 });
+          await until(
+            () => probe(pod, `${name}z`),
+            ({ ok }) => ok,
+          );
+          const { answer } = await until(
+            () => fluxPod(pod, 'probe', name),
+            ({ code }) => code === 0,
+          );
+          expect(answer.stdout.split('\n'), answer.stdout).toHaveLength(2);
         }
       }
-      expect((await probe(leader, 'readyz')).why).toBe('the instance runs');
+      await until(
+        () => probe(leader, 'readyz'),
+        ({ why }) => why === 'the instance runs',
+      );
     });
 
     it('show their tree, their broker and their parent in `flux-pod status`', async () => {
@@ -190,190 +160,160 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
       expect((await fetch(`http://${leader.address}:8051/livez`, { headers })).status).toBe(431);
       expect((await fluxPod(leader, 'release')).code).toBe(64);
     });
+  });
 
-    it.runIf(isFirstChoice(flux))(
-      'answer the kubelet in time while 300 clients send their headers a byte at a time, and cut those off',
-      async () => {
-        const slow = Array.from({ length: 300 }, () => {
-          const socket = createConnection({ host: leader.address, port: 8051 });
-          socket.on('error', () => undefined);
-          socket.write('GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ');
-          const drip = setInterval(() => socket.write('x'), 500);
-          const cutOff = new Promise<void>((resolve) =>
-            socket.once('close', () => {
-              clearInterval(drip);
-              resolve();
-            }),
-          );
-          return cutOff;
-        });
-        const startedAt = performance.now();
-        expect((await probe(leader, 'livez')).ok).toBe(true);
-        expect(performance.now() - startedAt).toBeLessThan(1000);
-        await Promise.all(slow);
-      },
-    );
+  // The agent's own, as what follows on memory is in `npm run bench -- health`: which broker it has does not matter.
+  it('300 clients that send their headers a byte at a time are cut off, and before the last of them the kubelet is answered', async () => {
+    await using mc = await start({ size: 1, cluster: 'slow', flux: standInFlux });
+    let cut = 0;
+    const slow = Array.from({ length: 300 }, () => {
+      const socket = createConnection({ host: mc.leader.address, port: 8051 });
+      socket.on('error', () => undefined);
+      socket.write('GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+      const drip = setInterval(() => socket.write('x'), 500);
+      return new Promise<void>((resolve) =>
+        socket.once('close', () => {
+          clearInterval(drip);
+          cut += 1;
+          resolve();
+        }),
+      );
+    });
+    expect((await probe(mc.leader, 'livez')).ok).toBe(true);
+    expect(cut).toBeLessThan(300);
+    await Promise.all(slow);
+  });
 
-    // What the agent holds is its own: which broker it has does not matter.
-    it.skipIf(flux.real)(
-      'after 100,000 probes hold no more memory and no more files than before',
-      async () => {
-        const proc = agentProc(leader);
-        await flood(leader, 50_000);
-        const before = { files: openFiles(proc), kb: heldKb(proc, 'RssAnon') };
-        await flood(leader, 50_000);
-        await until(
-          async () => openFiles(proc),
-          (now) => now <= before.files + 2,
-        );
-        expect(heldKb(proc, 'RssAnon') - before.kb).toBeLessThan(4096);
-        expect(heldKb(proc, 'RssAnon')).toBeLessThan(40 * 1024);
-      },
+  it('an agent that was probed 2,000 times over 16 connections holds no more files than before', async () => {
+    await using mc = await start({ size: 1, cluster: 'probed', flux: standInFlux });
+    await mc.ready();
+    const proc = agentProc(mc.leader);
+    const before = openFiles(proc);
+    await flood(mc.leader, 2000);
+    await until(
+      async () => openFiles(proc),
+      (now) => now <= before,
     );
   });
 
-  describe('when something goes wrong', () => {
-    it.each([['a follower’s broker is stopped', 'STOP'] as const])(
-      '%s: not ready at once, not live after its time, and well again when it goes on',
-      async (_, signal) => {
-        await start('stopped');
-        await until(
-          () => probe(follower, 'readyz'),
-          ({ ok }) => ok,
-        );
-        await signalBroker(follower, signal);
-        const unready = await until(
-          () => probe(follower, 'readyz'),
-          ({ ok }) => !ok,
-        );
-        expect(unready.afterMs).toBeLessThan(1000);
-        expect((await probe(follower, 'livez')).ok).toBe(true);
-        const dead = await until(
-          () => probe(follower, 'livez'),
-          ({ ok }) => !ok,
-        );
-        expect(dead.answer.why).toMatch(/the broker hangs/);
-        expect(unready.afterMs + dead.afterMs).toBeGreaterThan(8000);
-        expect(unready.afterMs + dead.afterMs).toBeLessThan(12_000);
-        expect((await probe(leader, 'livez')).ok).toBe(true);
-        await signalBroker(follower, 'CONT');
-        const well = await until(
-          () => probe(follower, 'readyz'),
-          ({ ok }) => ok,
-        );
-        expect(well.afterMs).toBeLessThan(2000);
-        expect((await probe(follower, 'livez')).ok).toBe(true);
-        await end();
+  it('a follower’s broker is stopped: not ready at once, not live after its time, and well again when it goes on', async () => {
+    await using mc = await start({ size: 2, cluster: 'stopped' });
+    await mc.ready();
+    const follower = mc.pod(1);
+    await signalBroker(follower, 'STOP');
+    await until(
+      () => probe(follower, 'readyz'),
+      ({ ok }) => !ok,
+    );
+    expect((await probe(follower, 'livez')).ok).toBe(true);
+    const dead = await until(
+      () => probe(follower, 'livez'),
+      ({ ok }) => !ok,
+    );
+    expect(dead.answer.why).toMatch(/the broker hangs: it has not answered for 1\d\.\d s/);
+    expect((await probe(mc.leader, 'livez')).ok).toBe(true);
+    await signalBroker(follower, 'CONT');
+    await mc.ready();
+    expect((await probe(follower, 'livez')).ok).toBe(true);
+    expect(await mc.restarts(1)).toBe(0);
+  });
+
+  it('a follower’s broker is killed: not ready, live all the while, and it joins again', async () => {
+    await using mc = await start({ size: 2, cluster: 'killed' });
+    await mc.ready();
+    const follower = mc.pod(1);
+    const pid = await brokerPid(follower);
+    await follower.exec(['touch', stallFile]);
+    await signalBroker(follower, 'KILL');
+    await until(
+      () => probe(follower, 'readyz'),
+      ({ ok }) => !ok,
+    );
+    await follower.exec(['rm', stallFile]);
+    const again = await until(
+      async () => ({ ready: await probe(follower, 'readyz'), live: await probe(follower, 'livez') }),
+      ({ ready, live }) => {
+        expect(live.ok, live.why).toBe(true);
+        return ready.ok;
       },
     );
+    expect(again.answer.ready.ok).toBe(true);
+    expect((await statusOf(follower)).broker).toMatchObject({ restarts: 1 });
+    expect(await brokerPid(follower)).not.toBe(pid);
+  });
 
-    it('a follower’s broker is killed: not ready, live all the while, and it joins again', async () => {
-      await start('killed');
-      const pid = await brokerPid(follower);
-      await signalBroker(follower, 'KILL');
-      await until(
-        () => probe(follower, 'readyz'),
-        ({ ok }) => !ok,
-      );
-      const again = await until(
-        async () => ({ ready: await probe(follower, 'readyz'), live: await probe(follower, 'livez') }),
-        ({ ready, live }) => {
-          expect(live.ok, live.why).toBe(true);
-          return ready.ok;
-        },
-        { withinMs: 30_000 },
-      );
-      expect(again.answer.ready.ok).toBe(true);
-      expect((await statusOf(follower)).broker).toMatchObject({ restarts: 1 });
-      expect(await brokerPid(follower)).not.toBe(pid);
-      await end();
-    });
-
-    it.each([
-      ['its network goes', (pod: Pod) => pod.linkDown(), 'follower'] as const,
-      ['the leader is unplugged', (pod: Pod) => pod.linkDown(), 'leader'] as const,
-    ])('%s: a follower says that its parent is lost, and stays live', async (_, act, who) => {
-      await start('unplugged');
-      await until(
-        () => probe(follower, 'readyz'),
-        ({ ok }) => ok,
-      );
-      await act(who === 'leader' ? leader : follower);
-      const lost = await until(
-        () => fluxPod(follower, 'probe', 'ready'),
-        ({ code }) => code !== 0,
-      );
-      expect(lost.answer.stdout).toMatch(/the parent is lost: no heartbeat for \d+\.\d s/);
-      expect(lost.afterMs).toBeLessThan(10_000);
-      expect(await fluxPod(follower, 'probe', 'live')).toMatchObject({ code: 0 });
-      expect((await fluxPod(follower, 'status')).stdout).toMatch(/LOST: no heartbeat/);
-      await (who === 'leader' ? leader : follower).linkUp();
-      await end();
-    });
+  it.each([
+    ['its network goes', 1],
+    ['the leader is unplugged', 0],
+  ])('%s: a follower says that its parent is lost, and stays live', async (_, unplugged) => {
+    await using mc = await start({ size: 2, cluster: `unplugged-${unplugged}`, heartbeat: '0.5s' });
+    await mc.ready();
+    const follower = mc.pod(1);
+    await mc.pod(unplugged).linkDown();
+    const { answer } = await isUnready(follower);
+    expect(answer.stdout).toMatch(/the parent is lost: no heartbeat for \d+\.\d s/);
+    expect(await fluxPod(follower, 'probe', 'live')).toMatchObject({ code: 0 });
+    expect((await fluxPod(follower, 'status')).stdout).toMatch(/LOST: no heartbeat/);
+    await mc.pod(unplugged).linkUp();
+    await isReady(follower);
   });
 
   it('a failed pod is held for a person, says so, and ends with its own code when it is released', async () => {
-    pods = startMiniCluster(bed, {
+    await using mc = begin({
       size: 1,
-      flux,
       cluster: 'held',
       env: { FLUX_POD_ON_FAILURE: 'hold' },
       command: ['sh', '-c', 'exit 9'],
     });
-    const [held] = pods as [Pod];
-    await held.waitForOutput(/the pod is held/, 30_000);
+    const held = mc.leader;
+    await held.waitForOutput(/the pod is held/);
     expect(await probe(held, 'livez')).toMatchObject({ ok: true });
     expect((await probe(held, 'readyz')).why).toMatch(/held/);
     expect((await fluxPod(held, 'release')).stdout).toBe('The pod ends now.\n');
-    expect(await exitCodes(pods), logsOf(pods)).toEqual([9]);
+    expect(await exitCodes(mc.pods), mc.logs()).toEqual([9]);
   });
 
   // Before the broker: which Flux it is does not matter.
-  it
-    .skipIf(flux.real)
-    .each<[string, Pick<PodSpec, 'env' | 'mounts'> & { size: number }, number, RegExp, RegExp]>([
-      [
-        'it has no certificate',
-        { size: 2, env: { FLUX_POD_CURVE_CERT: '/nowhere/curve.cert' } },
-        77,
-        /there is no such file/,
-        /curve\.cert/,
-      ],
-      [
-        'there is no flux',
-        { size: 1, env: { FLUX_POD_FLUX: '/nowhere/flux' } },
-        72,
-        /FLUX_POD_FLUX="\/nowhere\/flux": no executable flux is there/,
-        /the prefix that it is installed in/,
-      ],
-      [
-        'a hook fails, before anything else',
-        {
-          size: 1,
-          mounts: { '/etc/flux-pod/hooks.d/init': { content: '#!/bin/sh\nexit 3\n', mode: 0o755 } },
-        },
-        75,
-        /init failed: it exited with code 3/,
-        /FLUX_POD_HOOKS/,
-      ],
-    ])(
+  it.each<[string, Pick<PodSpec, 'env' | 'mounts'> & { size: number }, number, RegExp, RegExp]>([
+    [
+      'it has no certificate',
+      { size: 2, env: { FLUX_POD_CURVE_CERT: '/nowhere/curve.cert' } },
+      77,
+      /there is no such file/,
+      /curve\.cert/,
+    ],
+    [
+      'there is no flux',
+      { size: 1, env: { FLUX_POD_FLUX: '/nowhere/flux' } },
+      72,
+      /FLUX_POD_FLUX="\/nowhere\/flux": no executable flux is there/,
+      /the prefix that it is installed in/,
+    ],
+    [
+      'a hook fails, before anything else',
+      {
+        size: 1,
+        mounts: { '/etc/flux-pod/hooks.d/init': { content: '#!/bin/sh\nexit 3\n', mode: 0o755 } },
+      },
+      75,
+      /init failed: it exited with code 3/,
+      /FLUX_POD_HOOKS/,
+    ],
+  ])(
     'a pod that has failed because %s is held with its hint, serves its probes, and is released',
-    async (_, { size, env = {}, mounts = {} }, code, why, hint) => {
-      pods = startMiniCluster(bed, {
+    async (what, { size, env = {}, mounts = {} }, code, why, hint) => {
+      await using mc = begin({
         size,
-        flux,
-        cluster: 'held',
+        flux: standInFlux,
+        cluster: `held-${code}`,
         env: { FLUX_POD_ON_FAILURE: 'hold', ...env },
         command: ['true'],
         pod: () => ({ mounts }),
       });
       await Promise.all(
-        pods.map(async (held) => {
-          const [line] = await held.waitForOutput(
-            /^.*the pod is held, `flux-pod release` ends it.*$/m,
-            30_000,
-          );
-          expect(JSON.parse(line).msg).toMatch(why);
+        mc.pods.map(async (held) => {
+          const [line] = await held.waitForOutput(/^.*the pod is held, `flux-pod release` ends it.*$/m);
+          expect(JSON.parse(line).msg, what).toMatch(why);
           expect(JSON.parse(line).hint).toMatch(hint);
           for (const name of ['startupz', 'livez'] as const)
             expect(await probe(held, name)).toMatchObject({ ok: true });
@@ -385,37 +325,32 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
           expect(await fluxPod(held, 'release')).toMatchObject({ code: 0, stdout: 'The pod ends now.\n' });
         }),
       );
-      expect(await exitCodes(pods), logsOf(pods)).toEqual(Array(size).fill(code));
+      expect(await exitCodes(mc.pods), mc.logs()).toEqual(Array(size).fill(code));
     },
   );
 
-  it.skipIf(flux.real)(
-    'a pod that is held without a run-time directory serves its probes and says that a signal ends it',
-    async () => {
-      pods = startMiniCluster(bed, {
-        size: 1,
-        flux,
-        cluster: 'held',
-        env: { FLUX_POD_ON_FAILURE: 'hold', FLUX_POD_DIR: '/proc/flux-pod' },
-        command: ['true'],
-      });
-      const [held] = pods as [Pod];
-      await held.waitForOutput(/the pod is held, only a signal ends it/, 30_000);
-      expect(await probe(held, 'startupz')).toMatchObject({ ok: true });
-      await held.signal('SIGTERM');
-      expect(await exitCodes(pods), logsOf(pods)).toEqual([78]);
-    },
-  );
+  it('a pod that is held without a run-time directory serves its probes and says that a signal ends it', async () => {
+    await using mc = begin({
+      size: 1,
+      flux: standInFlux,
+      cluster: 'held-nowhere',
+      env: { FLUX_POD_ON_FAILURE: 'hold', FLUX_POD_DIR: '/proc/flux-pod' },
+      command: ['true'],
+    });
+    await mc.leader.waitForOutput(/the pod is held, only a signal ends it/);
+    expect(await probe(mc.leader, 'startupz')).toMatchObject({ ok: true });
+    await mc.leader.signal('SIGTERM');
+    expect(await exitCodes(mc.pods), mc.logs()).toEqual([78]);
+  });
 
   it('a held pod ends by itself when its time is up', async () => {
-    pods = startMiniCluster(bed, {
+    await using mc = begin({
       size: 1,
-      flux,
-      cluster: 'held',
+      cluster: 'held-briefly',
       env: { FLUX_POD_ON_FAILURE: 'hold:300ms' },
       command: ['false'],
     });
-    expect(await exitCodes(pods), logsOf(pods)).toEqual([1]);
+    expect(await exitCodes(mc.pods), mc.logs()).toEqual([1]);
   });
 });
 

@@ -13,6 +13,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { watch } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -27,6 +28,10 @@ const directory = (name: string): string => {
   mkdirSync(path);
   return path;
 };
+
+/** Without what other tests have laid out in it. */
+const copyDist = (to: string) =>
+  cpSync('dist', to, { recursive: true, filter: (from) => !from.startsWith('dist/image') });
 
 /** flux-pod as `npm run build` makes it, with this Node.js on PATH. */
 const nodeOnly = directory('node-only');
@@ -96,20 +101,21 @@ describe('flux-pod install', () => {
         answers.push(`${exitCode} ${stdout}${stderr}`);
       }
     });
-    for (let time = 0; time < 5; time++) expect(await install([target])).toMatchObject({ exitCode: 0 });
+    for (let time = 0; time < 3 || answers.length < 6; time++)
+      expect(await install([target])).toMatchObject({ exitCode: 0 });
     installing = false;
     await Promise.all(callers);
-    expect(answers.length).toBeGreaterThan(5);
     expect(new Set(answers)).toEqual(new Set([`0 ${packageJson.version}`]));
   });
 
   it('leaves the old one whole when it is killed, and clears away later what that left', async () => {
     const target = directory('killed');
     await install([target]);
+    const changes = watch(target)[Symbol.asyncIterator]();
+    const first = changes.next();
     const killed = execa('dist/flux-pod', ['install', target], { env, extendEnv: false, reject: false });
-    while (!readdirSync(target).some((name) => name.startsWith('.flux-pod-'))) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+    expect((await first).value?.filename).toMatch(/^\.flux-pod-/);
+    await changes.return?.();
     killed.kill('SIGKILL');
     await killed;
     expect(await versionOf(target)).toMatchObject({ stdout: packageJson.version });
@@ -120,7 +126,7 @@ describe('flux-pod install', () => {
 
   it('makes the code cache anew where its Node.js does not take the one there is', async () => {
     const damaged = directory('damaged');
-    cpSync('dist', damaged, { recursive: true });
+    copyDist(damaged);
     const cache = readFileSync('dist/flux-pod.cache');
     writeFileSync(join(damaged, 'flux-pod.cache'), Buffer.concat([Buffer.alloc(64), cache.subarray(64)]));
     const target = directory('mended');
@@ -164,7 +170,7 @@ describe('flux-pod install refuses', () => {
     expect(exitCode).toBe(code);
   });
 
-  it('a directory of somebody else', async () => {
+  it('a directory of another user', async () => {
     chmodSync(place, 0o755);
     const { exitCode, stderr } = await install([root ? closed : '/'], 'dist', asNobody);
     expect(stderr.split('\n')[0]).toMatch(/: user \d+ cannot write there$/);
@@ -203,7 +209,7 @@ describe('flux-pod install refuses', () => {
     );
     // In a checkout's dist/ the launcher finds the Node.js of the checkout.
     const copy = join(old, 'copy');
-    cpSync('dist', copy, { recursive: true });
+    copyDist(copy);
     const { exitCode, stderr } = await execa(join(copy, 'flux-pod'), ['install', place], {
       env: { PATH: `${old}:${env.PATH}` },
       extendEnv: false,

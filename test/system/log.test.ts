@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
-import { everyFlux, exitCodes, logsOf, startMiniCluster } from '../support/flux-pod.ts';
+import { exitCodes, firstChoice, logsOf, startMiniCluster, withoutCleanup } from '../support/flux-pod.ts';
 import type { Pod } from '../support/pod.ts';
 
 const unavailable = bedUnavailable();
@@ -10,7 +10,8 @@ if (unavailable) console.warn(`SKIPPED: what pods write to their logs. ${unavail
 const time =
   /^(\d\d:\d\d:\d\d\.\d{3} |\w{3} [ \d]\d \d\d:\d\d:\d\d\.\d+ \S+ \d{4} |\d{4}-\d\d-\d\dT[\d:.]+Z )/;
 
-describe.skipIf(unavailable).each(everyFlux())('the log of pods with $name', (flux) => {
+describe.skipIf(unavailable)('the log of pods', { concurrent: true }, () => {
+  const flux = firstChoice();
   let bed: Bed;
   beforeAll(async () => {
     bed = await createBed();
@@ -21,6 +22,8 @@ describe.skipIf(unavailable).each(everyFlux())('the log of pods with $name', (fl
     const pods = startMiniCluster(bed, {
       size: 2,
       flux,
+      cluster: 'text',
+      jobs: false,
       env: { FLUX_POD_LOG_FORMAT: 'text' },
       command: ['sh', '-c', 'exit 7'],
     });
@@ -34,7 +37,13 @@ describe.skipIf(unavailable).each(everyFlux())('the log of pods with $name', (fl
   });
 
   it.runIf(flux.real)('shows the program as COMMAND has it', async () => {
-    const pods = startMiniCluster(bed, { size: 1, flux, command: ['sh', '-c', 'exit 7'] });
+    const pods = startMiniCluster(bed, {
+      size: 1,
+      flux,
+      cluster: 'shown',
+      jobs: false,
+      command: ['sh', '-c', 'exit 7'],
+    });
     expect(await exitCodes(pods), logsOf(pods)).toEqual([7]);
     expect(pods[0]?.stderr).toMatch(/ rc2\.0: sh -c exit 7 Exited \(rc=7\)/);
   });
@@ -42,9 +51,15 @@ describe.skipIf(unavailable).each(everyFlux())('the log of pods with $name', (fl
   it('a signal reaches the program and not a job, though both are the broker’s children', async () => {
     const script = `trap 'echo got it; exit 9' USR1
       flux submit sh -c 'trap "echo job got it" USR1; sleep 1000' >/dev/null; echo up; while :; do sleep 0.05; done`;
-    const pods = startMiniCluster(bed, { size: 1, flux, command: ['sh', '-c', script] });
+    const pods = startMiniCluster(bed, {
+      size: 1,
+      flux,
+      cluster: 'signal',
+      env: withoutCleanup,
+      command: ['sh', '-c', script],
+    });
     const [leader] = pods as [Pod];
-    await leader.waitForOutput(/^up$/m, 60_000);
+    await leader.waitForOutput(/^up$/m);
     await leader.signal('SIGUSR1');
     expect(await exitCodes(pods), logsOf(pods)).toEqual([9]);
     expect(leader.stdout).toBe('up\ngot it\n');

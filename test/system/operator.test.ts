@@ -1,10 +1,18 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
 import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
 import { fluxPod, probe, statusOf, until } from '../support/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../support/bed.ts';
-import { everyFlux, exitCodes, installFluxPod, logsOf } from '../support/flux-pod.ts';
+import {
+  exitCodes,
+  type Flux,
+  firstChoice,
+  installFluxPod,
+  logsOf,
+  standInFlux,
+  withoutCleanup,
+} from '../support/flux-pod.ts';
 import { operatorMounts } from '../support/operator-pod.ts';
 import type { Pod } from '../support/pod.ts';
 
@@ -23,23 +31,23 @@ const containers = {
   attach: '/bin/bash /flux_operator/wait-0.sh; echo "the wait script has ended with $?"; exec sleep 1000',
 };
 
-describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, with $name', (flux) => {
-  let bed: Bed;
-  beforeAll(async () => {
-    bed = await createBed();
-  });
-  afterAll(() => bed?.close());
+describe.skipIf(unavailable)('in pods of the Flux Operator', { concurrent: true }, () => {
+  const flux = firstChoice();
 
   /** Two pods as the Operator makes them for a MiniCluster of docs/flux-operator.md. */
-  function startPods(kind: 'attach' | 'run', edit: (waitScript: string) => string, env = {}): Pod[] {
-    const path = [join(flux.path, '..'), installFluxPod(), '/usr/bin:/bin'].join(':');
+  function startPods(
+    bed: Bed,
+    kind: 'attach' | 'run',
+    edit: (waitScript: string) => string,
+    env = {},
+  ): Pod[] {
     return [0, 1].map((index) =>
       bed.startPod({
         cluster: 'mc',
         service: 'mc',
         index,
         command: ['sh', '-c', containers[kind]],
-        env: { PATH: path, ...env },
+        env: { PATH: pathOf(flux), ...withoutCleanup, ...env },
         mounts: {
           ...operatorMounts(kind, certificate, edit),
           '/run/program': { content: '#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.1; done\n', mode: 0o755 },
@@ -48,28 +56,30 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
     );
   }
 
+  const pathOf = ({ path }: Flux) => [join(path, '..'), installFluxPod(), '/usr/bin:/bin'].join(':');
+
   const withFluxPod = (command: string) => (script: string) =>
     script.replace('command="flux run -N2 hostname"', `command="${command}"`);
 
-  it.each<[string, string, Record<string, string>]>([
-    ['without a single variable', 'flux run -N2 hostname', {}],
-    ['for a job over all nodes', 'hostname', { FLUX_POD_MODE: 'submit' }],
-  ])('flux-pod run takes the place of the wait script %s', async (_, command, env) => {
-    const pods = startPods('run', withFluxPod(command), env);
+  it.each<[string, Flux, string, Record<string, string>]>([
+    ['without a single variable', flux, 'flux run -N2 hostname', {}],
+    ['for a job over all nodes', standInFlux, 'hostname', { FLUX_POD_MODE: 'submit' }],
+  ])('flux-pod run takes the place of the wait script %s', async (_, flux, command, env) => {
+    await using bed = await createBed();
+    const pods = startPods(bed, 'run', withFluxPod(command), { ...env, PATH: pathOf(flux) });
     expect(await exitCodes(pods), logsOf(pods)).toEqual([0, 0]);
     const [leader] = pods as [Pod];
     expect(leader.stdout).toMatch(/^mc-0$/m);
     expect(leader.stdout).toMatch(/^mc-1$/m);
-    await Promise.all(pods.map((pod) => pod.remove()));
   });
 
   it('flux-pod config says what it has read where, and the Operator’s users find the socket', async () => {
-    const pods = startPods('run', withFluxPod('/run/program'));
+    await using bed = await createBed();
+    const pods = startPods(bed, 'run', withFluxPod('/run/program'));
     const [leader, follower] = pods as [Pod, Pod];
     await until(
       () => probe(leader, 'readyz').catch(() => ({ ok: false, why: '' })),
       ({ ok }) => ok,
-      { withinMs: 40_000 },
     );
     const { stdout } = await fluxPod(follower, 'config');
     const layout = (path: string) => `the Operator's layout (${path})`;
@@ -90,14 +100,14 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
     expect(asked).toMatchObject({ code: 0, stdout: '1\n' });
     for (const pod of pods) await pod.exec(['touch', '/run/go']);
     expect(await exitCodes(pods), logsOf(pods)).toEqual([0, 0]);
-    await Promise.all(pods.map((pod) => pod.remove()));
   });
 
   // The stand-in has no `flux start`, which the script of the Operator uses.
   it.skipIf(!flux.real)(
     'flux-pod attach finds the broker of the wait script, and ends when that has ended',
     async () => {
-      const pods = startPods('attach', (script) =>
+      await using bed = await createBed();
+      const pods = startPods(bed, 'attach', (script) =>
         script.replace('command="hostname"', 'command="/run/program"'),
       );
       const [leader, follower] = pods as [Pod, Pod];
@@ -108,7 +118,6 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
         await until(
           () => statusOf(pod).catch(() => undefined),
           (status) => status?.broker?.state === 'run',
-          { withinMs: 60_000 },
         );
       expect(await statusOf(leader)).toMatchObject({
         attachment: { socket: '/mnt/flux/config/run/flux/local' },
@@ -125,14 +134,14 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
         expect(stderr).toMatch(/There is no broker any more: the Flux Operator's wait script has ended/);
       }
       for (const pod of pods) expect(pod.stdout).toMatch(/^the wait script has ended with 0$/m);
-      await Promise.all(pods.map((pod) => pod.remove()));
     },
   );
 
   it.skipIf(!flux.real)(
     'flux-pod attach as a guest that can write nowhere is never ready, and ends with 0 when the wait script has ended',
     async () => {
-      const pods = startPods('attach', (script) =>
+      await using bed = await createBed();
+      const pods = startPods(bed, 'attach', (script) =>
         script.replace('command="hostname"', 'command="/run/program"'),
       );
       await Promise.all(pods.map((pod) => pod.started));
@@ -148,13 +157,12 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
         await until(
           async () => {
             const said = await readiness(pod);
-            expect(said, 'a guest is told what it cannot know').toMatchObject({ ok: false });
+            expect(said, 'a guest gets what it may not see').toMatchObject({ ok: false });
             return said;
           },
           ({ why }) => refusal.test(why),
-          { withinMs: 60_000 },
         );
-      for (const pod of pods) await until(() => isRunning(pod), Boolean, { withinMs: 60_000 });
+      for (const pod of pods) await until(() => isRunning(pod), Boolean);
       for (const pod of pods)
         expect(await readiness(pod)).toEqual(
           expect.objectContaining({ ok: false, why: expect.stringMatching(refusal) }),
@@ -165,11 +173,11 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
         expect(stderr).toMatch(/Cannot use the run-time directory \/mnt\/flux\/agent: EACCES/);
         expect(stderr).toMatch(/There is no broker any more: the Flux Operator's wait script has ended/);
       }
-      await Promise.all(pods.map((pod) => pod.remove()));
     },
   );
 
   it('flux-pod attach with a wrong setting ends with 78, and with 0 when the wait script has ended', async () => {
+    await using bed = await createBed();
     const pod = bed.startPod({
       cluster: 'mc',
       service: 'mc',
@@ -182,6 +190,5 @@ describe.skipIf(unavailable).each(everyFlux())('in pods of the Flux Operator, wi
     expect(await attach()).toMatchObject({ code: 78, stderr: expect.stringContaining('FLUX_POD_HTTP') });
     await pod.exec(['touch', '/mnt/flux/flux-operator-complete.txt']);
     expect(await attach()).toMatchObject({ code: 0, stderr: expect.stringContaining('FLUX_POD_HTTP') });
-    await pod.remove();
   });
 });

@@ -19,7 +19,7 @@ const ways = [
   ...(tini.length > 0 ? [{ name: 'tini as PID 1', hide: [] }] : []),
 ];
 
-describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
+describe.skipIf(unavailable).each(ways)('$name', { concurrent: true }, ({ hide }) => {
   let bed: Bed;
   let directory: string;
   beforeAll(async () => {
@@ -51,7 +51,7 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
   const startApart = (program: readonly string[]): Pod =>
     start(program, { env: { FLUX_POD_SIZE: '1', FLUX_POD_FLUX: standInFlux.path } });
 
-  it('is told by its process list', async () => {
+  it('is what the process list shows', async () => {
     const pod = start(['sh', '-c', 'echo up; exec sleep 1000']);
     await pod.waitForOutput(/^up$/m);
     const first = (await pod.processes()).find(({ pid }) => pid === 1);
@@ -59,7 +59,8 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
     await pod.kill();
   });
 
-  it('passes on each of the 256 exit codes', async () => {
+  // tini has a test of its own for them; some of them are below.
+  it.runIf(hide === tini)('passes on each of the 256 exit codes', async () => {
     const loop = `cp ${directory}/flux-pod ${directory}/flux-pod.cjs /tmp
       printf '#!/bin/sh\\nfor last; do :; done; exit "$last"\\n' >/tmp/node; chmod +x /tmp/node
       code=0
@@ -74,7 +75,7 @@ describe.skipIf(unavailable).each(ways)('$name', ({ hide }) => {
     expect(pod.stdout).toBe('tried 256\n');
   });
 
-  it.each([0, 1, 2, 78, 126, 127, 128, 137, 143, 255])('ends as its program does: %i', async (code) => {
+  it.each([0, 1, 126, 143, 255])('ends as its program does: %i', async (code) => {
     const pod = start(['sh', '-c', `exit ${code}`]);
     expect(await pod.exited, pod.stderr).toEqual({ code });
     expect(pod.terminationLog()).toContain(`(exit ${code})`);

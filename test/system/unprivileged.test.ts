@@ -58,7 +58,7 @@ describe.skipIf(!isRoot)('user 1000, who cannot make /run/flux-pod,', () => {
     ['--bundle', { tmp: 755 }, '/dev/shm/flux-pod-bundle.txt'],
     ['--bundle /tmp/mine', {}, '/tmp/mine'],
     ['--bundle=/tmp/mine', {}, '/tmp/mine'],
-  ])('gets the file of doctor %s, %j, at %s, and is told so', (flag, options, path) => {
+  ])('gets the file of doctor %s, %j, at %s, which the output says', (flag, options, path) => {
     const { stdout } = inContainer(
       `$AS_USER $FLUX_POD doctor ${flag} || true; stat -c '%u %a' ${path}; head -1 ${path}`,
       options,
@@ -73,7 +73,7 @@ describe.skipIf(!isRoot)('user 1000, who cannot make /run/flux-pod,', () => {
     expect(stdout).not.toMatch(/flux-pod-bundle\.txt|holds what/);
   });
 
-  it('is told the way out where the bundle cannot be written where it says', () => {
+  it('gets the way out where the bundle cannot be written at the given path', () => {
     const { stderr, status } = inContainer('$AS_USER $FLUX_POD doctor --bundle /mnt/mine');
     expect(status).toBe(78);
     expect(stderr).toMatch(/^flux-pod: Cannot write \/mnt\/mine: EACCES/);

@@ -263,16 +263,17 @@ describe('several servers', () => {
 });
 
 describe('a datagram that is lost', () => {
-  it.each([1, 3])('%i times, is sent again within a second, with the same id', async (lost) => {
-    const ids: unknown[] = [];
-    const server = await serveUdp((query, reply) => {
-      if (ids.push(query.id) > lost) reply(encode(answerTo(query)));
-    });
-    const startedAt = performance.now();
-    expect(await ask(aQuestion, [server], never)).toEqual(right);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
-    expect(ids).toEqual(Array(lost + 1).fill(ids[0]));
-  });
+  it.each([1, 3])(
+    '%i times, is sent again with the same id, before the deadline of the question',
+    async (lost) => {
+      const ids: unknown[] = [];
+      const server = await serveUdp((query, reply) => {
+        if (ids.push(query.id) > lost) reply(encode(answerTo(query)));
+      });
+      expect(await ask(aQuestion, [server], never)).toEqual(right);
+      expect(ids).toEqual(Array(lost + 1).fill(ids[0]));
+    },
+  );
 });
 
 describe('the DO bit', () => {

@@ -62,6 +62,19 @@ describe('what is met on the way, and how late the parent is found', () => {
     expect(waited.late).toBeLessThan(3000);
   });
 
+  it('name servers that are silent for 40 s: they are asked with pauses, and the parent is found when they speak', async () => {
+    const world = virtualWorld({ fault: () => (world.time.now() < 40_000 ? undefined : null) });
+    const { time, cluster, wait } = world;
+    cluster.publish(parentName, live);
+    cluster.set(live, 'listens');
+    const waiting = wait();
+    await time.run(60_000);
+    const asked = cluster.queries.filter(({ at }) => at < 40_000).length;
+    expect(asked).toBeGreaterThan(5);
+    expect(asked).toBeLessThan(150);
+    expect(waiting.foundAt()).toBeLessThan(48_000);
+  });
+
   it('a server that is silent to questions with EDNS: a stale address is still got rid of', async () => {
     const { time, cluster, wait } = virtualWorld({
       fault: ({ dnssecOk }) => (dnssecOk ? undefined : null),
