@@ -2,7 +2,7 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import { clusterLabel } from '../render/reserved/names.ts';
-import { type Condition, mergeConditions, type NewCondition } from './conditions.ts';
+import { type Condition, isTrue, mergeConditions, type NewCondition } from './conditions.ts';
 import { activePods, indexOf, isReady, isSuspended, jobEnd, leaderEnd, startProblem } from './job-state.ts';
 
 /** Jobs of Flux by their state. */
@@ -69,6 +69,9 @@ export interface Observed {
 export function statusOf(observed: Observed, now: string): MiniClusterStatus {
   const { name, generation, previous, job, pods, problems, leader, maxSize } = observed;
   const end = job && jobEnd(job);
+  // A Job that was deleted after its end, by hand or by a TTL, takes nothing of what is known with it.
+  const isPast = !job && previous !== undefined && hasEnded(previous);
+  if (isPast) return pastStatus(observed, previous, now);
   const exit = leaderEnd(pods, observed.containerName);
   const [exitCode, message] = end
     ? [exit?.exitCode ?? previous?.exitCode, exit?.message || previous?.message]
@@ -95,6 +98,20 @@ export function statusOf(observed: Observed, now: string): MiniClusterStatus {
     ...(message !== undefined && { message }),
     ...(jobs && { jobs }),
     ...(observed.api !== undefined && { api: observed.api }),
+  };
+}
+
+/** Whether the status is of a MiniCluster whose Job has ended. */
+export const hasEnded = ({ conditions }: MiniClusterStatus): boolean =>
+  isTrue(conditions, 'Succeeded') || isTrue(conditions, 'Failed');
+
+function pastStatus(observed: Observed, previous: MiniClusterStatus, now: string): MiniClusterStatus {
+  const { generation, problems } = observed;
+  const current = [validity(problems), currency(observed)];
+  return {
+    ...previous,
+    conditions: mergeConditions(previous.conditions, current, { generation, now }),
+    observedGeneration: generation,
   };
 }
 
