@@ -38,9 +38,12 @@ export interface KubernetesApi {
   get(target: Target): Promise<KubernetesObject | undefined>;
   create(object: KubernetesObject): Promise<KubernetesObject>;
   /** Server-side apply by the field manager flux-pod, which takes over the fields of other managers. */
-  apply(object: KubernetesObject, subresource?: 'status'): Promise<KubernetesObject>;
-  /** A JSON merge patch (RFC 7396). With a resourceVersion in it: 409 where the object has changed since. */
-  patch(target: Target, patch: object): Promise<KubernetesObject>;
+  apply(object: KubernetesObject): Promise<KubernetesObject>;
+  /**
+   * A JSON merge patch (RFC 7396). With a resourceVersion in it: 409 where the object has changed since. Fields that the resource's schema
+   * does not have are left out by the API server, where server-side apply refuses them.
+   */
+  patch(target: Target, patch: object, subresource?: 'status'): Promise<KubernetesObject>;
   /** Its dependents go in the background. An object that is away already, or is another one than `uid`, is no error. */
   delete(target: Target, uid?: string): Promise<void>;
 }

@@ -141,20 +141,16 @@ export function httpApi(config: KubeConfig, { now = () => performance.now() } = 
         body: object,
         type: 'application/json',
       }),
-    apply: (object, subresource) => {
+    apply: (object) => {
       const { namespace = '', name } = object.metadata;
-      return json(
-        'PATCH',
-        pathOf(resourceOf(object), { namespace, name, ...(subresource && { subresource }) }),
-        {
-          query: { fieldManager, force: 'true' },
-          body: object,
-          type: 'application/apply-patch+yaml',
-        },
-      );
+      return json('PATCH', pathOf(resourceOf(object), { namespace, name }), {
+        query: { fieldManager, force: 'true' },
+        body: object,
+        type: 'application/apply-patch+yaml',
+      });
     },
-    patch: ({ resource, namespace, name }, patch) =>
-      json('PATCH', pathOf(resource, { namespace, name }), {
+    patch: ({ resource, namespace, name }, patch, subresource) =>
+      json('PATCH', pathOf(resource, { namespace, name, ...(subresource && { subresource }) }), {
         query: { fieldManager },
         body: patch,
         type: 'application/merge-patch+json',

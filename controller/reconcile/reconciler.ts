@@ -52,6 +52,11 @@ export function createReconciler({
   cleanupMs,
   now = Date.now,
 }: ReconcilerOptions): Reconcile {
+  /** Fields of the status that the installed CRD does not have: the Operator's has four and the conditions. */
+  const unknown = new Set<string>();
+  const knownTo = (status: MiniClusterStatus) =>
+    Object.fromEntries(Object.entries(status).filter(([field]) => !unknown.has(field)));
+
   return async (namespace, name) => {
     // 1. What there is.
     const object = copies.miniCluster(namespace, name);
@@ -87,8 +92,11 @@ export function createReconciler({
       },
       new Date(now()).toISOString().replace(/\.\d+Z/, 'Z'),
     );
-    if (!isDeepStrictEqual(status, previous)) {
-      copies.wrote(await api.apply({ ...identityOf(object), ...{ status } }, 'status'));
+    if (!isDeepStrictEqual(knownTo(status), previous && knownTo(previous))) {
+      const answer = await writeStatus(api, object, previous, status);
+      copies.wrote(answer);
+      for (const field of Object.keys(status))
+        if (!(field in (answer as KubernetesObject & WithStatus).status)) unknown.add(field);
       for (const event of eventsBetween(previous, status))
         record({ ...event, regarding: object, action: 'Observe' });
     }
@@ -159,11 +167,22 @@ async function execute(
   else event('Updated', `${title} is updated: ${step.why.join(', ')}.`);
 }
 
-const identityOf = ({ apiVersion, kind, metadata: { name, namespace = '' } }: KubernetesObject) => ({
-  apiVersion,
-  kind,
-  metadata: { name, namespace },
-});
+interface WithStatus {
+  readonly status: object;
+}
+
+/** Refused (409) where the MiniCluster has changed since: its conditions are one list, which others may write too. */
+function writeStatus(
+  api: KubernetesApi,
+  { metadata: { namespace = '', name, resourceVersion } }: KubernetesObject,
+  previous: MiniClusterStatus | undefined,
+  status: MiniClusterStatus,
+): Promise<KubernetesObject> {
+  const left = Object.keys(previous ?? {}).filter((field) => !(field in status));
+  const patch = { ...Object.fromEntries(left.map((field) => [field, null])), ...status };
+  const target = { resource: resources.miniClusters, namespace, name };
+  return api.patch(target, { metadata: { resourceVersion }, status: patch }, 'status');
+}
 
 function observedOf(
   object: KubernetesObject,

@@ -80,6 +80,27 @@ describe('a MiniCluster that is created', () => {
     expect(bed.find(resources.jobs)).toBeDefined();
   });
 
+  it('works with the Operator’s CRD, whose status has five fields', async () => {
+    await using bed = await startController();
+    bed.server.schema.statusFields = ['jobid', 'maximumSize', 'selector', 'size', 'conditions'];
+    bed.create(miniCluster());
+    await poll(() => bed.find(resources.jobs)).toBeDefined();
+    bed.endJob(3);
+    await poll(() => holding(bed)).toEqual(['Failed', 'Valid', 'UpToDate']);
+    expect(Object.keys(bed.status() ?? {}).sort()).toEqual([
+      'conditions',
+      'jobid',
+      'maximumSize',
+      'selector',
+      'size',
+    ]);
+    await settled(bed);
+    const before = bed.server.requests.length;
+    bed.patch(resources.jobs, 'mc', { metadata: { labels: { unrelated: 'yes' } } });
+    await settled(bed);
+    expect(bed.server.requests.slice(before)).toEqual([]);
+  });
+
   it('takes over no object of another owner', async () => {
     await using bed = await startController();
     const theirs = {

@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
-import { createObjectStore, Refused, type Stored, type StoreEvent, selects } from './object-store.ts';
+import {
+  createObjectStore,
+  Refused,
+  type Schema,
+  type Stored,
+  type StoreEvent,
+  selects,
+} from './object-store.ts';
 
 /** A request as tests see it. */
 export interface SeenRequest {
@@ -18,6 +25,7 @@ export type Fault = 'unavailable' | 'conflict' | 'lost answer' | 'reset';
 export interface MemoryApiServer extends AsyncDisposable {
   readonly config: KubeConfig;
   readonly store: ReturnType<typeof createObjectStore>;
+  readonly schema: Schema;
   readonly requests: SeenRequest[];
   /** Asked of each request. */
   fault: (request: SeenRequest) => Fault | undefined;
@@ -26,7 +34,8 @@ export interface MemoryApiServer extends AsyncDisposable {
 }
 
 export async function startApiServer(): Promise<MemoryApiServer> {
-  const store = createObjectStore();
+  const schema: Schema = { statusFields: undefined };
+  const store = createObjectStore(schema);
   const requests: SeenRequest[] = [];
   const watches = new Set<ServerResponse>();
   const server = createServer((request, response) => {
@@ -120,6 +129,7 @@ export async function startApiServer(): Promise<MemoryApiServer> {
   const self: MemoryApiServer = {
     config,
     store,
+    schema,
     requests,
     fault: () => undefined,
     endWatches: () => {

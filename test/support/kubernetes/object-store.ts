@@ -32,7 +32,12 @@ const conflict = (what: string) =>
 /** Events that are kept for watches that begin later. */
 const history = 1000;
 
-export function createObjectStore() {
+/** Fields of a MiniCluster's status that the CRD has; undefined: all. */
+export interface Schema {
+  statusFields: readonly string[] | undefined;
+}
+
+export function createObjectStore(schema: Schema = { statusFields: undefined }) {
   /** By collection (`/apis/batch/v1/jobs`), then by `namespace/name`. */
   const collections = new Map<string, Map<string, Stored>>();
   const managers = new Map<string, Map<string, Set<string>>>();
@@ -162,11 +167,12 @@ export function createObjectStore() {
       subresource: string | undefined,
     ): Stored {
       const before = get(collection, namespace, name);
-      const { status, ...main } = patch;
+      const { status: given, ...main } = patch;
+      const status = before.kind === 'MiniCluster' ? pruned(given, schema) : given;
       return put(
         collection,
         before,
-        mergePatch(before, subresource === 'status' ? { status } : main) as Stored,
+        mergePatch(before, subresource === 'status' ? { metadata: patch.metadata, status } : main) as Stored,
       );
     },
     delete(
@@ -213,6 +219,11 @@ export function createObjectStore() {
 }
 
 export type ObjectStore = ReturnType<typeof createObjectStore>;
+
+const pruned = (status: unknown, { statusFields }: Schema): unknown =>
+  statusFields === undefined || typeof status !== 'object' || status === null
+    ? status
+    : Object.fromEntries(Object.entries(status).filter(([field]) => statusFields.includes(field)));
 
 /** `key`, `key=value`, joined by commas. */
 export const selects = (selector: string | undefined, { metadata }: KubernetesObject): boolean =>
