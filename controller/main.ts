@@ -7,10 +7,12 @@ import { createLog, type LogOptions } from '../agent/log.ts';
 import { createEventRecorder } from './kubernetes/events.ts';
 import { httpApi } from './kubernetes/http-api.ts';
 import { electLeader } from './kubernetes/leader-election.ts';
+import { createMetrics, type MetricSources } from './metrics.ts';
 import { derivedCertificate } from './reconcile/certificate.ts';
 import type { RenderOptions } from './render/minicluster/cluster.ts';
 import { runController } from './run-controller.ts';
 import { readSeed } from './seed.ts';
+import { serve } from './serve.ts';
 
 export interface ControllerRequest
   extends Pick<LogOptions, 'level' | 'format'>,
@@ -20,6 +22,7 @@ export interface ControllerRequest
   /** flux-pod's own image; a MiniCluster's annotation flux-pod/image-installer wins. */
   readonly installer: string;
   readonly leaderElection: boolean;
+  readonly http: { readonly host: string; readonly port: number };
   readonly cleanupSeconds: number;
   readonly signal: AbortSignal;
 }
@@ -44,6 +47,17 @@ export const controller: ControllerBundle['controller'] = async (request) => {
   const onError = (error: unknown) =>
     log('warn', 'A request to the API server has failed', { error: messageOf(error) });
   const seed = await readSeed(api, namespace);
+  let sources: MetricSources | undefined;
+  const metrics = createMetrics({
+    depth: () => sources?.depth() ?? 0,
+    conditions: () => sources?.conditions() ?? new Map(),
+  });
+  await using _ = await serve({
+    ...request.http,
+    // A replica that waits for the lease is ready as well: nothing is asked of it.
+    isReady: () => request.leaderElection || sources !== undefined,
+    metrics,
+  });
   const lead = (leading: AbortSignal) =>
     runController({
       api,
@@ -51,6 +65,10 @@ export const controller: ControllerBundle['controller'] = async (request) => {
       namespaces: request.namespaces,
       signal: leading,
       cleanupMs: request.cleanupSeconds * 1000,
+      onReconciled: metrics.reconciled,
+      onSynced: (synced) => {
+        sources = synced;
+      },
       log: {
         info: (fields, message) => log('info', message, { ...fields }),
         warn: (fields, message) => log('warn', message, readable(fields)),

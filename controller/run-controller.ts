@@ -7,7 +7,9 @@ import { type Informer, startInformer } from './kubernetes/informer.ts';
 import type { KubernetesObject } from './kubernetes/object.ts';
 import { ownedResources, type Resource, resourceOf, resources } from './kubernetes/resources.ts';
 import { createWorkQueue } from './kubernetes/work-queue.ts';
+import type { MetricSources } from './metrics.ts';
 import { type Copies, createReconciler, type ReconcilerOptions } from './reconcile/reconciler.ts';
+import type { MiniClusterStatus } from './reconcile/status.ts';
 import { clusterLabel } from './render/reserved/names.ts';
 
 export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOptions' | 'cleanupMs'> {
@@ -25,7 +27,9 @@ export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOption
   readonly backoff?: Backoff;
   /** Of lists and watches that fail. */
   readonly watchBackoff?: Backoff;
-  readonly onReconciled?: (key: string, seconds: number, error: unknown) => void;
+  readonly onReconciled?: (seconds: number, error: unknown) => void;
+  /** When all resources have been listed: what there is to observe. */
+  readonly onSynced?: (sources: MetricSources) => void;
 }
 
 const usualBackoff: Backoff = { first: 100, most: 60_000 };
@@ -41,7 +45,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
     work: async (key) => {
       const [namespace = '', name = ''] = key.split('/');
       const from = performance.now();
-      const report = (error?: unknown) => onReconciled?.(key, (performance.now() - from) / 1000, error);
+      const report = (error?: unknown) => onReconciled?.((performance.now() - from) / 1000, error);
       try {
         const { again } = await reconcile(namespace, name);
         report();
@@ -91,6 +95,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
   if (!signal.aborted) {
     isSynced = true;
     log.info({ namespaces: options.namespaces ?? 'all' }, 'All resources are watched');
+    options.onSynced?.({ depth: queue.depth, conditions: copies.conditions });
     for (const key of copies.miniClusterKeys()) queue.add(key);
   }
   await aborted;
@@ -137,11 +142,16 @@ function createCopies() {
         if (informer.resource === resourceOf(object)) informer.wrote(object);
       copies.note(resourceOf(object), object);
     },
+    /** MiniClusters by the conditions that hold. */
+    conditions: () => {
+      const counts = new Map<string, number>();
+      for (const { status } of miniClusters() as Iterable<{ status?: MiniClusterStatus }>)
+        for (const { type, status: is } of status?.conditions ?? [])
+          counts.set(type, (counts.get(type) ?? 0) + (is === 'True' ? 1 : 0));
+      return counts;
+    },
     miniClusterKeys: () =>
-      copies.informers
-        .filter(({ resource }) => resource === resources.miniClusters)
-        .flatMap((informer) => [...informer.all()])
-        .map(({ metadata: { namespace = '', name } }) => keyOf(namespace, name)),
+      [...miniClusters()].map(({ metadata: { namespace = '', name } }) => keyOf(namespace, name)),
     miniCluster: (namespace: string, name: string) => find(resources.miniClusters, namespace, name),
     owned: (namespace: string, name: string) =>
       membersOf(namespace, name).filter((object) => resourceOf(object) !== resources.pods),
@@ -150,6 +160,10 @@ function createCopies() {
         (object) => resourceOf(object) === resources.pods,
       ) as unknown as Pod[],
   };
+  const miniClusters = () =>
+    copies.informers
+      .filter(({ resource }) => resource === resources.miniClusters)
+      .flatMap((informer) => [...informer.all()]);
   const find = (resource: Resource, namespace: string, name: string) => {
     for (const informer of copies.informers) {
       const object = informer.resource === resource ? informer.get(namespace, name) : undefined;

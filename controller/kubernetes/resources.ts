@@ -12,7 +12,7 @@ export interface Resource {
 }
 
 const informed = ['list', 'watch'] as const;
-const owned = [...informed, 'patch', 'delete'] as const;
+const owned = [...informed, 'get', 'patch', 'delete'] as const;
 const resource = (
   [group, version]: readonly [string, string],
   plural: string,

@@ -10,6 +10,9 @@ import { renderMiniCluster, type Warning } from '../render/render-minicluster.ts
 /** The size that the Job was created with: its pods are started with it, and a Job's template cannot change. */
 export const initialSizeAnnotation = 'flux-pod/initial-size';
 
+/** The Job is suspended because `spec.suspend` asks for it, and not by Kueue: it is resumed when that goes. */
+export const suspendedAnnotation = 'flux-pod/suspended';
+
 export interface Desired {
   /** In the order in which they are to be applied. */
   readonly objects: readonly KubernetesObject[];
@@ -109,7 +112,11 @@ const withOwner = (object: KubernetesObject, namespace: string, owner: OwnerRefe
 function withSize(job: KubernetesObject & Job, initial: number, size: number): KubernetesObject {
   const { ttlSecondsAfterFinished: _, ...spec } = job.spec as NonNullable<Job['spec']>;
   const { metadata } = job as KubernetesObject;
-  const annotations = { ...metadata.annotations, [initialSizeAnnotation]: String(initial) };
+  const annotations = {
+    ...metadata.annotations,
+    [initialSizeAnnotation]: String(initial),
+    ...(job.spec?.suspend && { [suspendedAnnotation]: 'true' }),
+  };
   return {
     ...job,
     metadata: { ...metadata, annotations },

@@ -2,6 +2,7 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { controllerOf, type KubernetesObject, referenceOf, titleOf } from '../kubernetes/object.ts';
 import { clusterLabel } from '../render/reserved/names.ts';
+import { suspendedAnnotation } from './desired.ts';
 import { differences } from './differences.ts';
 import { jobEnd } from './job-state.ts';
 
@@ -96,16 +97,24 @@ function planJob(desired: KubernetesObject, existing: KubernetesObject, recreate
   const outdated = changed.filter((path) => !isMutable(path));
   if (outdated.length > 0 && recreate)
     return { steps: [{ act: 'delete', object: existing, why: 'recreate' } as const], outdated: [] };
-  const why = changed.filter(isMutable);
+  const resumed = isResumed(desired, existing);
+  const why = [...changed.filter(isMutable), ...(resumed ? ['spec.suspend'] : [])];
   if (why.length === 0) return { steps: [], outdated };
-  const wanted = (desired as KubernetesObject & Job).spec;
+  const wanted = { ...(desired as KubernetesObject & Job).spec, ...(resumed && { suspend: false }) };
   const spec = Object.fromEntries(
-    mutable.flatMap((field) => (why.includes(`spec.${field}`) ? [[field, wanted?.[field]]] : [])),
+    mutable.flatMap((field) => (why.includes(`spec.${field}`) ? [[field, wanted[field]]] : [])),
   );
-  const { labels, annotations, ownerReferences } = desired.metadata;
-  const metadata = why.some((path) => path.startsWith('metadata.'))
-    ? { labels, annotations, ownerReferences }
-    : undefined;
-  const patch = { ...(metadata && { metadata }), ...(Object.keys(spec).length > 0 && { spec }) };
+  const { labels, ownerReferences } = desired.metadata;
+  const annotations = { ...desired.metadata.annotations, ...(resumed && { [suspendedAnnotation]: null }) };
+  const changesMetadata = resumed || why.some((path) => path.startsWith('metadata.'));
+  const patch = {
+    ...(changesMetadata && { metadata: { labels, annotations, ownerReferences } }),
+    ...(Object.keys(spec).length > 0 && { spec }),
+  };
   return { steps: [{ act: 'patch', object: existing, patch, why } as const], outdated };
 }
+
+/** The Job was suspended for `spec.suspend`, which no longer asks for it. */
+const isResumed = (desired: KubernetesObject, existing: KubernetesObject): boolean =>
+  existing.metadata.annotations?.[suspendedAnnotation] !== undefined &&
+  desired.metadata.annotations?.[suspendedAnnotation] === undefined;

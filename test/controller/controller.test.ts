@@ -231,6 +231,21 @@ describe('a live MiniCluster', () => {
     expect(bed.find(resources.jobs)?.metadata.uid).not.toBe(uid);
   });
 
+  it('is suspended and resumed by its own field', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.patch(resources.miniClusters, 'mc', { spec: { suspend: true } });
+    await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
+    bed.patch(resources.miniClusters, 'mc', { spec: { suspend: null } });
+    await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { suspend: false } });
+    // From now on Kueue may suspend it.
+    await settled(bed);
+    bed.patch(resources.jobs, 'mc', { spec: { suspend: true } });
+    await settled(bed);
+    expect(bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
+  });
+
   it('is deleted after its end where it asks for that', async () => {
     await using bed = await startController({ cleanupMs: 50 });
     bed.create(miniCluster({ cleanup: true }));
