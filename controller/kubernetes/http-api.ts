@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { HttpMethod, RequestContext } from '@kubernetes/client-node';
-import { type Dispatcher, fetch, type Response } from 'undici';
+import { type Dispatcher, fetch, getGlobalDispatcher, type Response } from 'undici';
 import {
   ApiError,
   fieldManager,
@@ -37,7 +37,8 @@ export function httpApi(config: KubeConfig, { now = () => performance.now() } = 
     const context = new RequestContext(server, HttpMethod.GET);
     await config.applySecurityAuthentication(context);
     // One pool of connections for as long as the process lives: a new one would connect anew.
-    const dispatcher = before?.dispatcher ?? (context.getDispatcher() as Dispatcher | undefined);
+    const dispatcher =
+      before?.dispatcher ?? withoutBodyTimeout(context.getDispatcher() as Dispatcher | undefined);
     return { headers: context.getHeaders(), dispatcher, readAt: now() };
   };
   const currentCredentials = async (): Promise<Credentials> => {
@@ -172,6 +173,12 @@ export function httpApi(config: KubeConfig, { now = () => performance.now() } = 
     },
   };
 }
+
+/** undici ends a body that is silent for 300 s; a watch may be. Every other request has a deadline of its own. */
+const withoutBodyTimeout = (dispatcher: Dispatcher | undefined): Dispatcher =>
+  (dispatcher ?? getGlobalDispatcher()).compose(
+    (dispatch) => (options, handler) => dispatch({ ...options, bodyTimeout: 0 }, handler),
+  );
 
 interface RequestOptions {
   readonly query?: Readonly<Record<string, string | undefined>>;
