@@ -31,6 +31,8 @@ export interface BrokerConnection {
   readonly keep: (broker: WatchedBroker) => Promise<BrokerState | undefined>;
   /** While it is open. */
   readonly client: () => FluxClient | undefined;
+  /** Whether the broker is the leader's. */
+  readonly leads: () => boolean;
   /** Asks the broker for its state; see BrokerWatch. */
   readonly pulse: () => Promise<void>;
   /** Of the present broker, or of the last one. */
@@ -45,10 +47,12 @@ export function createBrokerConnection(podState: PodStateWriter, log: Log): Brok
   let brokersStarted = 0;
   let status: WrittenBrokerStatus | undefined;
   let watch: BrokerWatch | undefined;
+  let isLeaders = false;
   return {
     keep: async ({ pid, startedAt, ended, ...how }) => {
       const broker = createBrokerStatus(pid, startedAt);
       status = broker;
+      isLeaders = how.leads;
       podState.set({ broker, brokersStarted: ++brokersStarted });
       const life = new AbortController();
       setMaxListeners(0, life.signal);
@@ -64,6 +68,7 @@ export function createBrokerConnection(podState: PodStateWriter, log: Log): Brok
       return broker.states.findLast(({ state }) => state !== 'exit')?.state;
     },
     client: () => watch?.client(),
+    leads: () => isLeaders,
     pulse: async () => watch?.pulse(),
     state: () => stateOf(status),
     online: () => status?.online,

@@ -11,12 +11,12 @@ import type { BrokerConnection } from '../broker/connection.ts';
 
 export interface ServicesOptions {
   readonly configuration: Pick<Configuration, 'http' | 'api'>;
-  /** Undefined where it is not known: the pod has failed before, or the broker is another program's. */
+  /** For the parent links; undefined where the pod has failed before, or the broker is another program's. */
   readonly membership?: Membership | undefined;
   /** Where `flux-pod status` asks; undefined where there is no run-time directory. */
   readonly agentSocket: string | undefined;
   readonly health: Health;
-  readonly connection: Pick<BrokerConnection, 'pulse' | 'client'>;
+  readonly connection: Pick<BrokerConnection, 'pulse' | 'client' | 'leads'>;
   readonly hold?: Hold | undefined;
   /** With its credentials checked; undefined where there is none. */
   readonly api?: PreparedApi | undefined;
@@ -43,7 +43,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
       socketPath,
       extension: links?.extension,
       pulse: connection.pulse,
-      jobStates: async () => (membership?.rank === 0 ? jobStates(connection.client()) : undefined),
+      jobStates: async () => (connection.leads() ? jobStates(connection.client()) : undefined),
       hold,
       log,
     })

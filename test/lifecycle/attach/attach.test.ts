@@ -20,19 +20,21 @@ function begin(socket: string, set: Given = {}) {
   onTestFinished(() => rmSync(place, { recursive: true, force: true }));
   const log = recordedLog();
   const outcome = attach(configurationOf({ http: 'off', dir: place, socket, ...set }), log);
-  const status = () =>
-    new Promise<Readonly<Record<string, Record<string, unknown>>>>((resolve) => {
+  const ask = (path: string) =>
+    new Promise<string>((resolve) => {
       const socketPath = join(place, 'agent.sock');
-      request({ socketPath, path: '/status', agent: false }, async (response) => {
+      request({ socketPath, path, agent: false }, async (response) => {
         let text = '';
         for await (const piece of response) text += piece;
-        resolve(JSON.parse(text));
+        resolve(text);
       })
-        .once('error', () => resolve({}))
+        .once('error', () => resolve('{}'))
         .end();
     });
+  const status = async (): Promise<Readonly<Record<string, Record<string, unknown>>>> =>
+    JSON.parse(await ask('/status'));
   const logged = () => log.lines.map(([level, sentence]) => `${level}: ${sentence}`);
-  return { outcome, status, logged };
+  return { outcome, ask, status, logged };
 }
 
 const soon = { timeout: 10_000 };
@@ -51,6 +53,20 @@ describe('an agent that is attached to a broker of another program', () => {
       sentence: 'There is no broker any more: none has started again within 0.05 s (FLUX_POD_LINGER)',
     });
     expect(logged()).toContain('warn: The broker no longer answers');
+  });
+
+  it('counts the jobs by state where the broker is the leader’s', async () => {
+    const { onRequest, ...rest } = brokerWith(leader);
+    const job_states = { depend: 0, priority: 0, sched: 0, run: 2, cleanup: 0, inactive: 0, total: 2 };
+    await using broker = await startFakeBroker({
+      ...rest,
+      onRequest: (asked, connection) => {
+        if (asked.topic !== 'job-list.job-stats') return onRequest?.(asked, connection);
+        connection.respond(asked, { job_states, successful: 0, failed: 0, canceled: 0, timeout: 0 });
+      },
+    });
+    const { ask } = begin(broker.path);
+    await expect.poll(() => ask('/metrics'), soon).toContain('flux_pod_jobs{state="run"} 2');
   });
 
   it('shows why it waits while there is no broker', async () => {

@@ -23,7 +23,11 @@ async function start(set: Given, more: Partial<ServicesOptions> = {}) {
   const services = await startServices({
     ...{ configuration, membership: membershipOf(configuration), agentSocket, log },
     health: createHealth(configuration, [{ phase: 'broker', since: 0 }]),
-    connection: { pulse: async () => undefined, client: () => client },
+    connection: {
+      pulse: async () => undefined,
+      client: () => client,
+      leads: () => configuration.index === 0,
+    },
     ...more,
   });
   onTestFinished(() => {
