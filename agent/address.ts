@@ -15,7 +15,7 @@ export function parseHostPort(value: string, defaultPort?: number): HostPort | u
   return { host: match[1], port };
 }
 
-/** An IPv6 address is told from a name and from IPv4 by its colons. */
+/** Its colons distinguish an IPv6 address from a name and from IPv4. */
 export const isIPv6 = (host: string): boolean => host.includes(':');
 
 /** A host before a `:PORT`: an IPv6 address in brackets (RFC 3986, 3.2.2). */

@@ -6,16 +6,16 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** The agent's log. Fields never hold a secret. */
 export interface Log {
-  /** Writes one line: a sentence, and the facts that a program would look for. */
+  /** Writes one line: a sentence, and facts for programs. */
   (level: LogLevel, message: string, fields?: Fields): void;
-  /** Loads the writer and writes what has been kept until now. Before the process ends, this is awaited. */
+  /** Loads the writer and writes the lines that have been kept until now. To be awaited before the process exits. */
   readonly open: () => Promise<void>;
 }
 
 export interface LogOptions {
   readonly level: LogLevel | 'silent';
   readonly format: 'json' | 'text';
-  /** In every line: which pod says it. */
+  /** In every line: the pod. */
   readonly base: Fields;
 }
 
@@ -67,7 +67,7 @@ export function createLog({ level, format, base }: LogOptions): Log {
 /**
  * Descriptor 2 itself, never process.stderr or process.stdout: to open those makes a pipe non-blocking for the program as
  * well, which shares it, and a program does not expect its writes to fail with EAGAIN. (With `fd` in place of `dest` pino would look
- * at process.stdout.) Whoever read the log may go; the pod's work goes on without it.
+ * at process.stdout.) A closed pipe ends the log, not the pod's work.
  */
 function destination(pino: typeof import('pino').pino) {
   return pino.destination({ dest: 2, sync: true }).on('error', () => undefined);

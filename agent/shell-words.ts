@@ -32,7 +32,7 @@ function unquoted(part: string): string {
 /** Words as a line of a shell. */
 export const toLine = (words: readonly string[]): string => words.map(quoted).join(' ');
 
-/** Text as one word of a shell's line, whatever is in it: everything that a MiniCluster says and a script holds goes through here. */
+/** Text as one word of a shell's line, whatever is in it: every text of a MiniCluster that a script contains goes through here. */
 export const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : inQuotes(word));
 
 /** Text as one quoted word (POSIX, 2.2.2). */

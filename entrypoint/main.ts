@@ -5,15 +5,15 @@
  */
 import { ExitCode, PodError } from '../agent/errors.ts';
 import { didYouMean } from '../agent/suggestion.ts';
-import { outliveReaders, report } from './report.ts';
+import { outliveReaders, report } from './command-line/report-error.ts';
 import { isVerb, runVerb, verbs } from './verbs.ts';
 
 type Command = (args: readonly string[]) => Promise<number>;
 
 /** Words that are no rows of verbs.ts. They run on any Node.js. */
 const others: Readonly<Record<string, Command>> = {
-  help: async (args) => (await import('./help.ts')).help(args),
-  version: async () => (await import('./help.ts')).version(),
+  help: async (args) => (await import('./command-line/help.ts')).help(args),
+  version: async () => (await import('./command-line/help.ts')).version(),
 };
 
 const aliases: Readonly<Record<string, string>> = {
@@ -34,7 +34,7 @@ async function main([word = 'help', ...args]: readonly string[]): Promise<number
     );
   }
   const asksForHelp = args.slice(0, endOfFlags(args)).some((arg) => arg === '--help' || arg === '-h');
-  if (asksForHelp) return (await import('./help.ts')).help([verb]);
+  if (asksForHelp) return (await import('./command-line/help.ts')).help([verb]);
   if (isVerb(verb)) checkNode();
   if (verb !== 'run') outliveReaders();
   return command(args);
@@ -45,7 +45,7 @@ function commandOf(verb: string): Command | undefined {
   return Object.hasOwn(others, verb) ? others[verb] : undefined;
 }
 
-/** The build's target (package.json). An older one lacks what the program uses, and would say so in its own words. */
+/** The build's target (package.json). An older one lacks what the program uses, and its own error would be hard to read. */
 function checkNode(): void {
   const needed = 24;
   const { node } = process.versions;

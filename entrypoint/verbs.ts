@@ -2,27 +2,27 @@
  * The verbs of flux-pod, in the order of the help. Each is a row in a file of its own, which is loaded when it is needed: what `run` does
  * not use must not cost it time.
  */
-import type { Verb, Verbs } from './verb.ts';
+import type { Verb, Verbs } from './verbs/verb.ts';
 
 export const verbs = {
-  run: async () => (await import('./commands/run.ts')).run,
-  attach: async () => (await import('./commands/attach.ts')).attach,
-  probe: async () => (await import('./commands/probe.ts')).probe,
-  status: async () => (await import('./commands/status.ts')).status,
-  shell: async () => (await import('./commands/shell.ts')).shell,
-  env: async () => (await import('./commands/env.ts')).env,
-  release: async () => (await import('./commands/release.ts')).release,
-  doctor: async () => (await import('./commands/doctor.ts')).doctor,
-  config: async () => (await import('./commands/config.ts')).config,
-  keygen: async () => (await import('./commands/keygen.ts')).keygen,
-  render: async () => (await import('./commands/render.ts')).render,
-  install: async () => (await import('./commands/install.ts')).install,
-  submit: async () => (await import('./commands/submit.ts')).submit,
-  jobs: async () => (await import('./commands/jobs.ts')).jobs,
-  logs: async () => (await import('./commands/logs.ts')).logs,
-  cancel: async () => (await import('./commands/cancel.ts')).cancel,
-  completion: async () => (await import('./commands/completion.ts')).completion,
-  demo: async () => (await import('./commands/demo.ts')).demo,
+  run: async () => (await import('./verbs/agent/run.ts')).run,
+  attach: async () => (await import('./verbs/agent/attach.ts')).attach,
+  probe: async () => (await import('./verbs/pod/probe.ts')).probe,
+  status: async () => (await import('./verbs/pod/status.ts')).status,
+  shell: async () => (await import('./verbs/pod/shell.ts')).shell,
+  env: async () => (await import('./verbs/pod/env.ts')).env,
+  release: async () => (await import('./verbs/pod/release.ts')).release,
+  doctor: async () => (await import('./verbs/pod/doctor.ts')).doctor,
+  config: async () => (await import('./verbs/pod/config.ts')).config,
+  keygen: async () => (await import('./verbs/setup/keygen.ts')).keygen,
+  render: async () => (await import('./verbs/setup/render.ts')).render,
+  install: async () => (await import('./verbs/setup/install.ts')).install,
+  submit: async () => (await import('./verbs/jobs/submit.ts')).submit,
+  jobs: async () => (await import('./verbs/jobs/jobs.ts')).jobs,
+  logs: async () => (await import('./verbs/jobs/logs.ts')).logs,
+  cancel: async () => (await import('./verbs/jobs/cancel.ts')).cancel,
+  completion: async () => (await import('./verbs/setup/completion.ts')).completion,
+  demo: async () => (await import('./verbs/setup/demo.ts')).demo,
 } as const satisfies Readonly<Record<string, () => Promise<Verb>>>;
 
 export type VerbName = keyof typeof verbs;
@@ -38,6 +38,6 @@ export async function loadVerbs(): Promise<Verbs> {
 /** Resolves to the exit code. Throws a PodError (exit 64) for arguments that the verb does not take. */
 export async function runVerb(name: VerbName, args: readonly string[]): Promise<number> {
   const verb: Verb = await verbs[name]();
-  const { parseVerbArguments } = await import('./arguments.ts');
+  const { parseVerbArguments } = await import('./command-line/arguments.ts');
   return verb.run(parseVerbArguments(name, args, { ...verb.settings, ...verb.flags }, verb.takes), loadVerbs);
 }

@@ -1,6 +1,8 @@
 /** The map of docs/CONTRIBUTING.md, held against the imports of all files. */
+import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import type { PodStateWriter } from '../agent/health/pod-state.ts';
 import { reachedFrom, readImports } from './support/imports.ts';
 
 const imports = readImports(['agent', 'controller', 'entrypoint']);
@@ -13,6 +15,12 @@ describe('imports', () => {
     for (const [file, { files }] of imports)
       for (const imported of files.filter((name) => /\.tsx?$/.test(name)))
         expect([...imports.keys()], file).toContain(imported);
+  });
+
+  it('lead from no file back to it', () => {
+    const circular = [...imports].filter(([file, { files }]) => reachedFrom(imports, files).includes(file));
+    // Those that are still circular. Nothing is to be added here.
+    expect(circular.map(([file]) => file).filter((file) => !file.startsWith('agent/api/'))).toEqual([]);
   });
 
   it.each(rooms.map((room, rank) => [room, rooms.slice(0, rank)] as const).slice(1))(
@@ -42,7 +50,7 @@ describe('imports', () => {
     expect([...new Set(reached.map(of))].sort()).toEqual([room, ...others].sort());
   });
 
-  it.each(['agent/jobs', 'entrypoint/jobs-client.ts', 'entrypoint/commands/submit.ts'])(
+  it.each(['agent/jobs', 'entrypoint/jobs', 'entrypoint/verbs/jobs'])(
     'of %s reach nothing of the API and its HTTP',
     (start) => {
       const starts = [...imports.keys()].filter((file) => file.startsWith(start));
@@ -88,10 +96,7 @@ describe('flux-pod.cjs', () => {
 
 describe('a folder', () => {
   /** Those that are still wider. Nothing is to be added here. */
-  const wide = [
-    ...['agent/api', 'agent/api/page', 'agent/broker', 'agent/dns', 'agent/flux/services', 'agent/lifecycle'],
-    ...['entrypoint', 'entrypoint/commands'],
-  ];
+  const wide = [...['agent/api', 'agent/api/page', 'agent/broker', 'agent/dns', 'agent/flux/services']];
 
   it('has at most 14 files side by side', () => {
     const widths = Map.groupBy(imports.keys(), dirname);
@@ -109,5 +114,72 @@ describe('a folder', () => {
     );
     const names = filesOf('controller').map((file) => basename(file));
     expect(names.filter((name, index) => elsewhere.has(name) || names.indexOf(name) !== index)).toEqual([]);
+  });
+
+  it('of the agent and the program has no file whose name means something else elsewhere', () => {
+    // Named after what they are for: Flux's services, their counterparts in the stand-in for Flux, and verbs, whose names other files have
+    // that do what the verb says.
+    const namedAfter = /^(agent\/flux\/services|entrypoint\/demo|entrypoint\/verbs)\//;
+    const twice: Readonly<Record<string, string>> = {
+      'errors.ts': 'of flux-pod (exit codes), and of Flux (errno)',
+      'message.ts': 'of Flux (RFC 3), and of DNS',
+    };
+    const names = [...imports.keys()]
+      .filter((file) => /^(agent|entrypoint)\//.test(file) && !namedAfter.test(file))
+      .map((file) => basename(file));
+    const repeated = names.filter((name, index) => names.indexOf(name) !== index);
+    expect(repeated.filter((name) => !(name in twice))).toEqual([]);
+  });
+});
+
+describe('the state of the pod', () => {
+  const source = (file: string) => readFileSync(file, 'utf8');
+
+  it('is read by probes, status and metrics alone: the rest of the program has only what writes it', () => {
+    const outside = [...imports.keys()].filter((file) => !file.startsWith('agent/health/'));
+    const found = outside.flatMap((file) =>
+      [...source(file).matchAll(/^import (type )?\{([^}]*)\} from '[^']*health\/pod-state\.ts';/gm)].map(
+        ([, type, names = '']) => `${type ?? ''}${names.trim()}`,
+      ),
+    );
+    expect([...new Set(found)]).toEqual(['type PodStateWriter']);
+    expect(
+      outside.filter((file) => /health\/(probes|status|metrics|responses)\.ts/.test(source(file))),
+    ).toEqual([
+      'entrypoint/running-pod/status-table.ts',
+      'entrypoint/verbs/pod/probe.ts',
+      'entrypoint/verbs/pod/status.ts',
+    ]);
+  });
+
+  it('shows nothing to what writes it', () => {
+    expectTypeOf<keyof PodStateWriter>().toEqualTypeOf<'set' | 'warn'>();
+    expectTypeOf<ReturnType<PodStateWriter['set'] | PodStateWriter['warn']>>().toEqualTypeOf<void>();
+  });
+
+  it('of the broker is known to the lifecycle only where the connection to the broker writes it', () => {
+    const readers = [...imports].filter(([, { files }]) => files.includes('agent/health/broker-status.ts'));
+    expect(readers.map(([file]) => file).filter((file) => !file.startsWith('agent/health/'))).toEqual([
+      'agent/lifecycle/broker/connection.ts',
+      'agent/lifecycle/broker/watch-broker.ts',
+    ]);
+  });
+});
+
+describe('a file of the lifecycle', () => {
+  it('is imported by a unit test, or a part of the machines, which unit tests run', () => {
+    const tests = readImports(['test']);
+    const imported = new Set(
+      [...tests]
+        .filter(([file]) => /^test\/(?!system).*\.test\.ts$/.test(file))
+        .flatMap(([, { files }]) => files),
+    );
+    const machines = reachedFrom(imports, [
+      'agent/lifecycle/leader.ts',
+      'agent/lifecycle/follower/follower.ts',
+    ]);
+    expect(
+      filesOf('agent/lifecycle').filter((file) => !imported.has(file) && !machines.includes(file)),
+    ).toEqual([]);
   });
 });

@@ -2,9 +2,10 @@
  * What the log has of requests: a line for every change and every sign-in that is asked for, with who asked, for what, and what came of
  * it; and a line for what was refused. What clients have written, a job's text among it, can end no line and begin none.
  */
+
+import { type Instant, instant } from '../clock.ts';
 import { formatJobId, parseJobId } from '../flux/job-id.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
-import { type Instant, instant } from '../instant.ts';
 import type { Log, LogLevel } from '../log.ts';
 import type { Principal } from './authenticate.ts';
 import type { Asked } from './request.ts';

@@ -1,6 +1,6 @@
 /** Who asks, and whether a browser was tricked into asking. Data in, data out. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { isLoopback } from '../config/requirements.ts';
+import { isLoopback } from '../config/api-token-required.ts';
 import { sessionCookie } from './cookies.ts';
 import type { Credentials, Role, Token } from './credentials.ts';
 import { Problem } from './problem.ts';

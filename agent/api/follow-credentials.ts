@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { watch } from 'chokidar';
-import { addRemark, type Observations } from '../health/observations.ts';
+import type { PodStateWriter } from '../health/pod-state.ts';
 import type { Log } from '../log.ts';
 import { type CredentialSources, type Credentials, readCredentialsAgain } from './credentials.ts';
 
@@ -14,7 +14,7 @@ export interface FollowOptions {
   readonly credentials: Credentials;
   /** Told of every change. */
   readonly onChange: (credentials: Credentials) => void;
-  readonly observations: Pick<Observations, 'apiFault' | 'remarks'>;
+  readonly podState: PodStateWriter;
   readonly log: Log;
   /** For tests. */
   readonly watchPaths?: WatchPaths;
@@ -44,7 +44,7 @@ const mostSettleMs = 2000;
 const lookMs = 2000;
 
 export function followCredentials(options: FollowOptions): FollowedCredentials {
-  const { sources, observations, log, onChange, watchPaths = watchByEvents } = options;
+  const { sources, podState, log, onChange, watchPaths = watchByEvents } = options;
   const paths = [sources.apiTokens, sources.apiTlsCert, sources.apiTlsKey].filter(
     (path) => path !== undefined,
   );
@@ -60,7 +60,7 @@ export function followCredentials(options: FollowOptions): FollowedCredentials {
     credentials = readCredentialsAgain(sources, before);
     look(blind || credentials.tokenFault !== undefined || credentials.tlsFault !== undefined);
     if (isDeepStrictEqual(credentials, before)) return;
-    report(before, credentials, observations, log);
+    report(before, credentials, podState, log);
     onChange(credentials);
   };
   const look = (wanted: boolean) => {
@@ -105,17 +105,12 @@ export function followCredentials(options: FollowOptions): FollowedCredentials {
   };
 }
 
-function report(
-  before: Credentials,
-  after: Credentials,
-  observations: FollowOptions['observations'],
-  log: Log,
-): void {
+function report(before: Credentials, after: Credentials, podState: PodStateWriter, log: Log): void {
   const { tokenFault, tlsFault, tokens } = after;
-  observations.apiFault = tokenFault;
+  podState.set({ apiFault: tokenFault });
   const remark = (level: 'error' | 'warn' | 'info', what: string) => {
     log(level, what);
-    addRemark(observations, what);
+    podState.warn(what);
   };
   if (tokenFault !== before.tokenFault && tokenFault !== undefined)
     remark('error', `The API refuses every client: ${tokenFault}`);

@@ -1,7 +1,7 @@
 /** What of the API comes before the broker's start: its credentials are checked. The rest is loaded when the broker is on its way. */
 import type { Configuration } from '../config/configuration.ts';
-import type { Observations } from '../health/observations.ts';
-import type { PreparedPod } from '../lifecycle/prepare.ts';
+import type { PodStateWriter } from '../health/pod-state.ts';
+import type { BrokerTree } from '../jobs/nodes.ts';
 import type { Log } from '../log.ts';
 import { readCredentials } from './credentials.ts';
 import type { Api } from './serve.ts';
@@ -14,13 +14,18 @@ export interface PreparedApi {
 
 export interface PrepareOptions {
   readonly configuration: Configuration;
-  readonly pod: PreparedPod;
-  readonly observations: Observations;
+  /** The broker's local socket. */
+  readonly socketPath: string;
+  readonly tree: BrokerTree;
+  /** The pod's environment: jobs inherit it. */
+  readonly environment: NodeJS.ProcessEnv;
+  readonly podState: PodStateWriter;
   readonly log: Log;
 }
 
 /** Throws a PodError (exit 78) where the tokens or the certificate cannot be used. */
-export function prepareApi({ configuration, pod, observations, log }: PrepareOptions): PreparedApi {
+export function prepareApi(options: PrepareOptions): PreparedApi {
+  const { configuration, log } = options;
   const credentials = readCredentials(configuration);
   let api: Promise<Api> | undefined;
   const begin = async (): Promise<Api> => {
@@ -29,17 +34,7 @@ export function prepareApi({ configuration, pod, observations, log }: PrepareOpt
       import('./built-page.ts'),
       import('../../package.json', { with: { type: 'json' } }),
     ]);
-    return serveApi({
-      configuration,
-      credentials,
-      socketPath: pod.directory.socket,
-      tree: pod.membership.tree,
-      environment: pod.environment,
-      version: packageJson.version,
-      page,
-      observations,
-      log,
-    });
+    return serveApi({ ...options, credentials, version: packageJson.version, page });
   };
   return {
     serve: async () => {

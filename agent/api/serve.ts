@@ -1,11 +1,11 @@
 /** Brings the API up on the leader, and follows its Secret while it runs. */
 import { once } from 'node:events';
 import type { Server as TlsServer } from 'node:https';
+import { type Instant, instant } from '../clock.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { errnoOf } from '../errors.ts';
 import { createBlobCache } from '../flux/services/blob-cache.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
-import { type Instant, instant } from '../instant.ts';
 import { jobEnvironment } from '../jobs/job-environment.ts';
 import type { BrokerTree } from '../jobs/nodes.ts';
 import type { Log } from '../log.ts';
@@ -39,7 +39,7 @@ export interface ApiOptions {
   readonly version: string;
   readonly page: Page;
   /** What the probes and /status hear of it. */
-  readonly observations: FollowOptions['observations'];
+  readonly podState: FollowOptions['podState'];
   readonly log: Log;
   /** For tests. */
   readonly broker?: Broker;
@@ -101,7 +101,7 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
       if (tls) (server as TlsServer).setSecureContext(tls);
       if (tokens) answers.endRevoked(tokens);
     },
-    observations: options.observations,
+    podState: options.podState,
     log,
   });
   try {

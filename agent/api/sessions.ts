@@ -3,7 +3,7 @@
  * token it stands for and until when, signed with a key of this process: nothing is kept, and with its token it ends.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type Instant, instant } from '../instant.ts';
+import { type Instant, instant } from '../clock.ts';
 import type { Token } from './credentials.ts';
 
 export interface Sessions {

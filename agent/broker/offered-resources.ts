@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import type { Configuration } from '../config/configuration.ts';
-import { offeredCores, readCpuAllowance } from '../pod/cpus.ts';
+import { offeredCores, readCpuAllowance } from '../pod/cpu-limit.ts';
 import type { OfferedResources } from './broker-toml.ts';
 
 /**

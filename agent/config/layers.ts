@@ -4,7 +4,7 @@ import { didYouMean } from '../suggestion.ts';
 import { environmentName, flagName, type SettingName, settingNames, tomlName } from './settings.ts';
 import { tomlFault } from './toml-fault.ts';
 
-/** A value as somebody wrote it, and where: `--size`, `FLUX_POD_SIZE`, `size in /etc/flux-pod/config.toml`. */
+/** A value as it is written, and where: `--size`, `FLUX_POD_SIZE`, `size in /etc/flux-pod/config.toml`. */
 export interface RawSetting {
   readonly value: unknown;
   readonly source: string;
@@ -17,7 +17,7 @@ export type Layer = { readonly [Name in SettingName]?: RawSetting };
 export type Sources = Layer;
 
 /** Something wrong with the configuration: the name as the user wrote it, the value, and what was expected instead. */
-export interface Problem {
+export interface SettingProblem {
   readonly name: string;
   /** Absent where it may be a secret: this goes to the log and to /dev/termination-log. */
   readonly value?: unknown;
@@ -26,7 +26,7 @@ export interface Problem {
 
 export interface LayerReading {
   readonly layer: Layer;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly SettingProblem[];
 }
 
 /** Settings given as flags: the values of parseArgs(), which has refused unknown ones. */
@@ -40,8 +40,8 @@ export function readFlags(flags: Readonly<Record<string, unknown>>): LayerReadin
 
 const prefix = 'FLUX_POD_';
 /**
- * Variables that are no settings: where the TOML file is; the stage, which hooks are told and so their flux-pod sees; where clients
- * find an API, and their token.
+ * Variables that are no settings: the path of the TOML file; the stage, in the environment of hooks; the URL and the token of the API, for
+ * clients.
  */
 export const configVariable = 'FLUX_POD_CONFIG';
 export const stageVariable = 'FLUX_POD_STAGE';
@@ -67,7 +67,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): LayerReading {
   );
 }
 
-/** Settings in the TOML file at `path`; with `optional`, a file that is not there sets nothing. */
+/** Settings in the TOML file at `path`; with `optional`, a file that does not exist sets nothing. */
 export async function readConfigFile(path: string, optional: boolean): Promise<LayerReading> {
   let content: string;
   try {
@@ -100,9 +100,9 @@ function readLayer(
   explainUnknown: (source: string) => string = () => 'no such setting',
 ): LayerReading {
   const layer: { [Name in SettingName]?: RawSetting } = {};
-  const problems: Problem[] = [];
+  const problems: SettingProblem[] = [];
   for (const [name, value, source] of entries) {
-    // The value of a name that is nearly that of a secret may be the secret itself.
+    // The value of a misspelt name may be a secret.
     if (name === undefined) problems.push({ name: source, expected: explainUnknown(source) });
     else layer[name] = { value, source };
   }

@@ -10,14 +10,14 @@ import { type SettingName, settings } from './settings.ts';
 /** What the sources of these settings begin with. */
 export const operatorSource = "the Operator's layout";
 
-/** The layer that is asked last: the Operator writes down names that the pod itself knows better. `layers` are those before it. */
+/** The last layer: where the pod itself has a name, that wins over the Operator's. `layers` are those before it. */
 export function operatorLayerOf({ operator }: PodFacts, layers: readonly Layer[]): Layer {
   if (!operator) return {};
   const cluster = layers.map((layer) => layer.cluster?.value).find((value) => typeof value === 'string');
   return operatorLayer(operator, cluster);
 }
 
-/** `cluster` is the Job's name. `isThere` says whether a file exists. */
+/** `cluster` is the Job's name. `isThere` is whether a file exists. */
 export function operatorLayer(
   layout: OperatorLayout,
   cluster: string | undefined,
@@ -29,7 +29,7 @@ export function operatorLayer(
   };
   const { path: script, text } = layout.waitScript;
   const hosts = hostsOf(layout);
-  // pkg/flux/config.go, getRequiredRanks: it is said where the list names more hosts than are wanted at the start.
+  // pkg/flux/config.go, getRequiredRanks: it is there where the list names more hosts than are wanted at the start.
   const quorum = /-Sbroker\.quorum=(\d+)/.exec(text)?.[1];
   set('size', quorum ?? hosts?.length, quorum === undefined ? operatorPaths.hostlist : script);
   set('maxSize', hosts?.length, operatorPaths.hostlist);

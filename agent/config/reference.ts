@@ -1,16 +1,17 @@
 import { environmentName, type SettingName, settingNames, settings } from './settings.ts';
 
-/** The default of a setting as Markdown: `required`, `read off the pod, else ...`, a value in backquotes, or `none`. */
+/** The default of a setting as Markdown: `required`, `detected from the pod, else ...`, a value in backquotes, or `none`. */
 export function defaultText(name: SettingName): string {
   const { default: fallback, detected, required, shown } = settings[name];
   if (shown !== undefined) return shown;
-  if (required) return detected ? 'read off the pod' : 'required';
+  if (required) return detected ? 'detected from the pod' : 'required';
   const constant = fallback === undefined ? undefined : `\`${fallback}\``;
-  if (detected) return constant === undefined ? 'read off the pod' : `read off the pod, else ${constant}`;
+  if (detected)
+    return constant === undefined ? 'detected from the pod' : `detected from the pod, else ${constant}`;
   return constant ?? 'none';
 }
 
-/** The settings as a Markdown table for docs/settings.md; `npm run docs` writes it there, and a test tells when it is stale. */
+/** The settings as a Markdown table for docs/settings.md; `npm run docs` writes it there, and a test fails when it is stale. */
 export function settingsTable(): string {
   const rows = settingNames.map(
     (name) => `| \`${environmentName(name)}\` | ${defaultText(name)} | ${settings[name].meaning} |`,

@@ -1,24 +1,24 @@
-/** What the settings of a pod must be together, beyond what each must be for itself. */
-import { isIP } from 'node:net';
+/** What the settings of a pod must be together. */
 import { parseTopology } from '../cluster/topology.ts';
 import { messageOf } from '../errors.ts';
 import type { PodFacts } from '../pod/facts.ts';
 import { parsePodHostname } from '../pod/identity.ts';
+import { lacksTokens } from './api-token-required.ts';
 import type { SettingValues } from './configuration.ts';
-import type { Problem, Sources } from './layers.ts';
+import type { SettingProblem, Sources } from './layers.ts';
 import { thePod } from './pod-layer.ts';
 import { environmentName, type SettingName, settings } from './settings.ts';
 
-/** What must be known and is not. */
-export function missing(values: SettingValues, sources: Sources): Problem[] {
-  const absent = (name: SettingName, expected: string): Problem[] =>
+/** Required settings without a value. */
+export function missing(values: SettingValues, sources: Sources): SettingProblem[] {
+  const absent = (name: SettingName, expected: string): SettingProblem[] =>
     sources[name] === undefined ? [{ name: environmentName(name), expected }] : [];
   const alone = (values.maxSize ?? values.size ?? 1) === 1 && values.hosts === undefined;
   return [
     ...absent('size', 'the number of pods, from 1'),
-    ...absent('index', "this pod's completion index: neither JOB_COMPLETION_INDEX nor the hostname tells it"),
-    ...absent('cluster', "the Job's name: the hostname does not tell it"),
-    // An interface that was asked for and has none is a contradiction, told below.
+    ...absent('index', "this pod's completion index: neither JOB_COMPLETION_INDEX nor the hostname has it"),
+    ...absent('cluster', "the Job's name: the hostname does not have it"),
+    // A chosen interface without an address is a contradiction (below).
     ...(sources.interface ? [] : absent('address', "this pod's address: no interface has one")),
     ...(alone
       ? []
@@ -27,14 +27,14 @@ export function missing(values: SettingValues, sources: Sources): Problem[] {
             'service',
             'the headless Service: set subdomain in the pod template, so that /etc/hosts names it',
           ),
-          ...absent('namespace', 'the namespace: neither /etc/hosts nor /etc/resolv.conf tells it'),
+          ...absent('namespace', 'the namespace: neither /etc/hosts nor /etc/resolv.conf has it'),
         ]),
   ];
 }
 
-/** Settings that are right each for itself but not together. */
-export function contradictions(values: SettingValues, sources: Sources, facts: PodFacts): Problem[] {
-  const problems: Problem[] = [];
+/** Settings of which each is right, but not all together. */
+export function contradictions(values: SettingValues, sources: Sources, facts: PodFacts): SettingProblem[] {
+  const problems: SettingProblem[] = [];
   const complain = (name: SettingName, expected: string) => {
     const source = sources[name]?.source;
     const written = source === undefined || source === thePod ? environmentName(name) : source;
@@ -72,7 +72,7 @@ export function contradictions(values: SettingValues, sources: Sources, facts: P
       `an interface that has an address (${[...new Set(facts.interfaces.map((held) => held.interface))].join(', ')})`,
     );
   }
-  if (values.api === 'on' && values.apiTokens === undefined && !isLoopback(values.apiListen?.host)) {
+  if (lacksTokens(values)) {
     complain(
       'apiTokens',
       'the mounted Secret with the tokens of the API, or FLUX_POD_API_LISTEN=127.0.0.1:8052 for this pod only',
@@ -93,11 +93,6 @@ export function contradictions(values: SettingValues, sources: Sources, facts: P
   }
   return problems;
 }
-
-/** Whether only this pod itself reaches what listens there. */
-export const isLoopback = (host: string | undefined): boolean =>
-  host !== undefined &&
-  (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.')));
 
 /** Any address of 127.0.0.0/8 can be bound to where a loopback interface is up. */
 const holds = (facts: PodFacts, address: string): boolean =>

@@ -1,7 +1,7 @@
 import { ExitCode, PodError } from '../errors.ts';
 import type { PodFacts } from '../pod/facts.ts';
 import { type Configuration, readSetting, type SettingValues, withDefaults } from './configuration.ts';
-import type { Layer, Problem, RawSetting, Sources } from './layers.ts';
+import type { Layer, RawSetting, SettingProblem, Sources } from './layers.ts';
 import { operatorLayerOf } from './operator-layer.ts';
 import { fluxUriLayer, podLayer } from './pod-layer.ts';
 import { contradictions, missing } from './requirements.ts';
@@ -9,34 +9,35 @@ import { type SettingName, settingNames, settings, settingsOf } from './settings
 
 export interface Resolution {
   readonly configuration: Configuration;
-  /** Where each setting's value came from, and as what; absent where nobody set it. */
+  /** Where each setting's value came from, and as what; absent where no source sets it. */
   readonly sources: Sources;
 }
 
 /**
- * Settles every setting: the first layer that has a value wins, then what the pod tells, and what the Flux Operator has put into it, then
- * the default.
+ * Settles every setting: the first layer that has a value wins, then what is detected from the pod, then the Flux Operator's files, then the
+ * default.
  * Throws a PodError (exit 78) that lists every problem at once.
  */
 export function resolveConfiguration(
   facts: PodFacts,
   layers: readonly Layer[],
-  found: { problems: readonly Problem[]; terminal: boolean },
+  found: { problems: readonly SettingProblem[]; terminal: boolean },
 ): Resolution {
   const problems = [...found.problems];
-  const told = [...layers, podLayer(facts, layers)];
-  const { values, sources } = readLayers([...told, operatorLayerOf(facts, told)], problems);
+  const detected = [...layers, podLayer(facts, layers)];
+  const { values, sources } = readLayers([...detected, operatorLayerOf(facts, detected)], problems);
   problems.push(...missing(values, sources), ...contradictions(values, sources, facts));
   return settle({ values, sources }, problems, facts, found);
 }
 
 /**
- * The same for `flux-pod attach`, which asks the broker who it is: nothing is required, and what it has no use for is not looked at.
+ * The same for `flux-pod attach`, which reads the instance from the broker: nothing is required, and settings that it does not read are
+ * ignored.
  */
 export function resolveAttachment(
   facts: PodFacts,
   layers: readonly Layer[],
-  found: { problems: readonly Problem[]; terminal: boolean },
+  found: { problems: readonly SettingProblem[]; terminal: boolean },
 ): Resolution {
   const problems = [...found.problems];
   const read: readonly string[] = settingsOf('attach');
@@ -48,7 +49,7 @@ export function resolveAttachment(
 
 function settle(
   { values, sources }: ReturnType<typeof readLayers>,
-  problems: readonly Problem[],
+  problems: readonly SettingProblem[],
   { hostname }: PodFacts,
   { terminal }: { readonly terminal: boolean },
 ): Resolution {
@@ -57,7 +58,7 @@ function settle(
 }
 
 /** One sentence for every problem, each with name, value and expectation. */
-export function configurationError(problems: readonly Problem[]): PodError {
+function configurationError(problems: readonly SettingProblem[]): PodError {
   const lines = problems.map(({ name, value, expected }) => {
     const shown = value === undefined ? name : `${name}=${JSON.stringify(value)?.slice(0, 80)}`;
     return `${shown}: ${/^no such|^TOML/.test(expected) ? expected : `expected ${expected}`}`;
@@ -67,12 +68,12 @@ export function configurationError(problems: readonly Problem[]): PodError {
     ExitCode.configuration,
     `Cannot use this configuration, ${count}:\n  ${lines.join('\n  ')}`,
     {
-      hint: '`flux-pod run --help` says what each setting means.',
+      hint: '`flux-pod run --help` explains each setting.',
     },
   );
 }
 
-function readLayers(layers: readonly Layer[], problems: Problem[]) {
+function readLayers(layers: readonly Layer[], problems: SettingProblem[]) {
   const values: Partial<Record<SettingName, unknown>> = {};
   const sources: Partial<Record<SettingName, RawSetting>> = {};
   for (const name of settingNames) {
@@ -87,7 +88,7 @@ function readLayers(layers: readonly Layer[], problems: Problem[]) {
 }
 
 /** What was set for a secret may be the secret itself, where a path to it was expected. */
-function problemWith(name: SettingName, { value, source }: RawSetting): Problem {
+function problemWith(name: SettingName, { value, source }: RawSetting): SettingProblem {
   const { expected, secret } = settings[name];
   if (!secret) return { name: source, value, expected };
   return { name: source, expected: `${expected}, got something else (not shown: it may be a secret)` };

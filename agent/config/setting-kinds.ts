@@ -1,4 +1,4 @@
-/** The kinds of setting: the schema of the value, and what a refusal says of it. A row of settings.ts names one. */
+/** The kinds of setting: the schema of the value, and what was expected where it is refused. A row of settings.ts names one. */
 import * as z from 'zod/mini';
 import {
   absolutePath,
@@ -14,7 +14,7 @@ import {
   text,
   wholeNumber,
   words,
-} from './kinds.ts';
+} from './value-schemas.ts';
 
 export interface Kind<Schema extends z.ZodMiniType> {
   readonly schema: Schema;

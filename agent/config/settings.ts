@@ -49,7 +49,7 @@ interface Row<Value> {
   /** The default as the reference shows it, where that is no number and no text. */
   readonly shown?: string;
   readonly meaning: string;
-  /** Read off the pod (pod-layer.ts) where no source sets it. */
+  /** Detected from the pod (pod-layer.ts) where no source sets it. */
   readonly detected?: true;
   /** The default is for `flux-pod attach` alone: requirements.ts refuses a pod that lacks the value. */
   readonly required?: true;
@@ -70,7 +70,7 @@ const setting = <Schema extends z.ZodMiniType, const Given extends Row<z.output<
   >;
 
 /** Flux's hostlist code reads ranges of at most 1 Mi hosts (flux-core src/common/libhostlist/hostlist.c). */
-export const mostHosts = 1_048_576;
+const mostHosts = 1_048_576;
 
 /** Hosts up to which a flat tree is chosen; the Flux Operator's own fanout. */
 const flatUpTo = 256;
@@ -86,7 +86,7 @@ export const settings = {
   size: setting(aSize, {
     default: 1,
     required: true,
-    meaning: 'pods that the instance starts with; also its quorum unless `MIN_SIZE` says less',
+    meaning: 'pods that the instance starts with; also its quorum unless `MIN_SIZE` is less',
   }),
   minSize: setting(aSize, {
     default: ({ size }) => size,
@@ -236,12 +236,13 @@ export const settings = {
   }),
   socket: setting(aSocket, {
     shown: '`FLUX_URI`, `/mnt/flux/config/run/flux/local`, `/run/flux/local`',
-    meaning: "`attach`: the local socket of somebody else's broker",
+    meaning: "`attach`: the local socket of another program's broker",
     readBy: ['attach'],
   }),
   linger: setting(aDuration('30s'), {
     shown: "for ever, or until the Flux Operator's wait script has ended",
-    meaning: '`attach`: how long it waits for a broker that has gone to come back, before it ends with 0',
+    meaning:
+      '`attach`: how long it waits for another broker after one has exited, before it exits with code 0',
     readBy: ['attach'],
   }),
   onFailure: setting(exitOrHold, {
@@ -252,7 +253,7 @@ export const settings = {
   }),
   logLevel: setting(aChoice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), {
     default: 'info',
-    meaning: "what the agent's log tells; the broker's log follows it",
+    meaning: "the level of the agent's log; the broker's log follows it",
     readBy: ['run', 'attach'],
   }),
   logFormat: setting(aChoice('json', 'text'), {

@@ -6,7 +6,7 @@
 import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../address.ts';
-import { instant, longestTimerMs } from '../instant.ts';
+import { instant, longestTimerMs } from '../clock.ts';
 import { notOurs } from './candidates.ts';
 import { type Connected, connect } from './connect.ts';
 import { type Lookup, type ParentName, questionFor, serviceOf, throwAwayTypes } from './lookup.ts';

@@ -1,8 +1,8 @@
 /** What stands between this pod and its parent, as a value that a log line or a status page can show. */
 
-import { type Instant, instant } from '../instant.ts';
+import { type Instant, instant } from '../clock.ts';
 
-export type { Instant } from '../instant.ts';
+export type { Instant } from '../clock.ts';
 
 export interface Obstacle {
   readonly waitingFor: 'name server' | 'name' | 'address' | 'connection';

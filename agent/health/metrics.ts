@@ -2,11 +2,13 @@
  * `/metrics` in the text format of Prometheus, version 0.0.4. Thirty lines of our own: the usual library would wake the process for
  * its own figures, which is noise beside MPI.
  */
+
+import { type Instant, instant } from '../clock.ts';
 import { brokerStates } from '../flux/services/state-machine.ts';
-import { instant } from '../instant.ts';
 import { phases } from '../pod/phase.ts';
-import { answers, type Observations, stateOf } from './observations.ts';
-import { judge, probes } from './verdict.ts';
+import { answers, stateOf } from './broker-status.ts';
+import type { PodState } from './pod-state.ts';
+import { probeResult, probes } from './probes.ts';
 
 interface Sample {
   readonly labels?: Readonly<Record<string, string>>;
@@ -16,45 +18,45 @@ interface Sample {
 const flag = (on: boolean): number => (on ? 1 : 0);
 
 export function metricsText(
-  observations: Observations,
+  podState: PodState,
   jobs: Readonly<Record<string, number>> | undefined,
-  now: number = instant(),
+  now: Instant = instant(),
 ): string {
-  const { broker } = observations;
+  const { broker, membership } = podState;
   const state = stateOf(broker);
-  const leads = observations.membership?.rank === 0;
+  const leads = membership?.rank === 0;
   return [
     family(
       'flux_pod_phase_seconds_total',
       'counter',
       'Seconds that the pod has spent in each phase of its life.',
-      [...timeInPhases(observations, now)],
+      [...timeInPhases(podState, now)],
     ),
-    family('flux_pod_dns_queries_total', 'counter', 'Questions asked of name servers.', [
-      { value: observations.dnsQueries },
+    family('flux_pod_dns_queries_total', 'counter', 'DNS queries sent to name servers.', [
+      { value: podState.dnsQueries },
     ]),
     family(
       'flux_pod_brokers_started_total',
       'counter',
       'Broker processes started, or found by attach; all but the first are restarts.',
-      [{ value: observations.brokersStarted }],
+      [{ value: podState.brokersStarted }],
     ),
-    family('flux_pod_broker_state', 'gauge', 'The state that the broker is in (1), of all that there are.', [
+    family('flux_pod_broker_state', 'gauge', 'The state of the broker: 1 for that state, 0 for each other.', [
       ...(broker
         ? brokerStates.map((name) => ({ labels: { state: name }, value: flag(name === state) }))
         : []),
     ]),
-    family('flux_pod_broker_answers', 'gauge', 'Whether the broker answers what it was asked last.', [
+    family('flux_pod_broker_answers', 'gauge', 'Whether the broker has answered the last request.', [
       ...(broker ? [{ value: flag(answers(broker)) }] : []),
     ]),
-    family('flux_pod_probe_success', 'gauge', 'What each probe would say.', [
-      ...probes.map((probe) => ({ labels: { probe }, value: flag(judge(probe, observations, now).ok) })),
+    family('flux_pod_probe_success', 'gauge', 'Whether each probe succeeds.', [
+      ...probes.map((probe) => ({ labels: { probe }, value: flag(probeResult(probe, podState, now).ok) })),
     ]),
     family('flux_pod_nodes_online', 'gauge', 'Brokers of the instance that are online (leader).', [
       ...(leads && broker?.online ? [{ value: broker.online.length }] : []),
     ]),
     family('flux_pod_nodes', 'gauge', 'Hosts that the configuration names.', [
-      ...(observations.membership ? [{ value: observations.membership.size }] : []),
+      ...(membership ? [{ value: membership.size }] : []),
     ]),
     family('flux_pod_jobs', 'gauge', 'Jobs by state (leader).', [
       ...Object.entries(jobs ?? {}).map(([name, value]) => ({ labels: { state: name }, value })),
@@ -62,7 +64,7 @@ export function metricsText(
   ].join('');
 }
 
-function timeInPhases({ phases: history }: Observations, now: number): Sample[] {
+function timeInPhases({ phases: history }: PodState, now: Instant): Sample[] {
   const spent = new Map(phases.map((phase) => [phase, 0]));
   history.forEach(({ phase, since }, place) => {
     const until = history[place + 1]?.since ?? now;

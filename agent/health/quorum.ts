@@ -1,13 +1,15 @@
-/** What a leader waits for whose quorum is not online. */
+/** Why a leader whose quorum is not online waits. */
+
+import type { Membership } from '../broker/membership.ts';
 import { formatHostlist, parseHostlist } from '../cluster/hostlist.ts';
-import type { Observations } from './observations.ts';
+import type { Configuration } from '../config/configuration.ts';
 
-type Waiting = Pick<Observations, 'configuration' | 'membership' | 'broker'>;
-
-/** A sentence for a person: how many brokers are online, which hosts of the size at the start are not, and the usual reason. */
-export function quorumWait({ configuration, membership, broker }: Waiting): string {
-  const { size, minSize, hosts } = configuration;
-  const online = broker?.online;
+/** A sentence for a person: `online` are ranks. It has how many brokers are online, which hosts of the size at the start are not, and the usual reason. */
+export function quorumWait(
+  { size, minSize, hosts }: Pick<Configuration, 'size' | 'minSize' | 'hosts'>,
+  membership: Membership | undefined,
+  online: readonly number[] | undefined,
+): string {
   const count = online?.length ?? 0;
   const missing = online && membership ? missingHosts(online, membership.hostlist, size) : '';
   if (missing === '') return `${count} of the ${minSize} brokers of the quorum are online`;

@@ -1,8 +1,8 @@
-/** What is answered at which path: data in, data out. */
+/** The response to each path of the HTTP server. */
 import { metricsText } from './metrics.ts';
-import type { Observations } from './observations.ts';
+import type { PodState } from './pod-state.ts';
+import { type Probe, probeResult } from './probes.ts';
 import { statusOf } from './status.ts';
-import { judge, type Probe } from './verdict.ts';
 
 export interface Answer {
   readonly status: number;
@@ -12,10 +12,10 @@ export interface Answer {
 }
 
 export interface Sources {
-  readonly observations: Observations;
-  /** Asks the broker for a sign of life; see BrokerWatch. */
+  readonly state: PodState;
+  /** Asks the broker for its state, and waits a moment for it. */
   readonly pulse: () => Promise<void>;
-  /** Further metrics that must be asked for, such as the leader's jobs by state. */
+  /** The leader's jobs by state, from the broker. */
   readonly jobStates: () => Promise<Readonly<Record<string, number>> | undefined>;
 }
 
@@ -30,21 +30,21 @@ export const isProbe = (path: string): boolean => Object.hasOwn(probePaths, path
 /** The answer to `GET path`; undefined where there is nothing. */
 export async function answer(
   path: string,
-  { observations, pulse, jobStates }: Sources,
+  { state, pulse, jobStates }: Sources,
 ): Promise<Answer | undefined> {
   const probe = Object.hasOwn(probePaths, path) ? probePaths[path] : undefined;
   if (probe) {
     if (probe !== 'startup') await pulse();
-    const verdict = judge(probe, observations);
-    return json(verdict.ok ? 200 : 503, { probe, ...verdict });
+    const result = probeResult(probe, state);
+    return json(result.ok ? 200 : 503, { probe, ...result });
   }
   if (path === '/status') {
     await pulse();
-    return json(200, statusOf(observations));
+    return json(200, statusOf(state));
   }
   if (path === '/metrics') {
-    const [states] = await Promise.all([jobStates(), pulse()]);
-    const body = metricsText(observations, states);
+    const [jobs] = await Promise.all([jobStates(), pulse()]);
+    const body = metricsText(state, jobs);
     return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body };
   }
   return undefined;

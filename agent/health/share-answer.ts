@@ -1,8 +1,8 @@
-import { instant } from '../instant.ts';
+import { instant } from '../clock.ts';
 
 /**
- * One question at a time for any number of callers, whose answer then counts for `reuseMs`. What is behind it is asked as often as that,
- * however many ask here.
+ * One request at a time for any number of callers; its response then counts for `reuseMs`. The source is asked only as often as that, however
+ * many callers there are.
  */
 export function shareAnswer<Answer>(
   ask: () => Promise<Answer>,

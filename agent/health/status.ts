@@ -1,38 +1,40 @@
-/** `/status`: all that the agent knows, as JSON. Nothing in it is a secret. */
+/** `/status`: the state of the pod as JSON, without secrets. */
 
+import { type Instant, instant } from '../clock.ts';
 import { formatHostlist } from '../cluster/hostlist.ts';
 import type { Configuration } from '../config/configuration.ts';
-import { instant } from '../instant.ts';
 import { firstLabel, parsePodHostname } from '../pod/identity.ts';
-import { answers, type Observations, parentSilentSince, phaseOf, stateOf } from './observations.ts';
-import { judge, probes } from './verdict.ts';
+import { answers, parentSilentSince, stateOf } from './broker-status.ts';
+import { type PodState, phaseOf } from './pod-state.ts';
+import { probeResult, probes } from './probes.ts';
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
-export function statusOf(observations: Observations, now: number = instant()) {
-  const { configuration, attachment, membership, broker, obstacle, parentAddress } = observations;
-  const phase = phaseOf(observations);
+export function statusOf(podState: PodState, now: Instant = instant()) {
+  const { configuration, attachment, membership, broker, waitReason, parentAddress } = podState;
+  const { stoppedBy, held, lastError, warnings } = podState;
+  const phase = phaseOf(podState);
   const state = stateOf(broker);
   return {
     pod: {
       name: podName(configuration, attachment !== undefined),
-      // A broker that somebody else has started may be in any pod.
+      // `flux-pod attach` may run in any pod.
       ...((!attachment || parsePodHostname(configuration.hostname)) && {
         cluster: configuration.cluster,
         index: configuration.index,
       }),
       address: configuration.address,
       hostname: configuration.hostname,
-      startedAt: iso(observations.startedAt),
+      startedAt: iso(podState.startedAt),
     },
     phase: { name: phase.phase, since: iso(phase.since) },
-    phases: observations.phases.map(({ phase: name, since }) => ({ name, since: iso(since) })),
-    probes: Object.fromEntries(probes.map((probe) => [probe, judge(probe, observations, now)])),
+    phases: podState.phases.map(({ phase: name, since }) => ({ name, since: iso(since) })),
+    probes: Object.fromEntries(probes.map((probe) => [probe, probeResult(probe, podState, now)])),
     ...(attachment && {
       attachment: {
         sockets: attachment.sockets,
         ...(attachment.socket && { socket: attachment.socket }),
-        ...(phase.phase === 'await-broker' && { obstacle: attachment.obstacle }),
+        ...(phase.phase === 'await-broker' && { obstacle: attachment.waitReason }),
       },
     }),
     ...(membership && {
@@ -54,13 +56,13 @@ export function statusOf(observations: Observations, now: number = instant()) {
         lost: parentSilentSince(broker, now) !== undefined,
       },
     }),
-    ...(obstacle && phase.phase === 'await-parent' && { waiting: obstacle }),
+    ...(waitReason && phase.phase === 'await-parent' && { waiting: waitReason }),
     ...(broker && {
       broker: {
         pid: broker.pid,
-        flux: observations.flux,
+        flux: podState.flux,
         startedAt: iso(broker.startedAt),
-        restarts: observations.brokersStarted - 1,
+        restarts: podState.brokersStarted - 1,
         state: state ?? 'starting',
         states: broker.states.map(({ state: name, since }) => ({ name, since: iso(since) })),
         answers: answers(broker),
@@ -68,12 +70,10 @@ export function statusOf(observations: Observations, now: number = instant()) {
         ...(broker.online && { online: broker.online.length }),
       },
     }),
-    ...(observations.stoppedBy && { stoppedBy: observations.stoppedBy }),
-    ...(observations.held && { held: true }),
-    ...(observations.lastError && {
-      lastError: { at: iso(observations.lastError.at), what: observations.lastError.what },
-    }),
-    remarks: observations.remarks.map(({ at, what }) => ({ at: iso(at), what })),
+    ...(stoppedBy && { stoppedBy }),
+    ...(held && { held: true }),
+    ...(lastError && { lastError: { at: iso(lastError.at), what: lastError.what } }),
+    remarks: warnings.map(({ at, what }) => ({ at: iso(at), what })),
   };
 }
 

@@ -1,5 +1,5 @@
 /** How much one client may ask: token buckets, the oldest forgotten first. */
-import { instant } from '../instant.ts';
+import { instant } from '../clock.ts';
 
 export interface RateLimit {
   /** Takes one; the seconds to wait where there is none left, else 0. */

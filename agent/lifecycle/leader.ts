@@ -1,9 +1,9 @@
 /** The life of a leader's broker, as a state machine (machine.ts). A leader waits for no other pod, and its outcome is that of the instance. */
-import type { Instant } from '../instant.ts';
-import { whileStarting } from './broker-start.ts';
-import { after, type Deadlines, type Event, exit, type Machine, type Step } from './machine.ts';
-import { leaderOutcome, type Outcome, stoppedOutcome } from './outcome.ts';
-import { type Ends, type Grace, graceOver, type LeaderRun, stopLeader } from './stop.ts';
+import type { Instant } from '../clock.ts';
+import { leaderOutcome, type Outcome, stoppedOutcome } from './exit/outcome.ts';
+import { after, type Command, type Deadlines, type Event, exit, type Machine, type Step } from './machine.ts';
+import { type Ends, type Grace, graceOver, type LeaderRun, stopLeader } from './stop/sigterm.ts';
+import { whileStarting } from './while-starting.ts';
 
 interface Run extends LeaderRun {
   readonly at: 'run';
@@ -11,6 +11,13 @@ interface Run extends LeaderRun {
 }
 
 export type Leader = (Ends & { readonly at: 'start-broker' }) | Run | { readonly at: 'exit' };
+
+/** What waits until the broker is on its way. */
+const begin: readonly Command[] = [
+  { do: 'start services' },
+  { do: 'watch mounts' },
+  { do: 'accept child links' },
+];
 
 export const leader = (grace: Grace): Machine<Leader> => ({
   first: () => ({ state: { at: 'start-broker' }, commands: [{ do: 'start broker' }] }),
@@ -20,8 +27,8 @@ export const leader = (grace: Grace): Machine<Leader> => ({
     const { stoppedBy: _, ...asked } = state;
     const run: Run = { ...asked, at: 'run', deadlines: {} };
     return whileStarting<typeof state, Leader>(state, event, {
-      run: () => ({ state: run, commands: [] }),
-      stop: (signal) => stopLeader(run, signal, now, grace),
+      run: () => ({ state: run, commands: begin }),
+      stop: (signal) => after(begin, stopLeader(run, signal, now, grace)),
       exit,
     });
   },
@@ -39,7 +46,7 @@ function running(run: Run, event: Event, now: Instant, grace: Grace): Step<Leade
       return { state: { ...run, failure: failure ?? event.outcome }, commands: [{ do: 'kill broker' }] };
     case 'broker exited':
       if (failure) return exit(failure);
-      // Followers of a leader that was stopped wait for the one that takes its place, unless they are stopped as well.
+      // The followers of a leader that was stopped wait for its replacement, unless they are stopped as well.
       if (stoppedBy) return exit(stoppedOutcome(stoppedBy), true);
       return announceAndExit(event.failure ?? leaderOutcome(event.ending));
     default:

@@ -1,22 +1,23 @@
 /**
- * The events and commands of the state machines leader.ts and follower.ts, and the loop that runs one. A machine decides and does nothing: the
- * same state, event and time always give the same next state and commands. The shell (supervise.ts, reach-parent.ts) does and decides nothing.
+ * The events and commands of the state machines leader.ts and follower/follower.ts. A machine decides and does nothing: the same state, event
+ * and time always give the same next state and commands. The shell (supervise.ts, broker/run-broker.ts, parent/reach-parent.ts) executes the
+ * commands and decides nothing.
  */
 
 import type { HostPort } from '../address.ts';
 import type { Ending } from '../broker/process.ts';
+import type { Instant } from '../clock.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
-import { type Instant, instant, longestTimerMs } from '../instant.ts';
 import type { LogLevel } from '../log.ts';
-import type { NoLink } from '../parent-link/child.ts';
-import type { Announcement } from '../parent-link/message.ts';
-import { failedOutcome, type Outcome } from './outcome.ts';
+import type { NoLink } from '../parent-link/child-end.ts';
+import type { Announcement } from '../parent-link/protocol.ts';
+import type { Outcome } from './exit/outcome.ts';
 
 type Facts = Readonly<Record<string, unknown>>;
 
 export type Event =
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
-  /** `facts`: what the search has cost. */
+  /** `facts`: the cost of the search. */
   | { readonly kind: 'parent found'; readonly address: HostPort; readonly facts: Facts }
   | { readonly kind: 'parent not found'; readonly outcome: Outcome }
   | { readonly kind: 'broker started' }
@@ -37,6 +38,8 @@ export type Event =
   | { readonly kind: 'failed'; readonly outcome: Outcome };
 
 export type Command =
+  /** Once in the life of a pod. */
+  | { readonly do: 'start services' }
   | { readonly do: 'enter await-parent' }
   /** `known`: where the parent was; `foreign`: where another instance answers. */
   | {
@@ -45,12 +48,13 @@ export type Command =
       readonly foreign?: readonly string[];
     }
   | { readonly do: 'stop finding' }
+  /** Once in the life of a pod. */
   | { readonly do: 'watch mounts' }
   /** `broker started` or `broker not started` follows. */
   | { readonly do: 'start broker'; readonly parent?: HostPort }
   | { readonly do: 'cancel start' }
   | { readonly do: 'signal broker'; readonly signal: NodeJS.Signals }
-  /** With all that it has started and left. */
+  /** With all processes that it has started. */
   | { readonly do: 'kill broker' }
   /** `drained` follows, also where the node cannot be drained. */
   | { readonly do: 'drain' }
@@ -58,16 +62,18 @@ export type Command =
   | { readonly do: 'open link'; readonly host: string }
   /** Nothing follows: neither from an open link nor from an attempt. */
   | { readonly do: 'close link' }
+  /** The children's agents may open links that belong to the broker that has started. */
+  | { readonly do: 'accept child links' }
   /** To the children, over their links. */
   | { readonly do: 'announce'; readonly message: Announcement }
   | { readonly do: 'break child links' }
   | { readonly do: 'log'; readonly level: LogLevel; readonly sentence: string; readonly facts?: Facts }
-  /** Everything else that is under way is given up. */
+  /** All other commands that are under way are cancelled. */
   | ({ readonly do: 'exit' } & Exit);
 
 export interface Exit {
   readonly outcome: Outcome;
-  /** A broker has run to its end: the children may still hear the outcome, and `post` hooks run. */
+  /** A broker has exited: the children may still receive the outcome, and `post` hooks run. */
   readonly runsPost: boolean;
 }
 
@@ -126,63 +132,4 @@ export function notDue<State extends HasDeadlines>(state: State, deadline: Deadl
 export function earliest(deadlines: Deadlines): { of: Deadline; at: Instant } | undefined {
   const [first] = Object.entries(deadlines).sort(([, one], [, other]) => one - other);
   return first && { of: first[0] as Deadline, at: first[1] };
-}
-
-export interface Running {
-  readonly feed: (event: Event) => void;
-  readonly exited: Promise<Exit>;
-}
-
-/** Runs a machine: `execute` does what it commands, apart from `exit`. An error in that is the event `failed`. */
-export function runMachine<State>(
-  { first, next, deadlinesOf }: Machine<State>,
-  execute: (command: Exclude<Command, { do: 'exit' }>, feed: Running['feed']) => void | Promise<void>,
-  now: () => Instant = instant,
-): Running {
-  const { promise: exited, resolve } = Promise.withResolvers<Exit>();
-  const events: Event[] = [];
-  const begin = first(now());
-  let { state } = begin;
-  let isBusy = false;
-  let hasExited = false;
-  let timer: NodeJS.Timeout | undefined;
-
-  const feed = (event: Event) => {
-    events.push(event);
-    if (!isBusy) work();
-  };
-  const work = (commands: readonly Command[] = []) => {
-    isBusy = true;
-    run(commands);
-    for (let event = events.shift(); event && !hasExited; event = events.shift()) {
-      const step = next(state, event, now(), Math.random());
-      ({ state } = step);
-      run(step.commands);
-    }
-    isBusy = false;
-    wakeLater();
-  };
-  const run = (commands: readonly Command[]) => {
-    for (const command of commands) {
-      if (command.do === 'exit') {
-        hasExited = true;
-        resolve(command);
-        return;
-      }
-      void (async () => execute(command, feed))().catch((error: unknown) =>
-        feed({ kind: 'failed', outcome: failedOutcome(error) }),
-      );
-    }
-  };
-  const wakeLater = () => {
-    clearTimeout(timer);
-    const due = earliest(deadlinesOf(state));
-    if (hasExited || !due) return;
-    // A timer may be some microseconds early, and counts to 24 days only.
-    const wake = () => (now() < due.at ? wakeLater() : feed({ kind: 'deadline', of: due.of }));
-    timer = setTimeout(wake, Math.min(longestTimerMs, Math.max(0, Math.ceil(due.at - now()))));
-  };
-
-  work(begin.commands);
-  return { feed, exited };
 }

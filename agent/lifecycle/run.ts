@@ -3,21 +3,22 @@ import { isatty } from 'node:tty';
 import { openRunDirectory, type RunDirectory } from '../broker/run-directory.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { messageOf } from '../errors.ts';
-import { createObservations } from '../health/observations.ts';
+import { createHealth } from '../health/health.ts';
 import type { Log } from '../log.ts';
 import { createLifecycle } from '../pod/phase.ts';
-import { follower } from './follower.ts';
-import { holdFailed } from './hold.ts';
-import { findHooks, runHooks, type Stage } from './hooks.ts';
+import { createBrokerConnection } from './broker/connection.ts';
+import { createHold } from './exit/hold.ts';
+import { brokenOff, type Outcome } from './exit/outcome.ts';
+import { follower } from './follower/follower.ts';
 import { leader } from './leader.ts';
-import { brokenOff, type Outcome } from './outcome.ts';
-import { preparePod } from './prepare.ts';
-import { createReporting } from './reporting.ts';
-import { handleSignals } from './signals.ts';
+import { findHooks, runHooks, type Stage } from './prepare/hooks.ts';
+import { prepareApiOf, preparePod } from './prepare/prepare-pod.ts';
+import { type Services, type ServicesOptions, startServices } from './services/services.ts';
+import type { Reread } from './services/watch-mounts.ts';
+import { handleSignals } from './stop/signals.ts';
 import { supervise } from './supervise.ts';
-import type { Reread } from './watch-mounts.ts';
 
-/** Runs this pod's part of the Flux instance until it has ended. COMMAND is run by the leader as the mode says. */
+/** Runs this pod's part of the Flux instance until it has ended. The leader runs COMMAND according to FLUX_POD_MODE. */
 export async function runPod(
   configuration: Configuration,
   command: readonly string[],
@@ -27,15 +28,23 @@ export async function runPod(
 ): Promise<Outcome> {
   const terminal = isatty(0);
   const lifecycle = createLifecycle(log);
-  const observations = createObservations(configuration, lifecycle.history);
-  const reporting = createReporting(observations, log);
-  const signals = handleSignals(terminal, observations);
+  const health = createHealth(configuration, lifecycle.history);
+  const { podState } = health;
+  const connection = createBrokerConnection(podState, log);
+  const hold = createHold();
+  const signals = handleSignals(terminal, podState);
 
   // Made once: to prepare the pod, or for a person where the pod has failed before that and is held.
   let directory: Promise<RunDirectory> | undefined;
   const openDirectory = () => {
     directory ??= openRunDirectory(configuration.dir, (sentence) => log('warn', sentence));
     return directory;
+  };
+  // Started once: when the broker is on its way, or for a person in the same way.
+  let services: Promise<Services> | undefined;
+  const start = (of: Pick<ServicesOptions, 'agentSocket' | 'membership' | 'api'>) => {
+    services = startServices({ configuration, health, connection, hold, log, ...of });
+    return services;
   };
 
   const live = async (): Promise<Outcome> => {
@@ -44,38 +53,46 @@ export async function runPod(
     const hook = (stage: Stage, stop = signals.stop) => runHooks(hooks, stage, environment, stop, log);
     await hook('init');
     const pod = await preparePod(configuration, command, environment, openDirectory, log);
-    Object.assign(observations, { membership: pod.membership, flux: pod.flux });
-    const leads = pod.membership.rank === 0;
-    await reporting.prepareApi(pod);
+    const { membership, flux } = pod;
+    podState.set({ membership, flux });
+    const leads = membership.rank === 0;
+    const api = await prepareApiOf(pod, configuration, podState, log);
     await hook('pre');
     await hook(leads ? 'leader-pre' : 'follower-pre');
 
-    const supervised = { pod, terminal, signals, lifecycle, observations, reporting, reread, log };
+    const { agentSocket } = pod.directory;
+    const supervised = {
+      ...{ configuration, pod, terminal, signals, lifecycle, podState, connection, reread, log },
+      startServices: () => start({ agentSocket, membership, api }),
+    };
     const { outcome, runsPost } = leads
       ? await supervise(leader(configuration), supervised)
-      : await supervise(follower(configuration, pod.membership), supervised);
+      : await supervise(follower(configuration, membership), supervised);
     if (!runsPost) return outcome;
-    await reporting.parentLinks()?.settled(childrenHearMs);
-    // The instance has ended and the others know how: what a hook makes of it changes nothing any more.
+    await (await services)?.links?.settled(childrenReceiveMs);
+    // The instance has ended and the children have its outcome: a failed hook changes nothing.
     await hook('post', new AbortController().signal).catch((error) => log('error', messageOf(error)));
     return outcome;
   };
 
   const outcome = await live().catch((error: unknown) => brokenOff(error, signals));
-  await holdFailed(outcome, {
-    configuration,
-    observations,
-    lifecycle,
-    reporting,
-    signals,
-    openDirectory,
-    log,
+  await hold.holdFailed(outcome, {
+    ...{ configuration, podState, lifecycle, signals, log },
+    serve: async () => {
+      const found = await openDirectory().catch(messageOf);
+      const fault = typeof found === 'string' ? found : undefined;
+      await (services ?? start({ agentSocket: typeof found === 'string' ? undefined : found.agentSocket }));
+      return fault;
+    },
   });
   lifecycle.enter('exit');
   log(outcome.code === 0 ? 'info' : 'error', outcome.sentence, { exitCode: outcome.code, ...outcome.facts });
-  reporting.close();
+  void services?.then(
+    ({ close }) => close(),
+    () => undefined,
+  );
   return outcome;
 }
 
-/** Children have this long to hear the outcome. */
-const childrenHearMs = 2000;
+/** The children's agents have this long to receive the outcome. */
+const childrenReceiveMs = 2000;

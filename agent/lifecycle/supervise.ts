@@ -1,40 +1,32 @@
-/** Does what the machine of a leader or a follower commands, and gives it the events: one broker after the other is started and supervised. */
+/** Executes the commands of a leader's or a follower's machine, and feeds it the events: one broker after the other is started and supervised. */
 import type { BrokerProcess } from '../broker/process.ts';
-import type { Observations } from '../health/observations.ts';
-import type { Log } from '../log.ts';
-import type { Lifecycle } from '../pod/phase.ts';
-import { drainSelf } from './drain.ts';
-import { type Command, type Event, type Exit, type Machine, runMachine } from './machine.ts';
-import type { PreparedPod } from './prepare.ts';
-import { type ReachParent, reachParent } from './reach-parent.ts';
-import type { Reporting } from './reporting.ts';
-import { runBroker } from './run-broker.ts';
-import type { Signals } from './signals.ts';
-import type { Reread } from './watch-mounts.ts';
-
-export interface Supervised {
-  readonly pod: PreparedPod;
-  /** Whether standard input is one. */
-  readonly terminal: boolean;
-  readonly signals: Signals;
-  readonly lifecycle: Lifecycle;
-  readonly observations: Observations;
-  readonly reporting: Reporting;
-  readonly reread: Reread;
-  readonly log: Log;
-}
+import type { ParentLinks } from '../parent-link/parent-end.ts';
+import { runBroker } from './broker/run-broker.ts';
+import type { Command, Event, Exit, Machine } from './machine.ts';
+import { type ReachParent, reachParent } from './parent/reach-parent.ts';
+import { runMachine } from './run-machine.ts';
+import type { Services } from './services/services.ts';
+import { drainSelf } from './stop/drain.ts';
+import type { Supervised } from './supervised.ts';
 
 /** Runs the machine to its exit. */
 export async function supervise<State>(machine: Machine<State>, of: Supervised): Promise<Exit> {
-  const { pod, signals, lifecycle, observations, reporting, reread, log } = of;
-  const { parent } = pod.membership;
+  const { pod, signals, lifecycle, connection, startServices, log } = of;
+  const { parent, rank } = pod.membership;
   let broker: BrokerProcess | undefined;
   let start = new AbortController();
   let reach: ReachParent | undefined;
+  let services: Promise<Services> | undefined;
+  let links: ParentLinks | undefined;
+  let mounts: Promise<() => Promise<void>> | undefined;
 
-  const execute = (command: Exclude<Command, { do: 'exit' }>, feed: (event: Event) => void) => {
+  const execute = async (command: Exclude<Command, { do: 'exit' }>, feed: (event: Event) => void) => {
     const toParent = () => (reach ??= reachParent(of, feed));
     switch (command.do) {
+      case 'start services':
+        services = startServices();
+        ({ links } = await services);
+        return;
       case 'enter await-parent':
         return lifecycle.enter('await-parent', { parent: parent?.target.host, port: parent?.target.port });
       case 'find parent':
@@ -42,7 +34,8 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
       case 'stop finding':
         return reach?.stopFinding();
       case 'watch mounts':
-        return reporting.watchMounts(pod, reread);
+        mounts = import('./services/watch-mounts.ts').then(({ watchMounts }) => watchMounts(of));
+        return void (await mounts);
       case 'start broker':
         start = new AbortController();
         return runBroker(command.parent, start.signal, of, feed, (started) => {
@@ -55,15 +48,19 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
       case 'kill broker':
         return broker?.kill();
       case 'drain':
-        return drainSelf(reporting.client(), observations, log).then(() => feed({ kind: 'drained' }));
+        await drainSelf(connection, rank, log);
+        return feed({ kind: 'drained' });
       case 'open link':
         return toParent().openLink(command.host);
       case 'close link':
         return reach?.closeLink();
+      case 'accept child links':
+        await services;
+        return links?.begin(await pod.linkKey());
       case 'announce':
-        return reporting.parentLinks()?.announce(command.message);
+        return links?.announce(command.message);
       case 'break child links':
-        return reporting.parentLinks()?.interrupt();
+        return links?.interrupt();
       case 'log':
         return log(command.level, command.sentence, command.facts);
     }
@@ -73,5 +70,6 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
   const exit = await exited;
   reach?.stopFinding();
   reach?.closeLink();
+  void mounts?.then((end) => end());
   return exit;
 }

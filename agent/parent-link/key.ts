@@ -1,6 +1,6 @@
 /**
  * The keys of parent links. The instance's key is made from the certificate and the instance's name, the link's key from that, the two
- * ranks and the child's nonce: whatever is signed on a link is valid for this link of this instance, in one direction.
+ * ranks and the child's nonce: a signature is valid for this link of this instance, in one direction.
  *
  *     instance key = HMAC-SHA256(secret key of the certificate, ["flux-pod parent link", ...instance])
  *     link key     = HMAC-SHA256(instance key, [rank of the parent, rank of the child, nonce])

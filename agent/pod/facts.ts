@@ -11,20 +11,20 @@ export interface InterfaceAddress {
   readonly loopback: boolean;
 }
 
-/** What the kubelet told this pod, as text, before anything is made of it. A file that is not there is empty text. */
+/** What the kubelet and the Job controller have put into this pod, as text. A file that does not exist is empty text. */
 export interface PodFacts {
   /** gethostname(2): `mc-0`, or the FQDN under `setHostnameAsFQDN`. */
   readonly hostname: string;
   /** `JOB_COMPLETION_INDEX`, which the Job controller sets in Indexed Jobs. */
   readonly completionIndex: string | undefined;
-  /** `FLUX_URI`: the broker that `flux` would speak to in this environment. */
+  /** `FLUX_URI`: the broker that `flux` connects to in this environment. */
   readonly fluxUri: string | undefined;
   readonly etcHosts: string;
   readonly resolvConf: string;
   /** The namespace file of the service account. */
   readonly namespaceFile: string;
   readonly interfaces: readonly InterfaceAddress[];
-  /** What the Flux Operator has put into the pod, if it is one of its own. */
+  /** The Flux Operator's files, in a pod of its own. */
   readonly operator: OperatorLayout | undefined;
 }
 
@@ -55,7 +55,7 @@ function textOf(path: string): string {
 function listInterfaces(): InterfaceAddress[] {
   return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
     (addresses ?? [])
-      // A link-local IPv6 address is no one's peer: it means nothing without the link.
+      // A link-local IPv6 address means nothing without its link.
       .filter(({ address }) => !/^fe[89ab]/i.test(address))
       .map(({ address, family, internal }) => ({
         interface: name,

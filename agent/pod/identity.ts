@@ -1,7 +1,7 @@
 import type { InterfaceAddress, PodFacts } from './facts.ts';
 import { parseResolvConf } from './resolv-conf.ts';
 
-/** What can be read off a pod about itself; what the pod does not tell is absent. */
+/** The identity that is detected from a pod; a part that it does not have is absent. */
 export interface ReadIdentity {
   readonly index?: number;
   readonly cluster?: string;
@@ -13,10 +13,9 @@ export interface ReadIdentity {
 }
 
 /**
- * Reads the pod's identity: index and cluster off the hostname, Service, namespace and
- * domain off the FQDN that the kubelet writes into /etc/hosts (and under `setHostnameAsFQDN` off the hostname),
- * else off the search list of resolv.conf and the service account.
- * Never off the pod's metadata.name, which is truncated. `chosenInterface` narrows the search for the address.
+ * Detects the pod's identity: index and cluster from the hostname; Service, namespace and domain from the FQDN that the kubelet writes into
+ * /etc/hosts (and under `setHostnameAsFQDN` from the hostname), else from the search list of resolv.conf and the service account.
+ * Never from the pod's metadata.name, which is truncated. `chosenInterface` narrows the search for the address.
  */
 export function readIdentity(facts: PodFacts, chosenInterface?: string): ReadIdentity {
   const name = parsePodHostname(facts.hostname);
@@ -87,8 +86,8 @@ function ownAddress(
   const candidates = interfaces.filter((held) =>
     chosenInterface === undefined ? !held.loopback : held.interface === chosenInterface,
   );
-  const told = addresses.map((address) => candidates.find((held) => held.address === address));
+  const named = addresses.map((address) => candidates.find((held) => held.address === address));
   return (
-    told.find((held) => held !== undefined) ?? candidates.find(({ family }) => family === 4) ?? candidates[0]
+    named.find((held) => held !== undefined) ?? candidates.find(({ family }) => family === 4) ?? candidates[0]
   );
 }

@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { operatorPaths } from './operator-paths.ts';
 
-/** What the Flux Operator has put into this pod, as text, before anything is made of it. A file that is not there is empty text. */
+/** The files of the Flux Operator in this pod, as text. A file that does not exist is empty text. */
 export interface OperatorLayout {
   readonly hostlist: string;
   readonly brokerToml: string;
-  /** The script that it would have the container run. */
+  /** The script that is the container's command. */
   readonly waitScript: { readonly path: string; readonly text: string };
   readonly hasCertificate: boolean;
 }
@@ -30,6 +30,6 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    return ''; // not there, or not for this user: then it tells nothing
+    return ''; // it does not exist, or not for this user
   }
 }

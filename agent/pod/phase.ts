@@ -1,9 +1,9 @@
-import { type Instant, instant } from '../instant.ts';
+import { type Instant, instant } from '../clock.ts';
 import type { Log } from '../log.ts';
 
 /**
  * The life of a pod. A follower goes back from `broker` to `await-parent` when its parent is lost; a pod that has failed may be held
- * for a person. In `await-broker` somebody else is to start the broker (`flux-pod attach`).
+ * for a person. In `await-broker` another program is to start the broker (`flux-pod attach`).
  */
 export const phases = [
   'configure',
@@ -31,7 +31,7 @@ export interface PhaseRecord {
   readonly since: Instant;
 }
 
-/** Which phase the pod is in, and how it got there. */
+/** The phase of the pod, and all phases before it. */
 export interface Lifecycle {
   readonly current: () => PhaseRecord;
   readonly history: readonly PhaseRecord[];

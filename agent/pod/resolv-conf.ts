@@ -3,9 +3,9 @@ import { isIP } from 'node:net';
 import type { HostPort } from '../address.ts';
 import { errnoOf } from '../errors.ts';
 
-/** What resolv.conf(5) says that matters to a stub resolver which only asks absolute names. */
+/** The parts of resolv.conf(5) for a stub resolver that queries absolute names only. */
 export interface ResolvConf {
-  /** Addresses in the order to be asked. */
+  /** Addresses in the order of the queries. */
   readonly nameservers: readonly string[];
   /** The search list; of several `search` lines the last counts. */
   readonly search: readonly string[];
@@ -28,7 +28,7 @@ export function parseResolvConf(text: string): ResolvConf {
   return { nameservers, search };
 }
 
-/** The name servers of this machine, in the order to be asked: without a nameserver line, and without the file, it is its own. */
+/** The name servers of this machine, in the order of the queries: without a nameserver line, and without the file, 127.0.0.1. */
 export function systemNameservers(path = '/etc/resolv.conf'): HostPort[] {
   const { nameservers } = parseResolvConf(readIfThere(path));
   return (nameservers.length > 0 ? nameservers : ['127.0.0.1']).map((host) => ({ host, port: 53 }));

@@ -1,5 +1,5 @@
 import type { SimpleJob } from '../../agent/jobs/job-schemas.ts';
-import type { JobsClient } from '../jobs-client.ts';
+import type { JobsClient } from '../jobs/jobs-client.ts';
 
 /** Jobs for the page of a demo: one of each kind that a person meets first. */
 const sampleJobs = (size: number): readonly SimpleJob[] => [

@@ -1,11 +1,11 @@
-/** What a maintainer would ask for, as one text with the secrets taken out. */
+/** The data for a maintainer, as one text without secrets. */
 import { spawnSync } from 'node:child_process';
 import { constants, readFileSync } from 'node:fs';
 import { messageOf } from '../../agent/errors.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { connectBroker } from '../connect-broker.ts';
-import type { FoundDirectory } from '../find-run-directory.ts';
-import { askAgent } from '../running-pod.ts';
+import { askAgent } from '../running-pod/ask-agent.ts';
+import { connectBroker } from '../running-pod/connect-broker.ts';
+import type { FoundDirectory } from '../running-pod/find-run-directory.ts';
 import { environmentText, redact } from './redact.ts';
 
 export interface BundleInput {
@@ -70,11 +70,11 @@ async function brokerLog(directory: FoundDirectory): Promise<string> {
     for await (const line of log) lines.push(line);
     return lines.join('\n');
   } catch (error) {
-    return `not to be had: ${messageOf(error)}`;
+    return `it cannot be read: ${messageOf(error)}`;
   }
 }
 
-/** In another user's directory a link to any file, or a pipe that nobody writes, may have been put in its place. */
+/** In another user's directory its place may hold a link to any file, or a pipe without a writer. */
 const inPlace = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 function readText(path: string, flag: number = constants.O_RDONLY): string {

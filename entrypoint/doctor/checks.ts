@@ -10,9 +10,9 @@ import { type RunDirectory, writeFault } from '../../agent/broker/run-directory.
 import type { Configuration } from '../../agent/config/configuration.ts';
 import { createResolver } from '../../agent/dns/resolver.ts';
 import { errnoOf, messageOf, PodError } from '../../agent/errors.ts';
-import { offeredCores, readCpuAllowance } from '../../agent/pod/cpus.ts';
+import { offeredCores, readCpuAllowance } from '../../agent/pod/cpu-limit.ts';
 import { systemNameservers } from '../../agent/pod/resolv-conf.ts';
-import { askAgent } from '../running-pod.ts';
+import { askAgent } from '../running-pod/ask-agent.ts';
 
 export interface Finding {
   readonly level: 'ok' | 'warn' | 'bad';
@@ -42,7 +42,7 @@ export const checks: Readonly<Record<string, (patient: Patient) => Finding | Pro
     });
     const version = /commands:\s*(.+)/.exec(stdout ?? '')?.[1];
     if (version) return ok(`${flux}, version ${version}`);
-    const why = error ? messageOf(error) : `\`flux version\` ended with ${status}`;
+    const why = error ? messageOf(error) : `\`flux version\` exited with code ${status}`;
     return bad(`${flux}: ${why}`, 'Is it built for this image, with its libraries?');
   },
 
@@ -53,7 +53,7 @@ export const checks: Readonly<Record<string, (patient: Patient) => Finding | Pro
     if (isOperators(configuration.curveCert))
       return warn(
         `${configuration.curveCert}: its keys belong together, but it is in a ConfigMap`,
-        'Whoever may read ConfigMaps, or the log of this pod, has it. `flux-pod render` keeps it in a Secret.',
+        'Every user who may read ConfigMaps, or the log of this pod, has it. `flux-pod render` keeps it in a Secret.',
       );
     return ok(`${configuration.curveCert}: readable, safe, and its keys belong together`);
   },
@@ -97,7 +97,7 @@ export const checks: Readonly<Record<string, (patient: Patient) => Finding | Pro
     }
   },
 
-  /** Asked with types that nobody has: an address is never asked for before the name exists, not even here. */
+  /** Queried with unassigned types: an address is never queried before the name exists, not even here. */
   'own name': (patient) => nameCheck(patient, patient.membership.host),
   'parent name': (patient) =>
     patient.membership.parent
@@ -126,7 +126,7 @@ export const checks: Readonly<Record<string, (patient: Patient) => Finding | Pro
     try {
       const { body } = await askAgent(directory, '/readyz');
       const { ok: ready, why } = JSON.parse(body);
-      return ready ? ok(why) : warn(why, '`flux-pod status` tells more.');
+      return ready ? ok(why) : warn(why, '`flux-pod status` has more.');
     } catch (error) {
       if (!(error instanceof PodError)) throw error;
       return warn(error.message, 'Nothing is wrong with that before `flux-pod run`.');

@@ -1,8 +1,8 @@
-/** Takes secrets out of what goes to a maintainer. Of variables only those are shown that are known to be harmless. */
+/** Removes secrets from the text for a maintainer. Only variables that are known to be harmless are shown with their values. */
 import { configVariable, stageVariable } from '../../agent/config/layers.ts';
 import { environmentName, settingNames, settings } from '../../agent/config/settings.ts';
 
-/** Names that say what they hold; the lengths are bounded, because what is searched may be a megabyte without a blank. */
+/** Names of secrets. The lengths are bounded, because the text may be a megabyte without a blank. */
 const secretWord =
   '(?:TOKEN|SECRET|PASSW|PASSPHRASE|PASSCODE|[_-]PASS|[_-]PWD|SSHPASS|CREDENTIAL|PRIVATE|[_-]?KEY|COOKIE|AUTH|DSN|WEBHOOK|CONNECTION_?STRING|[_-]PAT\\b)';
 const secretName = new RegExp(secretWord, 'i');
@@ -24,7 +24,7 @@ const rules: readonly (readonly [RegExp, string])[] = [
   [new RegExp(`(\\b${named}["']?\\s{0,9}[=:]\\s{0,9})${word}`, 'gi'), `$1"${removed}"`],
   [new RegExp(`((?:^|\\s)--?${named}\\s{1,9})${word}`, 'gim'), `$1${removed}`],
   [/((?:^|\s)(?:-u|--user)[ =]{0,9})[^\s:]{1,256}:\S{1,1000}/gm, `$1${removed}`],
-  // Tokens that can be told by how they begin: JWT, AWS, GitHub, GitLab, Slack, Hugging Face, Google, OpenAI and their like.
+  // Tokens with a known beginning: JWT, AWS, GitHub, GitLab, Slack, Hugging Face, Google, OpenAI and their like.
   [/\beyJ[\w-]{1,4096}\.[\w-]{1,4096}\.[\w-]{1,4096}/g, '(token removed)'],
   [
     /\b(?:(?:AKIA|ASIA)[0-9A-Z]{12,64}|gh[a-z]_\w{16,255}|github_pat_\w{16,255}|glpat-[\w-]{16,255}|xox[a-z]-[\w-]{10,255}|hf_\w{16,255}|AIza[\w-]{20,255}|sk-[\w-]{16,255})/g,
@@ -32,7 +32,7 @@ const rules: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Takes out of any text what looks like a secret. */
+/** Removes from any text what looks like a secret. */
 export const redact = (text: string): string =>
   rules.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), text);
 

@@ -13,7 +13,7 @@ export const usualBundles = (): string[] =>
 /** Resolves to the path that was written. Throws the PodError (exit 78) of the last one where none can be. */
 export function writeBundle(bundle: string, [path = name, ...others]: readonly string[]): string {
   try {
-    writePrivate(path, bundle, '`--bundle -` writes to stdout, `--bundle FILE` where you say.');
+    writePrivate(path, bundle, '`--bundle -` writes to stdout, `--bundle FILE` to FILE.');
     return path;
   } catch (error) {
     if (!(error instanceof PodError) || others.length === 0) throw error;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readCredentials } from '../../agent/api/credentials.ts';
 import { followCredentials, type WatchHandlers } from '../../agent/api/follow-credentials.ts';
-import { createObservations } from '../../agent/health/observations.ts';
+import { createPodState } from '../../agent/health/pod-state.ts';
 import { configurationOf } from '../support/configuration.ts';
 import { idOfToken, readToken, startApi, usualSecret, writeTls, writeToken } from '../support/fake-api.ts';
 import { begunJob } from '../support/fake-kvs.ts';
@@ -64,10 +64,10 @@ describe('a token that is taken from the Secret', () => {
     const uses = (token: string) =>
       JSON.stringify(tls.log.lines).includes(`"tokens":["write ${idOfToken(token)}"]`);
     await expect.poll(() => uses(another), soon).toBe(true);
-    expect(tls.observations.remarks.map(({ what }) => what)).toEqual([
+    expect(tls.podState.warnings.map(({ what }) => what)).toEqual([
       expect.stringMatching(/^The API keeps the certificate that it had: .*tls\.crt/),
     ]);
-    expect(tls.observations.apiFault).toBeUndefined();
+    expect(tls.podState.apiFault).toBeUndefined();
   });
 });
 
@@ -112,9 +112,9 @@ describe('a Secret that', () => {
       for (const { status, json } of await Promise.all(asked))
         expect({ status, type: json.type }).toEqual({ status: 503, type: '/v1/problems#no-tokens' });
       await expect.poll(() => stream.ended, soon).toBe(true);
-      expect(api.observations.apiFault).toMatch(/^FLUX_POD_API_TOKENS: /);
-      expect(api.observations.apiFault).toMatch(why);
-      expect(messages()).toContain(`error The API refuses every client: ${api.observations.apiFault}`);
+      expect(api.podState.apiFault).toMatch(/^FLUX_POD_API_TOKENS: /);
+      expect(api.podState.apiFault).toMatch(why);
+      expect(messages()).toContain(`error The API refuses every client: ${api.podState.apiFault}`);
 
       rmSync(api.directory, { recursive: true, force: true });
       mkdirSync(api.directory);
@@ -122,8 +122,8 @@ describe('a Secret that', () => {
       // Who was right while nobody was let in has not become a guesser by it.
       await expect.poll(() => statusWith(writeToken), soon).toBe(200);
       expect((await api.ask('GET', '/v1/session', { token: '', headers: { cookie } })).status).toBe(200);
-      expect(api.observations.apiFault).toBeUndefined();
-      expect(api.observations.remarks.map(({ what }) => what)).toEqual([
+      expect(api.podState.apiFault).toBeUndefined();
+      expect(api.podState.warnings.map(({ what }) => what)).toEqual([
         expect.stringMatching(/^The API refuses every client: /),
         'The API reads its tokens again, and admits clients that have one',
       ]);
@@ -147,7 +147,7 @@ describe('a Secret that', () => {
     };
     await Promise.all([exchange(), asking()]);
     await expect.poll(() => statusWith(another), soon).toBe(200);
-    expect(api.observations.remarks).toEqual([]);
+    expect(api.podState.warnings).toEqual([]);
   });
 });
 
@@ -161,7 +161,7 @@ describe('a Secret that cannot be watched', () => {
     const followed = followCredentials({
       sources,
       credentials: readCredentials(sources),
-      observations: createObservations(sources, []),
+      podState: createPodState(sources, []).writer,
       onChange: () => undefined,
       log,
       watchPaths: (_, given) => {

@@ -7,8 +7,8 @@ import { readEnvironment, readFlags } from '../../agent/config/layers.ts';
 import { defaultText, settingsTable } from '../../agent/config/reference.ts';
 import { resolveAttachment, resolveConfiguration } from '../../agent/config/resolve.ts';
 import { environmentName, flagName, settingNames, settings } from '../../agent/config/settings.ts';
-import { attachFlags, settingFlags } from '../../entrypoint/arguments.ts';
-import { manPage } from '../../entrypoint/man-page.ts';
+import { attachFlags, settingFlags } from '../../entrypoint/command-line/arguments.ts';
+import { manPage } from '../../entrypoint/command-line/man-page.ts';
 import { loadVerbs } from '../../entrypoint/verbs.ts';
 import { configurationOf } from '../support/configuration.ts';
 import { podFacts, untold } from '../support/pod-facts.ts';
@@ -68,7 +68,7 @@ describe('a setting', () => {
     ]);
   });
 
-  it('is required just where a pod that does not tell it is refused', () => {
+  it('is required just where a pod without it is refused', () => {
     const facts = podFacts({}, untold);
     const found = { problems: [], terminal: false };
     const required = settingNames.filter((name) => settings[name].required);
@@ -110,8 +110,8 @@ describe('a row that is added to settings.ts', () => {
 import { readConfigFile, readEnvironment, readFlags } from './agent/config/layers.ts';
 import { settingsTable } from './agent/config/reference.ts';
 import { resolveConfiguration } from './agent/config/resolve.ts';
-import { attachFlags, settingFlags } from './entrypoint/arguments.ts';
-import { manPage } from './entrypoint/man-page.ts';
+import { attachFlags, settingFlags } from './entrypoint/command-line/arguments.ts';
+import { manPage } from './entrypoint/command-line/man-page.ts';
 import { loadVerbs } from './entrypoint/verbs.ts';
 import { writeFileSync } from 'node:fs';
 

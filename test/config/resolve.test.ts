@@ -419,11 +419,11 @@ describe('what a pod does not tell', () => {
 
   it('must be given, all of it', async () => {
     expect(await problemsOfSize4({}, mute)).toEqual([
-      "FLUX_POD_INDEX: expected this pod's completion index: neither JOB_COMPLETION_INDEX nor the hostname tells it",
-      "FLUX_POD_CLUSTER: expected the Job's name: the hostname does not tell it",
+      "FLUX_POD_INDEX: expected this pod's completion index: neither JOB_COMPLETION_INDEX nor the hostname has it",
+      "FLUX_POD_CLUSTER: expected the Job's name: the hostname does not have it",
       "FLUX_POD_ADDRESS: expected this pod's address: no interface has one",
       'FLUX_POD_SERVICE: expected the headless Service: set subdomain in the pod template, so that /etc/hosts names it',
-      'FLUX_POD_NAMESPACE: expected the namespace: neither /etc/hosts nor /etc/resolv.conf tells it',
+      'FLUX_POD_NAMESPACE: expected the namespace: neither /etc/hosts nor /etc/resolv.conf has it',
     ]);
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { settingNames, settingsOf } from '../../agent/config/settings.ts';
 import { PodError } from '../../agent/errors.ts';
-import { parseVerbArguments, settingFlags } from '../../entrypoint/arguments.ts';
+import { parseVerbArguments, settingFlags } from '../../entrypoint/command-line/arguments.ts';
 
 const parseRun = (...args: string[]) => parseVerbArguments('run', args, settingFlags, 'COMMAND');
 

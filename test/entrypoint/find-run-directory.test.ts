@@ -12,8 +12,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import { connectBroker } from '../../entrypoint/connect-broker.ts';
-import { type FoundDirectory, locateRunDirectory } from '../../entrypoint/find-run-directory.ts';
+import { connectBroker } from '../../entrypoint/running-pod/connect-broker.ts';
+import { type FoundDirectory, locateRunDirectory } from '../../entrypoint/running-pod/find-run-directory.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'find-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { help } from '../../entrypoint/help.ts';
-import { manPage } from '../../entrypoint/man-page.ts';
-import { jobIds } from '../../entrypoint/verb.ts';
+import { help } from '../../entrypoint/command-line/help.ts';
+import { manPage } from '../../entrypoint/command-line/man-page.ts';
+import { jobIds } from '../../entrypoint/verbs/verb.ts';
 import { loadVerbs, runVerb } from '../../entrypoint/verbs.ts';
 import { written } from '../support/written.ts';
 

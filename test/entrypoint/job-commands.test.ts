@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { PodError } from '../../agent/errors.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
-import { parseVerbArguments } from '../../entrypoint/arguments.ts';
-import { submissionOf, submit } from '../../entrypoint/commands/submit.ts';
-import type { JobsClient } from '../../entrypoint/jobs-client.ts';
+import { parseVerbArguments } from '../../entrypoint/command-line/arguments.ts';
+import type { JobsClient } from '../../entrypoint/jobs/jobs-client.ts';
+import { watchJob } from '../../entrypoint/jobs/watch-job.ts';
+import { submissionOf, submit } from '../../entrypoint/verbs/jobs/submit.ts';
 import { runVerb, type VerbName } from '../../entrypoint/verbs.ts';
-import { watchJob } from '../../entrypoint/watch-job.ts';
 import { type FakeFlux, startApi, writeTls, writeToken } from '../support/fake-api.ts';
 import { selfSigned } from '../support/self-signed.ts';
 import { written } from '../support/written.ts';
@@ -88,10 +88,10 @@ describe('a job command through the API', () => {
   it('names the flag that a refused part of a job comes from, once', async () => {
     using api = await startApi();
     const tasks = await refusal(run('submit', api.url, '-N4', '-n2', '--', 'x'));
-    expect(tasks.message).toBe('The API says 422: --ntasks: there are 4 nodes for 2 tasks');
+    expect(tasks.message).toBe('The API responds with 422: --ntasks: there are 4 nodes for 2 tasks');
     const cc = await refusal(run('submit', api.url, '--cc', 'a-5', '--', 'x'));
     expect(cc.message).toBe(
-      'The API says 422: --cc: Cannot parse idset "a-5": expected an id or a range, not "a-5"',
+      'The API responds with 422: --cc: Cannot parse idset "a-5": expected an id or a range, not "a-5"',
     );
   });
 
@@ -101,15 +101,15 @@ describe('a job command through the API', () => {
     };
     using api = await startApi({ rpc: { 'job-list.list-id': unknown, 'job-manager.raise': unknown } });
     expect((await refusal(run('logs', api.url, 'f2qx7SvB'))).message).toBe(
-      'The API says 404: There is no job f2qx7SvB.',
+      'The API responds with 404: There is no job f2qx7SvB.',
     );
     expect((await refusal(run('logs', api.url, 'f0'))).message).toBe(
-      'The API says 404: There is no job f0: expected an id such as f2qx7SvB.',
+      'The API responds with 404: There is no job f0: expected an id such as f2qx7SvB.',
     );
     const { code, stderr } = await written(() => run('cancel', api.url, 'f2qx7SvB'));
     expect({ code, stderr }).toEqual({
       code: 64,
-      stderr: 'flux-pod: f2qx7SvB: The API says 404: There is no job f2qx7SvB.\n',
+      stderr: 'flux-pod: f2qx7SvB: The API responds with 404: There is no job f2qx7SvB.\n',
     });
   });
 

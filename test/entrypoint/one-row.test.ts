@@ -1,17 +1,22 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseVerbArguments } from '../../entrypoint/arguments.ts';
+import { parseVerbArguments } from '../../entrypoint/command-line/arguments.ts';
 import { loadVerbs, verbs } from '../../entrypoint/verbs.ts';
 import { copyProgram } from '../support/program-copy.ts';
 
 const names = Object.keys(verbs);
 const rows = await loadVerbs();
 
+function sources(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+}
+
 describe('a verb', () => {
-  it('has a file of its own name, and each file of commands/ is the row of a verb, or what one needs', () => {
-    const files = readdirSync('entrypoint/commands').map((file) => file.replace(/\.ts$/, ''));
-    expect(files.filter((file) => file !== 'render-flags').toSorted()).toEqual(names.toSorted());
+  it('has a file of its own name, and each file of a folder of verbs/ is the row of a verb, or what one needs', () => {
+    const files = sources('entrypoint/verbs').filter((file) => file.includes('/'));
+    const words = files.map((file) => basename(file, '.ts'));
+    expect(words.filter((word) => word !== 'render-flags').toSorted()).toEqual(names.toSorted());
   });
 
   it.each(Object.entries(rows))('%s takes every flag of its row', (name, { flags, settings, takes }) => {
@@ -22,19 +27,19 @@ describe('a verb', () => {
     for (const flag of Object.keys({ ...settings, ...flags })) expect(parsed.flags).toHaveProperty([flag]);
   });
 
-  it.each(readdirSync('entrypoint').filter((file) => file.endsWith('.ts') && file !== 'verbs.ts'))(
+  it.each(sources('entrypoint').filter((file) => !/^(verbs\.ts$|verbs\/|demo\/)/.test(file)))(
     'is not imported by %s: only verbs.ts imports rows',
     (file) => {
-      expect(readFileSync(join('entrypoint', file), 'utf8')).not.toContain('./commands/');
+      expect(readFileSync(join('entrypoint', file), 'utf8')).not.toMatch(/'[./]+\/verbs\/\w+\//);
     },
   );
 });
 
-describe('a file of commands/ whose row is added to verbs.ts', () => {
+describe('a file of verbs/ whose row is added to verbs.ts', () => {
   it('is a verb with help, manual page, completion and suggestions, and no other file changes', () => {
     using program = copyProgram();
     program.write(
-      'entrypoint/commands/colour.ts',
+      'entrypoint/verbs/setup/colour.ts',
       `
 import type { Verb } from '../verb.ts';
 
@@ -54,11 +59,11 @@ export const colour: Verb = {
     program.insert(
       'entrypoint/verbs.ts',
       '  run: async () =>',
-      "  colour: async () => (await import('./commands/colour.ts')).colour,\n",
+      "  colour: async () => (await import('./verbs/setup/colour.ts')).colour,\n",
     );
     const printed = program.run(`
-import { help } from './entrypoint/help.ts';
-import { manPage } from './entrypoint/man-page.ts';
+import { help } from './entrypoint/command-line/help.ts';
+import { manPage } from './entrypoint/command-line/man-page.ts';
 import { loadVerbs, runVerb } from './entrypoint/verbs.ts';
 
 const write = process.stdout.write.bind(process.stdout);

@@ -58,7 +58,7 @@ describe('with NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment a token is not 
   it('that plays the API of flux-pod, and the error says how to trust a certificate', async () => {
     const { heard, port } = await falseServer();
     const answer = await run(`
-      import { openJobs } from ${sourceOf('entrypoint/jobs-client.ts')};
+      import { openJobs } from ${sourceOf('entrypoint/jobs/jobs-client.ts')};
       const flags = { url: 'https://127.0.0.1:${port}', 'token-file': ${JSON.stringify(join(secrets(), 'token'))} };
       const jobs = await openJobs(flags, {});
       const answer = await jobs.page({ limit: 1 }).catch(({ message, hint }) => ({ message, hint }));

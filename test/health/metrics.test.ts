@@ -1,17 +1,17 @@
 import { describe, expect, it, vi } from 'vitest';
+import { instant } from '../../agent/clock.ts';
 import { metricsText } from '../../agent/health/metrics.ts';
-import { judge } from '../../agent/health/verdict.ts';
-import { instant } from '../../agent/instant.ts';
-import { now, observed } from '../support/observed.ts';
+import { probeResult } from '../../agent/health/probes.ts';
+import { now, podStateOf } from '../support/pod-state.ts';
 
 describe('metrics', () => {
-  const observations = observed({
+  const state = podStateOf({
     state: 'run',
     change: ({ broker }) => {
       if (broker) broker.online = [0, 1, 2];
     },
   });
-  const text = metricsText(observations, { run: 2, inactive: 40 }, now);
+  const text = metricsText(state, { run: 2, inactive: 40 }, now);
 
   it.each([
     'flux_pod_phase_seconds_total{phase="broker"} 10',
@@ -49,7 +49,7 @@ describe('metrics', () => {
 
   it('say of the probes what the probes say, and count seconds as they pass, whatever the wall clock is set to', () => {
     const since = instant();
-    const follower = observed({
+    const follower = podStateOf({
       set: { index: 1 },
       state: 'run',
       change: ({ broker }) => {
@@ -59,7 +59,7 @@ describe('metrics', () => {
     const pod = { ...follower, phases: [{ phase: 'broker', since }] as const };
     try {
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
-      expect(judge('ready', pod)).toMatchObject({ ok: true });
+      expect(probeResult('ready', pod)).toMatchObject({ ok: true });
       const lines = metricsText(pod, undefined).split('\n');
       expect(lines).toContain('flux_pod_probe_success{probe="ready"} 1');
       const spent = lines.find((line) => line.startsWith('flux_pod_phase_seconds_total{phase="broker"}'));
@@ -70,7 +70,7 @@ describe('metrics', () => {
   });
 
   it('of a follower say nothing of jobs and of nodes online', () => {
-    const follower = metricsText(observed({ set: { index: 1 }, state: 'run' }), undefined, now);
+    const follower = metricsText(podStateOf({ set: { index: 1 }, state: 'run' }), undefined, now);
     expect(follower).not.toMatch(/flux_pod_(jobs|nodes_online)/);
   });
 });

@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { leader } from '../../agent/lifecycle/leader.ts';
 import { exitedWith, play, replay, type Script, signal, started } from '../support/played-machine.ts';
 
-const toRun: Script = [[0, 'start broker'], [started]];
+const services = ['start services', 'watch mounts', 'accept child links'];
+const toRun: Script = [
+  [0, 'start broker'],
+  [started, ...services],
+];
 const stopped = (name = 'SIGTERM', code = 143) => `exit ${code}: Stopped by ${name}`;
 const begin = () => play(leader({ grace: 25 }));
 
@@ -10,7 +14,7 @@ describe('a leader', () => {
   it.each<readonly [string, Script]>([
     [
       'exits with the code of its program, and announces that',
-      [...toRun, [3_600_000], [exitedWith(3), 'announce outcome', 'exit 3: The program has ended with 3']],
+      [...toRun, [3_600_000], [exitedWith(3), 'announce outcome', 'exit 3: The program exited with code 3']],
     ],
     [
       'whose broker is killed announces that as well',
@@ -85,7 +89,7 @@ describe('a leader', () => {
       [
         [0, 'start broker'],
         [signal(), 'cancel start'],
-        [started, 'announce stopping', 'signal broker SIGTERM'],
+        [started, ...services, 'announce stopping', 'signal broker SIGTERM'],
         [exitedWith(143, 'SIGTERM'), stopped()],
       ],
     ],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Command, type Event, type Machine, runMachine } from '../../agent/lifecycle/machine.ts';
+import type { Command, Event, Machine } from '../../agent/lifecycle/machine.ts';
+import { runMachine } from '../../agent/lifecycle/run-machine.ts';
 
 const outcome = { code: 3, sentence: 'over' };
 const exit: Command = { do: 'exit', outcome, runsPost: true };

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openRunDirectory } from '../../agent/broker/run-directory.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
-import { createObservations } from '../../agent/health/observations.ts';
+import { createHealth } from '../../agent/health/health.ts';
+import { createBrokerConnection } from '../../agent/lifecycle/broker/connection.ts';
 import { leader } from '../../agent/lifecycle/leader.ts';
 import type { Exit } from '../../agent/lifecycle/machine.ts';
-import { preparePod } from '../../agent/lifecycle/prepare.ts';
-import { createReporting } from '../../agent/lifecycle/reporting.ts';
-import type { Signals } from '../../agent/lifecycle/signals.ts';
+import { preparePod } from '../../agent/lifecycle/prepare/prepare-pod.ts';
+import { type Services, startServices } from '../../agent/lifecycle/services/services.ts';
+import type { Signals } from '../../agent/lifecycle/stop/signals.ts';
 import { supervise } from '../../agent/lifecycle/supervise.ts';
 import { createLog } from '../../agent/log.ts';
 import { createLifecycle } from '../../agent/pod/phase.ts';
@@ -39,7 +40,9 @@ async function lead(command: readonly string[], options: Options = {}): Promise<
   const configuration = configurationOf({ dir: join(place, 'run'), flux, http: 'off' });
   const lifecycle = createLifecycle(log);
   lifecycle.enter('prepare');
-  const observations = createObservations(configuration, lifecycle.history);
+  const health = createHealth(configuration, lifecycle.history);
+  const { podState } = health;
+  const connection = createBrokerConnection(podState, log);
   const openDirectory = () => openRunDirectory(configuration.dir, () => undefined);
   const pod = await preparePod(configuration, command, process.env, openDirectory, log);
   const certificate = options.check && {
@@ -53,20 +56,21 @@ async function lead(command: readonly string[], options: Options = {}): Promise<
     onStop: (listener) => options.signals?.(listener),
     forwardTo: () => undefined,
   };
-  const reporting = createReporting(observations, log);
+  const { agentSocket } = pod.directory;
+  const services = Promise.withResolvers<Services>();
   try {
     return await supervise(leader({ grace: options.grace ?? 25 }), {
       pod: { ...pod, certificate },
       terminal: false,
-      signals,
-      lifecycle,
-      observations,
-      reporting: { ...reporting, watchMounts: async () => undefined },
+      ...{ configuration, signals, lifecycle, podState, connection, log },
+      startServices: () => {
+        services.resolve(startServices({ configuration, agentSocket, health, connection, log }));
+        return services.promise;
+      },
       reread: { configFile: '', reconfigure: async () => configuration },
-      log,
     });
   } finally {
-    reporting.close();
+    void services.promise.then(({ close }) => close());
   }
 }
 

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createTopology } from '../../agent/cluster/topology.ts';
-import type { LinkOptions } from '../../agent/parent-link/child.ts';
+import type { LinkOptions } from '../../agent/parent-link/child-end.ts';
 import { instanceKey } from '../../agent/parent-link/key.ts';
-import type { Announcement } from '../../agent/parent-link/message.ts';
+import type { Announcement } from '../../agent/parent-link/protocol.ts';
 import { heldLink, key, listen, openLink, secretKey, startParent } from '../support/parent-links.ts';
 
 const stopping: Announcement = { kind: 'stopping', signal: 'SIGTERM' };
-const outcome: Announcement = { kind: 'outcome', code: 0, sentence: 'The program has ended with 0' };
+const outcome: Announcement = { kind: 'outcome', code: 0, sentence: 'The program exited with code 0' };
 type Parent = Awaited<ReturnType<typeof startParent>>;
 
 interface Recording {

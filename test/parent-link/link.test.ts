@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTopology } from '../../agent/cluster/topology.ts';
-import type { LinkOptions } from '../../agent/parent-link/child.ts';
+import type { LinkOptions } from '../../agent/parent-link/child-end.ts';
 import { instanceKey } from '../../agent/parent-link/key.ts';
-import { type Announcement, linkHeader, linkPath } from '../../agent/parent-link/message.ts';
+import { type Announcement, linkHeader, linkPath } from '../../agent/parent-link/protocol.ts';
 import {
   heldLink,
   instance,
@@ -15,7 +15,7 @@ import {
 } from '../support/parent-links.ts';
 
 const stopping: Announcement = { kind: 'stopping', signal: 'SIGTERM' };
-const outcome: Announcement = { kind: 'outcome', code: 7, sentence: 'The program has ended with 7' };
+const outcome: Announcement = { kind: 'outcome', code: 7, sentence: 'The program exited with code 7' };
 
 describe('a parent link', () => {
   let parent: Awaited<ReturnType<typeof startParent>>;

@@ -2,8 +2,8 @@
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import type { NoLink, ParentLink } from '../../agent/parent-link/child.ts';
-import { encodeLine, linkHeader, readRequest } from '../../agent/parent-link/message.ts';
+import type { NoLink, ParentLink } from '../../agent/parent-link/child-end.ts';
+import { encodeLine, linkHeader, readRequest } from '../../agent/parent-link/protocol.ts';
 import { key, listen, openLink } from '../support/parent-links.ts';
 import { selfSigned } from '../support/self-signed.ts';
 
@@ -94,7 +94,7 @@ const peers: [string, Act, NoLink | 'late'][] = [
 ];
 
 const helloMessage = { kind: 'hello', challenge: 'c' } as const;
-const outcome = { kind: 'outcome', code: 0, sentence: 'The program has ended with 0' } as const;
+const outcome = { kind: 'outcome', code: 0, sentence: 'The program exited with code 0' } as const;
 type Message = typeof helloMessage | typeof outcome;
 
 /** The line that the true parent would send on this connection. */

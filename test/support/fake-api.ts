@@ -10,7 +10,7 @@ import type { StreamLimits } from '../../agent/api/streams.ts';
 import { createTopology, parseTopology } from '../../agent/cluster/topology.ts';
 import type { FluxClient } from '../../agent/flux/client.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
-import { createObservations } from '../../agent/health/observations.ts';
+import { createPodState } from '../../agent/health/pod-state.ts';
 import { configurationOf } from './configuration.ts';
 import { mountSecret } from './mounted-secret.ts';
 import { recordedLog } from './recorded-log.ts';
@@ -92,7 +92,7 @@ export async function startApi(
   const fake = fakeBroker(flux);
   const broker = given ?? fake;
   const log = recordedLog();
-  const observations = createObservations(configuration, []);
+  const { state: podState, writer } = createPodState(configuration, []);
   const api = await serveApi({
     configuration,
     credentials: readCredentials(configuration),
@@ -101,7 +101,7 @@ export async function startApi(
     environment: { PATH: '/bin', FLUX_POD_SIZE: '4' },
     version: '0.0.0',
     page: { script: 'script', style: 'style' },
-    observations,
+    podState: writer,
     log,
     broker,
     ...(streams && { streamLimits: streams }),
@@ -142,7 +142,7 @@ export async function startApi(
     port: api.port,
     directory,
     log,
-    observations,
+    podState,
     asked: fake.asked,
     close,
     [Symbol.dispose]: close,

@@ -1,5 +1,5 @@
+import type { Outcome } from '../../agent/lifecycle/exit/outcome.ts';
 import type { Command, Event, Machine } from '../../agent/lifecycle/machine.ts';
-import type { Outcome } from '../../agent/lifecycle/outcome.ts';
 import {
   brokerState,
   drained,

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createTopology } from '../../agent/cluster/topology.ts';
-import { type LinkOptions, openParentLink, type ParentLink } from '../../agent/parent-link/child.ts';
+import { type LinkOptions, openParentLink, type ParentLink } from '../../agent/parent-link/child-end.ts';
 import { instanceKey } from '../../agent/parent-link/key.ts';
-import { createParentLinks } from '../../agent/parent-link/parent.ts';
+import { createParentLinks } from '../../agent/parent-link/parent-end.ts';
 
 export const secretKey = 'JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6';
 export const instance = ['default', 'mc', 'mc-[0-9]'];

@@ -111,7 +111,7 @@ export const linkBroken: Event = { kind: 'link broken' };
 export const stopping: Event = { kind: 'announced', message: { kind: 'stopping', signal: 'SIGTERM' } };
 export const outcome = (code: number): Event => ({
   kind: 'announced',
-  message: { kind: 'outcome', code, sentence: `The program has ended with ${code}` },
+  message: { kind: 'outcome', code, sentence: `The program exited with code ${code}` },
 });
 export const drained: Event = { kind: 'drained' };
 export const brokerState = (state: (Event & { kind: 'broker state' })['state']): Event => ({

@@ -86,7 +86,7 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
 
     await pod.exec(['kill', '-KILL', String(first.broker?.pid)]);
     // Its connection ends first; what is at the socket then is known with the next try.
-    const killed = { ok: false, why: 'the broker has gone: /run/flux/local: nothing listens there' };
+    const killed = { ok: false, why: 'the broker has exited: /run/flux/local: nothing listens there' };
     const gone = await until(
       () => askAll(pod),
       (said) => said.every(({ why }) => why === killed.why),
@@ -103,7 +103,7 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
     await pod.exec(['kill', '-TERM', String(attachPid(pod))]);
     const { code, stderr } = await attached;
     expect(code, stderr).toBe(143);
-    expect(stderr).toMatch(/"msg":"The broker has gone"/);
+    expect(stderr).toMatch(/"msg":"The broker no longer answers"/);
     const left = pod.processes().map(({ pid }) => pid);
     expect(left, 'the broker was left alone').toContain(second.broker?.pid);
     await pod.remove();
@@ -140,9 +140,9 @@ describe.skipIf(unavailable).each(everyFlux())('flux-pod attach beside a broker 
     const { code, stderr } = await attached;
     expect(code, stderr).toBe(0);
     expect(stderr, 'an end in order is no warning').not.toMatch(/"level":"warn"/);
-    expect(stderr).toMatch(/"msg":"The broker has ended"/);
+    expect(stderr).toMatch(/"msg":"The broker has exited"/);
     expect(pod.terminationLog()).toBe(
-      'There is no broker any more: it has not come back within 0.3 s (FLUX_POD_LINGER) (exit 0)\n',
+      'There is no broker any more: none has started again within 0.3 s (FLUX_POD_LINGER) (exit 0)\n',
     );
     await pod.remove();
   });

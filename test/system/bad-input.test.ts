@@ -184,7 +184,7 @@ describe('bad input ends with its own code and a sentence', () => {
     const hook = place.file('hooks/leader-pre.sh', '#!/bin/sh\necho preparing; exit 3\n', 0o755);
     const result = await place.run(['run', '--', 'echo', 'started']);
     expect(result).toMatchObject({ code: 75, stdout: '' });
-    expect(result.stderr).toContain(`The leader-pre hook ${hook} failed: it ended with 3`);
+    expect(result.stderr).toContain(`The leader-pre hook ${hook} failed: it exited with code 3`);
     expect(result.stderr).toContain('preparing');
   });
 });
@@ -203,32 +203,32 @@ describe.skipIf(!flux)('bad input that only the broker meets, with real Flux', (
       'a program that exists nowhere',
       ['/nowhere/program', 'x'],
       127,
-      /The program has ended with 127: a command was not found/,
+      /The program exited with code 127: a command was not found/,
     ],
     [
       'a lone word that is no program',
       ['no-such-program'],
       127,
-      /The program has ended with 127: a command was not found/,
+      /The program exited with code 127: a command was not found/,
     ],
     [
       'a task that is no program, where COMMAND is one',
       [flux?.path ?? '', 'run', 'no-such-program'],
       127,
-      /no-such-program[\s\S]*The program has ended with 127: a command was not found, COMMAND itself or one that it ran/,
+      /no-such-program[\s\S]*The program exited with code 127: a command was not found, COMMAND itself or one that it ran/,
     ],
     [
       'a program that is not executable',
       [place.file('plain', 'text'), 'x'],
       126,
-      /The program has ended with 126: a command is not executable/,
+      /The program exited with code 126: a command is not executable/,
     ],
-    ['a program that ends with 1', ['false'], 1, /The program has ended with 1/],
+    ['a program that ends with 1', ['false'], 1, /The program exited with code 1/],
     [
       'a program that is killed',
       ['sh', '-c', 'kill -9 $$'],
       137,
-      /The program has ended with 137: signal 9 ended it/,
+      /The program exited with code 137: signal 9 ended it/,
     ],
   ])('%s', async (_, command, code, sentence) => {
     const result = await place.run(['run', '--', ...command], real);

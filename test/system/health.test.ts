@@ -353,7 +353,7 @@ describe.skipIf(unavailable).each(everyFlux())('the health of pods with $name', 
           mounts: { '/etc/flux-pod/hooks.d/init': { content: '#!/bin/sh\nexit 3\n', mode: 0o755 } },
         },
         75,
-        /init failed: it ended with 3/,
+        /init failed: it exited with code 3/,
         /FLUX_POD_HOOKS/,
       ],
     ])(

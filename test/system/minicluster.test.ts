@@ -164,13 +164,13 @@ describe.skipIf(unavailable).each(everyFlux())(
         pod: (index) => (index === 0 ? { mounts: { '/etc/flux-pod/hooks.d/post': fail } } : {}),
       });
       expect(codes, logs).toEqual([0, 0]);
-      expect(leader.stderr).toMatch(/The post hook \S+ failed: it ended with 3/);
+      expect(leader.stderr).toMatch(/The post hook \S+ failed: it exited with code 3/);
     });
 
     it.each([
-      ['false', 1, /The program has ended with 1 \(exit 1\)/],
-      ['sh -c "exit 42"', 42, /ended with 42/],
-      ['sh -c "kill -9 $$"', 137, /ended with 137: signal 9 ended it/],
+      ['false', 1, /The program exited with code 1 \(exit 1\)/],
+      ['sh -c "exit 42"', 42, /exited with code 42/],
+      ['sh -c "kill -9 $$"', 137, /exited with code 137: signal 9 ended it/],
       ['no-such-program', 127, /a command was not found/],
       ['/etc/hosts', 126, /a command is not executable/],
     ])('all pods of `%s` end with %i', async (program, code, said) => {

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseCertificate } from '../../../agent/broker/curve.ts';
 import { instanceKey, linkSigner } from '../../../agent/parent-link/key.ts';
-import { linkHeader, linkPath, signRequest } from '../../../agent/parent-link/message.ts';
+import { linkHeader, linkPath, signRequest } from '../../../agent/parent-link/protocol.ts';
 import type { Pod } from '../../support/pod.ts';
 import { close, keepOpen, openSockets, stillOpen } from './sockets.ts';
 import type { Attack, Target } from './target.ts';

@@ -1,0 +1,10 @@
+/** Milliseconds since 1970 by a monotonic clock: a change of the wall clock moves none of them. */
+export type Instant = number;
+
+// By process.uptime(), since `performance` is loaded when it is first used, which the way to the broker has no time for.
+const startedAt: Instant = Date.now() - process.uptime() * 1000;
+
+export const instant = (): Instant => startedAt + process.uptime() * 1000;
+
+/** The longest time that a timer can be set to, in milliseconds: it counts them in 31 bits. */
+export const longestTimerMs = 2 ** 31 - 1;

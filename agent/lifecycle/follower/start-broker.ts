@@ -1,0 +1,60 @@
+/** How a follower comes to a broker: it awaits its parent, and starts a broker with the parent's address, now or after a backoff. Pure: a part of follower.ts. */
+import type { HostPort } from '../../address.ts';
+import type { Instant } from '../../clock.ts';
+import { pauseMs } from '../../dns/pace.ts';
+import { after, type Command, type Deadlines, type Step } from '../machine.ts';
+import type { Await, Context, Follower, Learn } from './follower-state.ts';
+import { stopWatching } from './lost-parent.ts';
+
+/** A broker that ran this long had joined: the backoff begins again. */
+const settledMs = 10_000;
+/** A pod that waits this long for its parent watches the mounted files meanwhile. */
+const watchMountsAfterMs = 1000;
+
+/** The first step of a follower. */
+export const begin = (now: Instant): Step<Follower> =>
+  after([{ do: 'start services' }], awaitParent(0, { 'watch mounts': now + watchMountsAfterMs }));
+
+/** `deadlines`: the mounts, while they are not watched yet. */
+export const awaitParent = (attempt: number, deadlines: Deadlines = {}): Step<Follower> => ({
+  state: { at: 'await-parent', attempt, deadlines },
+  commands: [{ do: 'enter await-parent' }, { do: 'find parent' }],
+});
+
+export function startBroker(
+  { attempt, deadlines }: Pick<Await, 'attempt' | 'deadlines'>,
+  parent: HostPort,
+  context: Context,
+  facts: Readonly<Record<string, unknown>> = {},
+): Step<Follower> {
+  const sentence = `The parent ${context.parent} listens at ${parent.host}:${parent.port}`;
+  return {
+    state: { at: 'start-broker', attempt, parent, startedAt: context.now, deadlines },
+    commands: [
+      { do: 'log', level: 'info', sentence, facts },
+      { do: 'start broker', parent },
+    ],
+  };
+}
+
+/** The instance goes on without the broker that has exited: this pod looks for its parent, and its children look for this pod's next broker. */
+export function startAgain(learn: Learn, context: Context): Step<Follower> {
+  const { replacedBy, ending, startedAt } = learn;
+  const { now, random, size } = context;
+  const leave: Command[] = [...stopWatching, { do: 'break child links' }];
+  if (replacedBy)
+    return after(
+      [...leave, { do: 'enter await-parent' }],
+      startBroker({ attempt: learn.attempt + 1, deadlines: {} }, replacedBy, context),
+    );
+  const attempt = now - startedAt > settledMs ? 0 : learn.attempt;
+  const sentence = 'The broker exited before the instance ended: its parent is lost, or it could not join';
+  return {
+    state: {
+      at: 'backoff',
+      attempt: attempt + 1,
+      deadlines: { backoff: now + pauseMs(attempt, size, random) },
+    },
+    commands: [...leave, { do: 'log', level: 'warn', sentence, facts: { code: ending.code } }],
+  };
+}

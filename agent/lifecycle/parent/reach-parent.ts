@@ -1,0 +1,87 @@
+/** Executes what a follower's machine commands about its parent: to find it, and to keep a link to its agent. Decides nothing. */
+import type { LinkOptions, NoLink, ParentLink } from '../../parent-link/child-end.ts';
+import { failedOutcome } from '../exit/outcome.ts';
+import type { Command, Event } from '../machine.ts';
+import type { PreparedPod } from '../prepare/prepare-pod.ts';
+import type { Supervised } from '../supervised.ts';
+import { findParent } from './find-parent.ts';
+
+type Find = Command & { do: 'find parent' };
+
+export interface ReachParent {
+  /** Ends with the event `parent found` or `parent not found`, unless it is stopped. */
+  readonly find: (command: Find) => Promise<void>;
+  readonly stopFinding: () => void;
+  /** Ends with the event `no link` or `link broken`, unless it is closed. */
+  readonly openLink: (host: string) => Promise<void>;
+  readonly closeLink: () => void;
+}
+
+interface Reaching extends Pick<Supervised, 'configuration' | 'podState' | 'log'> {
+  readonly pod: Pick<PreparedPod, 'membership' | 'environment' | 'linkKey'>;
+  readonly connection: Pick<Supervised['connection'], 'parentIsSilent'>;
+}
+
+/** One search and one link at a time. */
+export function reachParent(
+  { configuration, pod, podState, connection, log }: Reaching,
+  feed: (event: Event) => void,
+): ReachParent {
+  const { membership, environment } = pod;
+  const { parent } = membership;
+  if (!parent) throw new Error('rank 0 has no parent');
+  const ranks = { parent: parent.rank, child: membership.rank };
+  let dnsQueries = 0;
+  let search = new AbortController();
+  let link = new AbortController();
+
+  const tryLink = async (host: string, how: Pick<LinkOptions, 'signal' | 'onMessage'>) => {
+    const { http } = configuration;
+    if (http === 'off') return 'unavailable';
+    try {
+      const [{ openParentLink }, key] = await Promise.all([
+        import('../../parent-link/child-end.ts'),
+        pod.linkKey(),
+      ]);
+      return await openParentLink({ host, port: http.port }, { key, ranks, ...how });
+    } catch (error) {
+      log('error', 'The parent link could not be opened', { why: String(error) });
+      return 'unavailable';
+    }
+  };
+
+  return {
+    find: async ({ known, foreign }) => {
+      search = new AbortController();
+      const { signal } = search;
+      try {
+        const { host, port, ...facts } = await findParent({
+          ...{ parent, membership, configuration, environment, known, strangers: foreign, signal, log },
+          onWait: (waitReason) => podState.set({ waitReason }),
+        });
+        dnsQueries += facts.questions;
+        podState.set({ dnsQueries });
+        if (!signal.aborted) feed({ kind: 'parent found', address: { host, port }, facts });
+      } catch (error) {
+        if (!signal.aborted) feed({ kind: 'parent not found', outcome: failedOutcome(error) });
+      }
+    },
+    stopFinding: () => search.abort(),
+    openLink: async (host) => {
+      link = new AbortController();
+      const { signal } = link;
+      const onMessage: LinkOptions['onMessage'] = (message) => {
+        if (!signal.aborted) feed({ kind: 'announced', message });
+      };
+      const opened: ParentLink | NoLink = await tryLink(host, { signal, onMessage });
+      if (signal.aborted) return;
+      if (typeof opened === 'string') {
+        return feed({ kind: 'no link', why: opened, parentIsSilent: connection.parentIsSilent() });
+      }
+      feed({ kind: 'link opened', incarnation: opened.incarnation });
+      await opened.broken;
+      if (!signal.aborted) feed({ kind: 'link broken' });
+    },
+    closeLink: () => link.abort(),
+  };
+}

@@ -1,0 +1,85 @@
+import type { HostPort } from '../../address.ts';
+import type { PreparedApi } from '../../api/prepare.ts';
+import { brokerConfig } from '../../broker/broker-config.ts';
+import { type CertificateInUse, useCertificate } from '../../broker/certificate-in-use.ts';
+import { brokerArguments } from '../../broker/command-line.ts';
+import { readMountedCertificate } from '../../broker/curve-file.ts';
+import { environmentFor, findFlux } from '../../broker/find-flux.ts';
+import { instanceName, type Membership, membershipOf } from '../../broker/membership.ts';
+import { initialProgram } from '../../broker/program.ts';
+import { linkFromOperatorSocket, type RunDirectory, writePrivate } from '../../broker/run-directory.ts';
+import type { Configuration } from '../../config/configuration.ts';
+import type { PodStateWriter } from '../../health/pod-state.ts';
+import type { Log } from '../../log.ts';
+
+/** All that the start of this pod's broker takes, again and again. */
+export interface PreparedPod {
+  readonly membership: Membership;
+  readonly directory: RunDirectory;
+  readonly flux: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly brokerArguments: readonly string[];
+  /** Writes broker.toml, with the parent's verified address on a follower. */
+  readonly writeBrokerToml: (parentAddress?: HostPort) => void;
+  /** Its text where the configuration were `changed`, with the parent's address that was written last. */
+  readonly brokerTomlOf: (changed: Configuration) => string;
+  /** Undefined where the instance has one broker. */
+  readonly certificate: CertificateInUse | undefined;
+  /** Of the instance's parent links, made from the certificate in use. */
+  readonly linkKey: () => Promise<Buffer>;
+}
+
+/** Finds flux, checks the certificate and everything else that can be wrong, and writes the files that the broker reads. Throws a PodError. */
+export async function preparePod(
+  configuration: Configuration,
+  command: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  openDirectory: () => Promise<RunDirectory>,
+  log: Log,
+): Promise<PreparedPod> {
+  const membership = membershipOf(configuration);
+  const flux = findFlux(configuration.flux, environment.PATH ?? '');
+  const mounted = membership.size > 1 ? readMountedCertificate(configuration.curveCert) : undefined;
+  const directory = await openDirectory();
+  linkFromOperatorSocket(directory, (sentence) => log('info', sentence));
+  const program = initialProgram(configuration, command, directory.batchScript);
+
+  const certificate = mounted && useCertificate(configuration.curveCert, directory.curveCert, mounted);
+  if (program.script !== undefined) writePrivate(directory.batchScript, program.script);
+  let parentAddress: HostPort | undefined;
+  const brokerTomlOf = (changed: Configuration) =>
+    brokerConfig(changed, membership, directory.curveCert, parentAddress);
+  const writeBrokerToml = (address?: HostPort) => {
+    parentAddress = address;
+    writePrivate(directory.brokerToml, brokerTomlOf(configuration));
+  };
+  writeBrokerToml();
+  return {
+    membership,
+    directory,
+    flux,
+    environment: environmentFor(flux, environment),
+    brokerArguments: brokerArguments(configuration, membership, directory, program.argv),
+    writeBrokerToml,
+    brokerTomlOf,
+    certificate,
+    linkKey: async () => {
+      if (!certificate) throw new Error('a single broker has no parent links');
+      const { instanceKey } = await import('../../parent-link/key.ts');
+      return instanceKey(certificate.secretKey(), instanceName(configuration, membership));
+    },
+  };
+}
+
+/** Checks the credentials of the API, where it is enabled and this is the leader. Throws a PodError (exit 78). */
+export async function prepareApiOf(
+  { membership, directory, environment }: PreparedPod,
+  configuration: Configuration,
+  podState: PodStateWriter,
+  log: Log,
+): Promise<PreparedApi | undefined> {
+  if (configuration.api === 'off' || membership.rank !== 0) return undefined;
+  const { prepareApi } = await import('../../api/prepare.ts');
+  const { tree } = membership;
+  return prepareApi({ configuration, socketPath: directory.socket, tree, environment, podState, log });
+}

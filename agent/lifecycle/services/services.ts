@@ -1,0 +1,80 @@
+/** The services of a pod: the HTTP server of probes, status, metrics and parent links, and on the leader the API. Each is loaded when it starts. */
+import type { PreparedApi } from '../../api/prepare.ts';
+import type { Membership } from '../../broker/membership.ts';
+import type { Configuration } from '../../config/configuration.ts';
+import type { FluxClient } from '../../flux/client.ts';
+import type { Health } from '../../health/health.ts';
+import type { Hold } from '../../health/http-server.ts';
+import type { Log } from '../../log.ts';
+import type { ParentLinks } from '../../parent-link/parent-end.ts';
+import type { BrokerConnection } from '../broker/connection.ts';
+
+export interface ServicesOptions {
+  readonly configuration: Pick<Configuration, 'http' | 'api'>;
+  /** For the parent links; undefined where the pod has failed before, or the broker is another program's. */
+  readonly membership?: Membership | undefined;
+  /** Where `flux-pod status` asks; undefined where there is no run-time directory. */
+  readonly agentSocket: string | undefined;
+  readonly health: Health;
+  readonly connection: Pick<BrokerConnection, 'pulse' | 'client' | 'leads'>;
+  readonly hold?: Hold | undefined;
+  /** With its credentials checked; undefined where there is none. */
+  readonly api?: PreparedApi | undefined;
+  readonly log: Log;
+}
+
+export interface Services {
+  /** Of the children's agents; undefined in a pod that has no children. */
+  readonly links: ParentLinks | undefined;
+  readonly close: () => void;
+}
+
+/** Starts all of them. One that cannot start is an error of the log, and costs neither the others nor the broker. */
+export async function startServices(options: ServicesOptions): Promise<Services> {
+  const { configuration, membership, agentSocket: socketPath, health, connection, hold, api, log } = options;
+  await log.open();
+  const { saveMemory } = await import('./save-memory.ts');
+  // The API is worth a compiler.
+  saveMemory({ compiles: configuration.api !== 'off' });
+  const links = membership && (await linksOf(membership));
+  const server = await health
+    .serve({
+      http: configuration.http,
+      socketPath,
+      extension: links?.extension,
+      pulse: connection.pulse,
+      jobStates: async () => (connection.leads() ? jobStates(connection.client()) : undefined),
+      hold,
+      log,
+    })
+    .catch((error: unknown) => log('error', 'Cannot serve probes and status', { why: String(error) }));
+  await api?.serve();
+  return {
+    links,
+    close: () => {
+      server?.close();
+      api?.close();
+    },
+  };
+}
+
+async function linksOf(membership: Membership): Promise<ParentLinks | undefined> {
+  const { rank, tree } = membership;
+  if (tree.childrenOf(rank).length === 0) return undefined;
+  const { createParentLinks } = await import('../../parent-link/parent-end.ts');
+  return createParentLinks(membership);
+}
+
+const answerWithinMs = 250;
+
+/** The leader's jobs by state. */
+async function jobStates(client: FluxClient | undefined) {
+  if (!client) return undefined;
+  const { getJobStats } = await import('../../flux/services/job-list.ts');
+  try {
+    const { total: _, ...states } = (await getJobStats(client, { timeoutMs: answerWithinMs })).job_states;
+    return states;
+  } catch {
+    return undefined; // the job-list module is not loaded yet, or no longer
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Watches the mounted configuration and certificate, which the kubelet changes by swapping the symlink `..data`. Flux reloads what it can; a
+ * change that needs a restart, or that is wrong, is a warning and changes nothing.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { watch } from 'chokidar';
+import { parse, type TomlTable } from 'smol-toml';
+import { formatCertificate } from '../../broker/curve.ts';
+import { checkKeyPair, readMountedCertificate } from '../../broker/curve-file.ts';
+import { writePrivate } from '../../broker/run-directory.ts';
+import type { Configuration } from '../../config/configuration.ts';
+import { environmentName, settingNames } from '../../config/settings.ts';
+import { messageOf } from '../../errors.ts';
+import { reloadConfig } from '../../flux/services/config.ts';
+import type { PodStateWriter } from '../../health/pod-state.ts';
+import type { Log } from '../../log.ts';
+import type { Lifecycle } from '../../pod/phase.ts';
+import type { BrokerConnection } from '../broker/connection.ts';
+import type { PreparedPod } from '../prepare/prepare-pod.ts';
+
+/** How the configuration is read again when its file has changed. */
+export interface Reread {
+  /** The file of the settings, whether it exists or not. */
+  readonly configFile: string;
+  readonly reconfigure: () => Promise<Configuration>;
+}
+
+export interface MountsOptions {
+  readonly configuration: Configuration;
+  readonly pod: Pick<PreparedPod, 'membership' | 'directory' | 'brokerTomlOf'>;
+  readonly reread: Reread;
+  readonly lifecycle: Pick<Lifecycle, 'current'>;
+  readonly connection: Pick<BrokerConnection, 'client'>;
+  readonly podState: PodStateWriter;
+  readonly log: Log;
+}
+
+/** Parts of broker.toml that a broker reads only when it starts (flux-config-bootstrap(5), flux-config-tbon(5)). */
+const onlyAtStart = ['bootstrap', 'tbon'];
+
+/** Begins to watch. Returns the function that ends the watch. */
+export function watchMounts(options: MountsOptions): () => Promise<void> {
+  const { configuration, pod, reread } = options;
+  const certificate = pod.membership.size > 1 ? [configuration.curveCert] : [];
+  const configurations = [reread.configFile, configuration.brokerConfig].filter((path) => path !== undefined);
+  const paths = [...configurations, ...certificate].filter((path) => existsSync(path));
+  if (paths.length === 0) return async () => undefined;
+
+  const warn: Warn = (sentence) => {
+    options.log('warn', sentence);
+    options.podState.warn(sentence);
+  };
+  // One change after the other: two at once would write the same file.
+  let turn: Promise<void> = Promise.resolve();
+  const changed = (path: string) => {
+    const act = certificate.includes(path) ? certificateChanged : configurationChanged;
+    turn = turn
+      .then(() =>
+        existsSync(path)
+          ? act(options, warn)
+          : warn(`${path} is no longer there: the values read from it stay in use`),
+      )
+      .catch((error: unknown) => warn(`${path} has changed, and is not used: ${messageOf(error)}`));
+  };
+  const watcher = watch(paths, { ignoreInitial: true });
+  watcher.on('all', (_, path) => changed(path));
+  // A file may have changed between its reading and the begin of the watch.
+  watcher.on('ready', () => paths.forEach(changed));
+  watcher.on('error', (error) => warn(`Cannot watch ${paths.join(', ')}: ${messageOf(error)}`));
+  return () => watcher.close();
+}
+
+type Warn = (sentence: string) => void;
+
+async function certificateChanged(
+  { configuration, pod, lifecycle }: MountsOptions,
+  warn: Warn,
+): Promise<void> {
+  const path = configuration.curveCert;
+  const certificate = readMountedCertificate(path);
+  if (formatCertificate(certificate) === readFileSync(pod.directory.curveCert, 'utf8')) return;
+  await checkKeyPair(path, certificate);
+  const runs = lifecycle.current().phase === 'broker';
+  warn(
+    `${path} holds another certificate: ${runs ? 'restart all pods together to use it' : 'the broker is going to start with it'}`,
+  );
+}
+
+async function configurationChanged(options: MountsOptions, warn: Warn): Promise<void> {
+  const { configuration: before, pod, reread, connection } = options;
+  const after = await reread.reconfigure();
+  const needRestart = settingNames.filter(
+    (name) => name !== 'brokerConfig' && JSON.stringify(after[name]) !== JSON.stringify(before[name]),
+  );
+  if (needRestart.length > 0)
+    warn(`${needRestart.map(environmentName).join(', ')} changed: restart the pod to use the new value`);
+
+  const { brokerToml } = pod.directory;
+  const old = readFileSync(brokerToml, 'utf8');
+  const text = pod.brokerTomlOf({ ...before, brokerConfig: after.brokerConfig });
+  if (text === old) return;
+  const changed = changedTables(parse(old), parse(text));
+  const late = changed.filter((name) => onlyAtStart.includes(name));
+  if (late.length > 0) warn(`${late.join(', ')} of broker.toml changed: restart the pod to use it`);
+  writePrivate(brokerToml, text);
+  const broker = connection.client();
+  if (!broker || changed.length === late.length) return;
+  try {
+    await reloadConfig(broker);
+    warn(`The broker has reloaded ${changed.filter((name) => !late.includes(name)).join(', ')}`);
+  } catch (error) {
+    writePrivate(brokerToml, old);
+    throw error;
+  }
+}
+
+function changedTables(before: TomlTable, after: TomlTable): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+}

@@ -1,0 +1,178 @@
+import { readFileSync } from 'node:fs';
+import { formatCertificate } from '../../../agent/broker/curve.ts';
+import { checkKeyPair, readMountedCertificate } from '../../../agent/broker/curve-file.ts';
+import { createCertificate } from '../../../agent/broker/curve-keys.ts';
+import { ExitCode, messageOf, PodError } from '../../../agent/errors.ts';
+import { printable } from '../../../agent/printable.ts';
+import {
+  formatJson,
+  formatYaml,
+  isMiniCluster,
+  parseDocuments,
+  titleOf,
+} from '../../../controller/render/documents.ts';
+import { type Extra, extras, type RenderOptions } from '../../../controller/render/minicluster/cluster.ts';
+import { isObjectName } from '../../../controller/render/minicluster/field-kinds.ts';
+import { readMiniCluster } from '../../../controller/render/minicluster/read-minicluster.ts';
+import type { MiniCluster } from '../../../controller/render/minicluster/schema.ts';
+import { type Rendering, renderMiniCluster } from '../../../controller/render/render-minicluster.ts';
+import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';
+import type { Verb } from '../verb.ts';
+import { defaultInstaller, renderFlags, usualExtras } from './render-flags.ts';
+
+const installerAnnotation = 'flux-pod/image-installer';
+
+/** `flux-pod render FILE`: the MiniClusters of FILE as manifests on stdout, and warnings on stderr. */
+export const render: Verb = {
+  forms: { 'FILE [FLAGS]': 'Kubernetes manifests from a MiniCluster' },
+  flags: renderFlags,
+  takes: 1,
+  examples: [
+    'flux-pod render minicluster.yaml | kubectl apply -f -',
+    'flux-pod render --secret flux-curve --namespace hpc minicluster.yaml >manifests.yaml',
+  ],
+  more: `FILE holds one or more MiniClusters of the Flux Operator (flux-framework.org/v1alpha2) as YAML or JSON; - is stdin. For each, an
+Indexed Job with its Services, ConfigMap, Secret, NetworkPolicy and PodDisruptionBudgets goes to stdout. Every field is
+honoured or named in a warning on stderr; unknown fields are errors.
+`,
+  run: renderFile,
+};
+
+async function renderFile({ flags, positionals }: ParsedArguments): Promise<number> {
+  const [file] = positionals;
+  if (file === undefined)
+    throw usage('FILE is missing', '`flux-pod render minicluster.yaml`, or `-` for stdin.');
+  const format = formatOf(flags);
+  const optionsFor = await readOptions(flags);
+  const name = file === '-' ? 'stdin' : file;
+  const sources = parseDocuments(readInput(file), name);
+  const miniClusters = sources.filter(({ object }) => isMiniCluster(object));
+  const others = sources.filter(({ object }) => !isMiniCluster(object)).map(({ object }) => titleOf(object));
+  if (miniClusters.length === 0) throw withoutMiniCluster(name, others);
+
+  const installers = new Set<string | undefined>();
+  const renderings = miniClusters.map(({ object, number }): Rendering => {
+    const place = sources.length > 1 ? `, document ${number}` : '';
+    const miniCluster = inNamespace(
+      readMiniCluster(object, `${titleOf(object)} of ${name}${place}`),
+      flags.namespace,
+    );
+    const options = optionsFor(miniCluster);
+    installers.add(options.installer);
+    return renderMiniCluster(miniCluster, options);
+  });
+  for (const other of others)
+    process.stderr.write(`warning: ${printable(other)} is no MiniCluster and not rendered\n`);
+  for (const { path, why } of renderings.flatMap(({ warnings }) => warnings)) {
+    process.stderr.write(`warning: ${printable(`${path} ${why}`)}\n`);
+  }
+  if (installers.has(defaultInstaller))
+    process.stderr.write(
+      `note: the pods take flux-pod from the image ${defaultInstaller}, which no registry has: put it into the cluster, or name yours with --image-installer\n`,
+    );
+  process.stdout.write(format(renderings.flatMap(({ manifests }) => manifests)));
+  return 0;
+}
+
+const usage = (why: string, hint = '`flux-pod render --help` explains the flags.') =>
+  new PodError(ExitCode.usage, `Cannot render: ${why}`, { hint });
+
+function readInput(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw usage(
+      `${file} cannot be read (${messageOf(error)})`,
+      'Give a file with a MiniCluster, or `-` for stdin.',
+    );
+  }
+}
+
+function withoutMiniCluster(file: string, others: readonly string[]): PodError {
+  const found =
+    others.length === 0 ? 'it is empty' : `it holds ${[...new Set(others)].slice(0, 5).join(', ')}`;
+  const more = new Set(others).size > 5 ? ` and ${new Set(others).size - 5} more` : '';
+  return new PodError(
+    ExitCode.configuration,
+    `Cannot render ${file}: no MiniCluster is in it, ${found}${more}`,
+    {
+      hint: 'A MiniCluster begins with `apiVersion: flux-framework.org/v1alpha2` and `kind: MiniCluster`.',
+    },
+  );
+}
+
+function inNamespace(miniCluster: MiniCluster, namespace: unknown): MiniCluster {
+  if (typeof namespace !== 'string') return miniCluster;
+  return { ...miniCluster, metadata: { ...miniCluster.metadata, namespace } };
+}
+
+function formatOf({ output = 'yaml' }: Flags): typeof formatYaml {
+  if (output === 'yaml') return formatYaml;
+  if (output === 'json') return formatJson;
+  throw usage(`--output ${String(output)} is neither yaml nor json`);
+}
+
+/** The options of the flags, and of the MiniCluster's annotation where a flag is missing. */
+async function readOptions(flags: Flags): Promise<(miniCluster: MiniCluster) => RenderOptions> {
+  const installer = flags['image-installer'];
+  const user = userOf(flags.user);
+  const chosen = extrasOf(flags);
+  const secret = objectNameOf(flags, 'secret');
+  objectNameOf(flags, 'namespace');
+  const sources = ['secret', 'certificate', 'fresh-certificate'].filter((name) => flags[name] !== undefined);
+  if (sources.length > 1) throw usage(`--${sources.join(' and --')} contradict each other`);
+  const certificate =
+    typeof flags.certificate === 'string' ? await readCertificate(flags.certificate) : undefined;
+  return ({ metadata }) => {
+    const freshCertificate = newCertificate(metadata.name);
+    const image = installer ?? metadata.annotations?.[installerAnnotation] ?? defaultInstaller;
+    return {
+      installer: image === 'none' ? undefined : String(image),
+      user,
+      extras: chosen,
+      secret,
+      certificate: flags['fresh-certificate'] ? freshCertificate : certificate,
+      freshCertificate,
+    };
+  };
+}
+
+async function readCertificate(file: string): Promise<string> {
+  const certificate = readMountedCertificate(file);
+  await checkKeyPair(file, certificate);
+  return formatCertificate(certificate);
+}
+
+const newCertificate = (name: string): string =>
+  formatCertificate(createCertificate({ name, time: new Date().toISOString().slice(0, 19) }));
+
+function objectNameOf(flags: Flags, flag: 'secret' | 'namespace'): string | undefined {
+  const name = flags[flag];
+  if (typeof name !== 'string' || isObjectName(name)) return name as string | undefined;
+  throw usage(
+    `--${flag} ${JSON.stringify(name)} is no name for a ${flag}: expected a DNS name (a-z, 0-9, - and .)`,
+  );
+}
+
+function userOf(value: Flags[string] = '1000:1000'): RenderOptions['user'] {
+  if (value === 'image') return 'image';
+  const [, uid, gid = uid] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(String(value)) ?? [];
+  if (uid !== undefined) return { uid: Number(uid), gid: Number(gid) };
+  throw usage(`--user ${String(value)} is neither UID, UID:GID nor image`);
+}
+
+function extrasOf(flags: Flags): ReadonlySet<Extra> {
+  const chosen = new Set<Extra>(usualExtras);
+  const listed = (flag: 'with' | 'without') => {
+    const values = flags[flag];
+    return (Array.isArray(values) ? values : []).flatMap((value) => String(value).split(','));
+  };
+  const known = (word: string): Extra => {
+    const extra = extras.find((candidate) => candidate === word);
+    if (extra === undefined) throw usage(`"${word}" is none of ${extras.join(', ')}`);
+    return extra;
+  };
+  for (const word of listed('with')) chosen.add(known(word));
+  for (const word of listed('without')) chosen.delete(known(word));
+  return chosen;
+}

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import type { BrokerState } from '../../../agent/flux/services/state-machine.ts';
+import { drainSelf, undrainSelf } from '../../../agent/lifecycle/stop/drain.ts';
+import { fakeClient } from '../../support/fake-client.ts';
+import { recordedLog } from '../../support/recorded-log.ts';
+
+const reason = 'flux-pod: the pod is stopping';
+
+describe('a node whose pod stops', () => {
+  it('is drained, with a reason that flux-pod knows again', async () => {
+    const client = fakeClient();
+    await drainSelf({ client: () => client, state: () => 'run' }, 3, recordedLog());
+    expect(client.requests).toEqual([['resource.drain', { targets: '3', reason, mode: 'update' }]]);
+  });
+
+  it.each<BrokerState | undefined>([undefined, 'join', 'quorum', 'shutdown'])(
+    'is not drained by a broker in state %s, which would not answer',
+    async (state) => {
+      const client = fakeClient();
+      await drainSelf({ client: () => client, state: () => state }, 3, recordedLog());
+      expect(client.requests).toEqual([]);
+    },
+  );
+
+  it('stops all the same without a connection, and where the drain fails', async () => {
+    const log = recordedLog();
+    await drainSelf({ client: () => undefined, state: () => 'run' }, 3, log);
+    expect(log.lines).toEqual([]);
+    const client = fakeClient({ 'resource.drain': new Error('no such service') });
+    await drainSelf({ client: () => client, state: () => 'run' }, 3, log);
+    expect(log.lines.map(([level]) => level)).toEqual(['debug']);
+  });
+});
+
+describe('a node whose broker runs again', () => {
+  const R = { execution: { R_lite: [], nodelist: [] } };
+  const drained = (drain: Readonly<Record<string, string>>) =>
+    fakeClient({
+      'resource.status': {
+        ...{ R, online: '0-7', offline: '', exclude: '' },
+        drain: Object.fromEntries(
+          Object.entries(drain).map(([ranks, why]) => [ranks, { timestamp: 1, reason: why }]),
+        ),
+      },
+    });
+  const undrained = async (client: ReturnType<typeof drained>, rank: number) => {
+    await undrainSelf(client, rank, recordedLog());
+    return client.requests.filter(([topic]) => topic === 'resource.undrain');
+  };
+
+  it('takes jobs again where flux-pod has drained it, alone or with others', async () => {
+    expect(await undrained(drained({ '2-3,7': reason }), 3)).toEqual([
+      ['resource.undrain', { targets: '3' }],
+    ]);
+  });
+
+  it.each<[string, Readonly<Record<string, string>>, number]>([
+    ['an administrator has drained', { '3': 'memory is broken' }, 3],
+    ['is not among those that are drained', { '2,4': reason }, 3],
+    ['is the leader’s, which is never drained alone', { '0': reason }, 0],
+  ])('is left as it is where it %s', async (_, drain, rank) => {
+    expect(await undrained(drained(drain), rank)).toEqual([]);
+  });
+});
