@@ -121,7 +121,7 @@ function deployment({
             {
               name: 'controller',
               image,
-              command: ['/opt/flux-pod/flux-pod', 'controller'],
+              command: ['flux-pod', 'controller'],
               args: [
                 '--image-installer',
                 image,
