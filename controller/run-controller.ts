@@ -1,5 +1,6 @@
 /** The controller: informers feed a queue of MiniClusters, each of which is reconciled by one worker at a time. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import type { MetricSources } from './controller-metrics.ts';
 import type { KubernetesApi } from './kubernetes/api.ts';
 import type { Backoff } from './kubernetes/backoff.ts';
 import type { RecordEvent } from './kubernetes/events.ts';
@@ -7,9 +8,8 @@ import { type Informer, startInformer } from './kubernetes/informer.ts';
 import type { KubernetesObject } from './kubernetes/object.ts';
 import { ownedResources, type Resource, resourceOf, resources } from './kubernetes/resources.ts';
 import { createWorkQueue } from './kubernetes/work-queue.ts';
-import type { MetricSources } from './metrics.ts';
+import type { MiniClusterStatus } from './reconcile/minicluster-status.ts';
 import { type Copies, createReconciler, type ReconcilerOptions } from './reconcile/reconciler.ts';
-import type { MiniClusterStatus } from './reconcile/status.ts';
 import { clusterLabel } from './render/reserved/names.ts';
 
 export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOptions' | 'cleanupMs'> {

@@ -5,31 +5,7 @@
 import * as z from 'zod';
 import { miniClusterSchema } from '../render/minicluster/schema.ts';
 import { statusSchema } from './status-schema.ts';
-
-/** A structural schema (apiextensions.k8s.io/v1, JSONSchemaProps), as far as it is used here. */
-export interface StructuralSchema {
-  readonly type?: string;
-  readonly description?: string;
-  readonly format?: string;
-  readonly properties?: Readonly<Record<string, StructuralSchema>>;
-  readonly required?: readonly string[];
-  readonly items?: StructuralSchema;
-  readonly additionalProperties?: StructuralSchema;
-  readonly enum?: readonly unknown[];
-  readonly pattern?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly maxItems?: number;
-  readonly 'x-kubernetes-int-or-string'?: boolean;
-  readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
-  readonly 'x-kubernetes-validations'?: readonly Rule[];
-}
-
-/** CEL (https://kubernetes.io/docs/reference/using-api/cel/). */
-interface Rule {
-  readonly rule: string;
-  readonly message: string;
-}
+import type { Rule, StructuralSchema } from './structural-schema.ts';
 
 /** What the API server refuses at once. Everything else that is wrong is in the condition Valid. */
 const specRules: readonly Rule[] = [

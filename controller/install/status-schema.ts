@@ -1,5 +1,5 @@
 /** The status of reconcile/status.ts as the CRD has it. The first four are required by the Operator's clients. */
-import type { StructuralSchema } from './custom-resource.ts';
+import type { StructuralSchema } from './structural-schema.ts';
 
 const text = (description: string): StructuralSchema => ({ type: 'string', description });
 const integer = (description: string, format: 'int32' | 'int64' = 'int32'): StructuralSchema => ({

@@ -10,8 +10,8 @@ import type { RenderOptions } from '../render/minicluster/cluster.ts';
 import type { MiniCluster } from '../render/minicluster/schema.ts';
 import { type Desired, desiredOf, type Invalid } from './desired.ts';
 import { jobEnd } from './job-state.ts';
+import { hasEnded, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
 import { type Plan, planOf, type Step } from './plan.ts';
-import { hasEnded, type MiniClusterStatus, statusOf } from './status.ts';
 import { eventsBetween } from './story.ts';
 
 /** What the informers hold of one MiniCluster. */

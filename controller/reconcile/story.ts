@@ -1,6 +1,6 @@
 /** The Events of a change of status: the life of a MiniCluster as `kubectl describe` tells it. Pure. */
 import { isTrue } from './conditions.ts';
-import type { MiniClusterStatus } from './status.ts';
+import type { MiniClusterStatus } from './minicluster-status.ts';
 
 export interface StoryEvent {
   readonly type: 'Normal' | 'Warning';

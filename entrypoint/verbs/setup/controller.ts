@@ -3,12 +3,12 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type HostPort, parseHostPort } from '../../../agent/address.ts';
 import { ExitCode, PodError } from '../../../agent/errors.ts';
-import type { ControllerBundle } from '../../../controller/main.ts';
+import type { ControllerBundle } from '../../../controller/controller-bundle.ts';
 import { isObjectName } from '../../../controller/render/minicluster/field-kinds.ts';
 import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';
+import { extrasOf, userOf } from '../../command-line/render-options.ts';
 import type { Verb } from '../verb.ts';
 import { defaultInstaller, renderFlags } from './render-flags.ts';
-import { extrasOf, userOf } from './render-options.ts';
 
 const { user, with: withExtras, without, 'image-installer': installer } = renderFlags;
 

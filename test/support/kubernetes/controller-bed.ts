@@ -6,7 +6,7 @@ import { httpApi } from '../../../controller/kubernetes/http-api.ts';
 import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
 import { pathOf, type Resource, resources } from '../../../controller/kubernetes/resources.ts';
 import { derivedCertificate } from '../../../controller/reconcile/certificate.ts';
-import type { MiniClusterStatus } from '../../../controller/reconcile/status.ts';
+import type { MiniClusterStatus } from '../../../controller/reconcile/minicluster-status.ts';
 import { clusterLabel, indexLabel } from '../../../controller/render/reserved/names.ts';
 import { type ControllerOptions, runController } from '../../../controller/run-controller.ts';
 import { type MemoryApiServer, startApiServer } from './api-server.ts';

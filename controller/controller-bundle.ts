@@ -4,15 +4,15 @@ import { hostname } from 'node:os';
 import { KubeConfig } from '@kubernetes/client-node';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 import { createLog, type LogOptions } from '../agent/log.ts';
+import { createMetrics, type MetricSources } from './controller-metrics.ts';
 import { createEventRecorder } from './kubernetes/events.ts';
 import { httpApi } from './kubernetes/http-api.ts';
 import { electLeader } from './kubernetes/leader-election.ts';
-import { createMetrics, type MetricSources } from './metrics.ts';
 import { derivedCertificate } from './reconcile/certificate.ts';
 import type { RenderOptions } from './render/minicluster/cluster.ts';
 import { runController } from './run-controller.ts';
 import { readSeed } from './seed.ts';
-import { serve } from './serve.ts';
+import { serve } from './serve-probes.ts';
 
 export interface ControllerRequest
   extends Pick<LogOptions, 'level' | 'format'>,

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ControllerMetrics } from './metrics.ts';
+import type { ControllerMetrics } from './controller-metrics.ts';
 
 export interface ServeOptions {
   readonly host: string;

@@ -1,7 +1,7 @@
 import type { Job, JobStatus } from 'kubernetes-types/batch/v1.d.ts';
 import type { ContainerState, Pod } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, it } from 'vitest';
-import { type Observed, statusOf } from '../../../controller/reconcile/status.ts';
+import { type Observed, statusOf } from '../../../controller/reconcile/minicluster-status.ts';
 import { indexLabel } from '../../../controller/render/reserved/names.ts';
 
 const now = '2026-11-26T10:00:00Z';
