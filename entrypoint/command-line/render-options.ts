@@ -1,8 +1,8 @@
 /** What flags of `render` and `controller` ask of a rendering. */
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { type Extra, extras, type RenderOptions } from '../../controller/render/minicluster/cluster.ts';
-import { usualExtras } from '../verbs/setup/render-flags.ts';
 import type { Flags } from './arguments.ts';
+import { usualExtras } from './render-flags.ts';
 
 const usage = (why: string) =>
   new PodError(ExitCode.usage, `Cannot render: ${why}`, {

@@ -1,7 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { customResourceDefinition } from '../../controller/install/custom-resource.ts';
 import { manifests, usualValues, watchedRules } from '../../controller/install/manifests.ts';
 import { resources, type Verb } from '../../controller/kubernetes/resources.ts';
 import { restrictedBreaches } from '../../controller/render/pod/pod-security-standard.ts';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { SeenRequest } from '../support/kubernetes/api-server.ts';
 import {
   type ControllerBed,
@@ -89,6 +93,14 @@ describe('the roles of the controller', () => {
       expect(named).not.toContain(forbidden);
     expect(watchedRules.flatMap(({ verbs }) => verbs as readonly (Verb | '*')[])).not.toContain('*');
   });
+});
+
+it('what `kubectl apply -k` applies is made from these sources', () => {
+  const read = (file: string) =>
+    parseAllDocuments(readFileSync(`controller/install/${file}`, 'utf8')).map((document) => document.toJS());
+  const image = `flux-pod-installer:${packageJson.version}`;
+  expect(read('crd.yaml')).toEqual([JSON.parse(JSON.stringify(customResourceDefinition()))]);
+  expect(read('controller.yaml')).toEqual(JSON.parse(JSON.stringify(manifests({ ...usualValues, image }))));
 });
 
 it('the Deployment is admitted by the restricted Pod Security Standard', () => {

@@ -6,9 +6,9 @@ import { ExitCode, PodError } from '../../../agent/errors.ts';
 import type { ControllerBundle } from '../../../controller/controller-bundle.ts';
 import { isObjectName } from '../../../controller/render/minicluster/field-kinds.ts';
 import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';
+import { defaultInstaller, renderFlags } from '../../command-line/render-flags.ts';
 import { extrasOf, userOf } from '../../command-line/render-options.ts';
 import type { Verb } from '../verb.ts';
-import { defaultInstaller, renderFlags } from './render-flags.ts';
 
 const { user, with: withExtras, without, 'image-installer': installer } = renderFlags;
 

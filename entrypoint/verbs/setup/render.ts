@@ -17,9 +17,9 @@ import { readMiniCluster } from '../../../controller/render/minicluster/read-min
 import type { MiniCluster } from '../../../controller/render/minicluster/schema.ts';
 import { type Rendering, renderMiniCluster } from '../../../controller/render/render-minicluster.ts';
 import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';
+import { defaultInstaller, renderFlags } from '../../command-line/render-flags.ts';
 import { extrasOf, userOf } from '../../command-line/render-options.ts';
 import type { Verb } from '../verb.ts';
-import { defaultInstaller, renderFlags } from './render-flags.ts';
 
 const installerAnnotation = 'flux-pod/image-installer';
 
