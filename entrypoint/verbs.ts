@@ -16,6 +16,7 @@ export const verbs = {
   config: async () => (await import('./verbs/pod/config.ts')).config,
   keygen: async () => (await import('./verbs/setup/keygen.ts')).keygen,
   render: async () => (await import('./verbs/setup/render.ts')).render,
+  controller: async () => (await import('./verbs/setup/controller.ts')).controller,
   install: async () => (await import('./verbs/setup/install.ts')).install,
   submit: async () => (await import('./verbs/jobs/submit.ts')).submit,
   jobs: async () => (await import('./verbs/jobs/jobs.ts')).jobs,

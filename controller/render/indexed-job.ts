@@ -30,7 +30,8 @@ export function jobOf(cluster: Cluster, scripts: Readonly<Record<string, string>
       parallelism: size,
       ...retriesOf(cluster),
       ...(spec.deadlineSeconds !== undefined && { activeDeadlineSeconds: spec.deadlineSeconds }),
-      ...(spec.cleanup && { ttlSecondsAfterFinished: 0 }),
+      ...timeToLive(spec),
+      ...(spec.suspend && { suspend: true }),
       successPolicy: { rules: [{ succeededIndexes: '0' }] },
       // Two pods of one index would have one hostname.
       podReplacementPolicy: 'Failed',
@@ -38,6 +39,15 @@ export function jobOf(cluster: Cluster, scripts: Readonly<Record<string, string>
       template: podTemplate(cluster, scripts),
     },
   };
+}
+
+/** Seconds for which a Job stays after its end. */
+function timeToLive({
+  cleanup,
+  ttlSecondsAfterFinished,
+}: Cluster['spec']): Pick<JobSpec, 'ttlSecondsAfterFinished'> {
+  const seconds = ttlSecondsAfterFinished ?? (cleanup ? 0 : undefined);
+  return seconds === undefined ? {} : { ttlSecondsAfterFinished: seconds };
 }
 
 /**

@@ -1,14 +1,15 @@
 /**
- * Writes the licences of what flux-pod.cjs was bundled from: `node write-notices.ts METAFILE DIRECTORY`. METAFILE is esbuild's, so that
- * just the packages are named that are in the bundle.
+ * Writes the licences of what the bundles in images were made from: `node write-notices.ts DIRECTORY METAFILE...`. The metafiles are
+ * esbuild's, so that just the packages are named that are in a bundle.
  */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [metafile = '', directory = ''] = process.argv.slice(2);
-const { inputs } = JSON.parse(readFileSync(metafile, 'utf8')) as { inputs: Record<string, unknown> };
+const [directory = '', ...metafiles] = process.argv.slice(2);
+const inputsOf = (metafile: string) =>
+  Object.keys((JSON.parse(readFileSync(metafile, 'utf8')) as { inputs: Record<string, unknown> }).inputs);
 const packages = new Set(
-  Object.keys(inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []),
+  metafiles.flatMap(inputsOf).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []),
 );
 
 const notices = [...packages].sort().map((path) => {
@@ -22,6 +23,6 @@ const notices = [...packages].sort().map((path) => {
 mkdirSync(directory, { recursive: true });
 writeFileSync(
   join(directory, 'THIRD-PARTY-NOTICES'),
-  `flux-pod.cjs contains the following packages.\n\n${notices.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`,
+  `flux-pod.cjs and controller.cjs contain the following packages.\n\n${notices.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`,
 );
 copyFileSync('LICENSE', join(directory, 'LICENSE'));

@@ -13,6 +13,16 @@ export function createCertificate(metadata: Readonly<Record<string, string>>): C
   return { publicKey: z85Of(x), secretKey: z85Of(d), metadata };
 }
 
+/** The certificate of a secret key: 32 bytes, whatever they are (RFC 7748, section 5, clamps them). */
+export const certificateOf = (
+  secretKey: Uint8Array,
+  metadata: Readonly<Record<string, string>>,
+): CurveCertificate => ({
+  publicKey: encodeZ85(publicKeyOf(secretKey)),
+  secretKey: encodeZ85(secretKey),
+  metadata,
+});
+
 /** Whether the public key is the secret key's own. */
 export function isKeyPair({ publicKey, secretKey }: CurveCertificate): boolean {
   const bytes = decodeZ85(secretKey);

@@ -156,6 +156,9 @@ const spec = fields({
   archive: z.optional(fields({ path: z.optional(absolutePath) })),
   shareProcessNamespace: z.optional(flag),
   cleanup: z.optional(flag),
+  // Ours, not of the Operator's CRD: as in a Job.
+  suspend: z.optional(flag),
+  ttlSecondsAfterFinished: z.optional(wholeNumber(0)),
   // The CRD takes 1 where it is missing. A forgotten size is likelier than a cluster of one, so it has to be said.
   size: wholeNumber(1, 100_000),
   maxSize: z.optional(wholeNumber(1, 100_000)),

@@ -14,14 +14,15 @@ import {
   parseDocuments,
   titleOf,
 } from '../../../controller/render/documents.ts';
-import { type Extra, extras, type RenderOptions } from '../../../controller/render/minicluster/cluster.ts';
+import type { RenderOptions } from '../../../controller/render/minicluster/cluster.ts';
 import { isObjectName } from '../../../controller/render/minicluster/field-kinds.ts';
 import { readMiniCluster } from '../../../controller/render/minicluster/read-minicluster.ts';
 import type { MiniCluster } from '../../../controller/render/minicluster/schema.ts';
 import { type Rendering, renderMiniCluster } from '../../../controller/render/render-minicluster.ts';
 import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';
+import { defaultInstaller, renderFlags } from '../../command-line/render-flags.ts';
+import { extrasOf, userOf } from '../../command-line/render-options.ts';
 import type { Verb } from '../verb.ts';
-import { defaultInstaller, renderFlags, usualExtras } from './render-flags.ts';
 
 const installerAnnotation = 'flux-pod/image-installer';
 
@@ -155,27 +156,4 @@ function objectNameOf(flags: Flags, flag: 'secret' | 'namespace'): string | unde
   throw usage(
     `--${flag} ${JSON.stringify(name)} is no name for a ${flag}: expected a DNS name (a-z, 0-9, - and .)`,
   );
-}
-
-function userOf(value: Flags[string] = '1000:1000'): RenderOptions['user'] {
-  if (value === 'image') return 'image';
-  const [, uid, gid = uid] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(String(value)) ?? [];
-  if (uid !== undefined) return { uid: Number(uid), gid: Number(gid) };
-  throw usage(`--user ${String(value)} is neither UID, UID:GID nor image`);
-}
-
-function extrasOf(flags: Flags): ReadonlySet<Extra> {
-  const chosen = new Set<Extra>(usualExtras);
-  const listed = (flag: 'with' | 'without') => {
-    const values = flags[flag];
-    return (Array.isArray(values) ? values : []).flatMap((value) => String(value).split(','));
-  };
-  const known = (word: string): Extra => {
-    const extra = extras.find((candidate) => candidate === word);
-    if (extra === undefined) throw usage(`"${word}" is none of ${extras.join(', ')}`);
-    return extra;
-  };
-  for (const word of listed('with')) chosen.add(known(word));
-  for (const word of listed('without')) chosen.delete(known(word));
-  return chosen;
 }

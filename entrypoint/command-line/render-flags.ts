@@ -1,6 +1,6 @@
-import { extras } from '../../../controller/render/minicluster/cluster.ts';
-import packageJson from '../../../package.json' with { type: 'json' };
-import type { Flag } from '../../command-line/arguments.ts';
+import { extras } from '../../controller/render/minicluster/cluster.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import type { Flag } from './arguments.ts';
 
 /** No registry: until the image is pushed to one, it is the cluster's own. */
 export const defaultInstaller = `flux-pod-installer:${packageJson.version}`;

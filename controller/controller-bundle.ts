@@ -1,0 +1,124 @@
+/** dist/controller.cjs: the controller, for `flux-pod controller` to load. Nothing of it is in flux-pod.cjs. */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { KubeConfig } from '@kubernetes/client-node';
+import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
+import { createLog, type LogOptions } from '../agent/log.ts';
+import { createMetrics, type MetricSources } from './controller-metrics.ts';
+import { createEventRecorder } from './kubernetes/events.ts';
+import { httpApi } from './kubernetes/http-api.ts';
+import { electLeader } from './kubernetes/leader-election.ts';
+import { derivedCertificate } from './reconcile/certificate.ts';
+import type { RenderOptions } from './render/minicluster/cluster.ts';
+import { runController } from './run-controller.ts';
+import { readSeed } from './seed.ts';
+import { serve } from './serve-probes.ts';
+
+export interface ControllerRequest
+  extends Pick<LogOptions, 'level' | 'format'>,
+    Pick<RenderOptions, 'user' | 'extras'> {
+  /** Undefined: all namespaces. */
+  readonly namespaces: readonly string[] | undefined;
+  /** flux-pod's own image; a MiniCluster's annotation flux-pod/image-installer wins. */
+  readonly installer: string;
+  readonly leaderElection: boolean;
+  readonly http: { readonly host: string; readonly port: number };
+  readonly cleanupSeconds: number;
+  readonly signal: AbortSignal;
+}
+
+export interface ControllerBundle {
+  /** Resolves to the exit code when `signal` has aborted and all work has ended. */
+  readonly controller: (request: ControllerRequest) => Promise<number>;
+}
+
+const installerAnnotation = 'flux-pod/image-installer';
+/** https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
+const namespaceFile = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
+const leaseName = 'flux-pod-controller';
+
+export const controller: ControllerBundle['controller'] = async (request) => {
+  const { signal, level, format, installer, user, extras } = request;
+  const identity = `${hostname()}_${process.pid}`;
+  const log = createLog({ level, format, base: { pod: hostname() } });
+  await log.open();
+  const { config, namespace } = loadConfig();
+  const api = httpApi(config);
+  const onError = (error: unknown) =>
+    log('warn', 'A request to the API server has failed', { error: messageOf(error) });
+  const seed = await readSeed(api, namespace);
+  let sources: MetricSources | undefined;
+  const metrics = createMetrics({
+    depth: () => sources?.depth() ?? 0,
+    conditions: () => sources?.conditions() ?? new Map(),
+  });
+  await using _ = await serve({
+    ...request.http,
+    // A replica that waits for the lease is ready as well: nothing is asked of it.
+    isReady: () => request.leaderElection || sources !== undefined,
+    metrics,
+  });
+  const lead = (leading: AbortSignal) =>
+    runController({
+      api,
+      record: createEventRecorder({ api, instance: identity, onError }),
+      namespaces: request.namespaces,
+      signal: leading,
+      cleanupMs: request.cleanupSeconds * 1000,
+      onReconciled: metrics.reconciled,
+      onSynced: (synced) => {
+        sources = synced;
+      },
+      log: {
+        info: (fields, message) => log('info', message, { ...fields }),
+        warn: (fields, message) => log('warn', message, readable(fields)),
+      },
+      renderOptions: ({ metadata }) => ({
+        installer: metadata.annotations?.[installerAnnotation] ?? installer,
+        user,
+        extras,
+        secret: undefined,
+        certificate: undefined,
+        freshCertificate: derivedCertificate(seed, {
+          uid: metadata.uid ?? '',
+          name: metadata.name,
+          created: metadata.creationTimestamp ?? '',
+        }),
+      }),
+    });
+  if (request.leaderElection)
+    await electLeader({ api, namespace, name: leaseName, identity, lead, onError, signal });
+  else await lead(signal);
+  if (signal.aborted) return 0;
+  log('error', 'The lease was lost: another replica may lead now');
+  return ExitCode.internal;
+};
+
+const readable = (fields: object): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? messageOf(value) : value]),
+  );
+
+/** Of the pod's service account, else of KUBECONFIG or ~/.kube/config. */
+function loadConfig(): { config: KubeConfig; namespace: string } {
+  const config = new KubeConfig();
+  config.loadFromDefault();
+  if (!config.getCurrentCluster())
+    throw new PodError(
+      ExitCode.configuration,
+      'Cannot find an API server: neither a service account nor a kubeconfig',
+      {
+        hint: 'Run it in a pod, or set KUBECONFIG.',
+      },
+    );
+  const context = config.getContextObject(config.getCurrentContext());
+  return { config, namespace: readNamespace() ?? context?.namespace ?? 'default' };
+}
+
+function readNamespace(): string | undefined {
+  try {
+    return readFileSync(namespaceFile, 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,149 @@
+/** What is applied to install the controller: namespace, account, roles, Deployment. The CRD is custom-resource.ts. */
+import { type Resource, resources, type Verb } from '../kubernetes/resources.ts';
+
+export interface InstallValues {
+  readonly namespace: string;
+  /** The installer's image, which the rendered pods use as well. */
+  readonly image: string;
+  readonly replicas: number;
+  /** Undefined: all namespaces, by a ClusterRole. Else a Role in each of them. */
+  readonly watchedNamespaces: readonly string[] | undefined;
+  readonly resources: object;
+}
+
+export const usualValues: Omit<InstallValues, 'image'> = {
+  namespace: 'flux-pod-system',
+  replicas: 1,
+  watchedNamespaces: undefined,
+  resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+};
+
+const name = 'flux-pod-controller';
+const labels = { 'app.kubernetes.io/name': name, 'app.kubernetes.io/managed-by': 'flux-pod' };
+const httpPort = 8053;
+
+interface PolicyRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly Verb[];
+}
+
+const rule = ({ group, plural }: Resource, verbs: readonly Verb[], subresource = ''): PolicyRule => ({
+  apiGroups: [group],
+  resources: [`${plural}${subresource}`],
+  verbs,
+});
+
+/** In the namespaces that are watched: what is used, and no more (a test compares it with the requests). */
+export const watchedRules: readonly PolicyRule[] = [
+  ...Object.values(resources)
+    .filter((resource) => resource !== resources.leases)
+    .map((resource) => rule(resource, resource.verbs)),
+  rule(resources.miniClusters, ['patch'], '/status'),
+];
+
+/** In the controller's own namespace: the lease of leader election and the seed of certificates. */
+export const ownRules: readonly PolicyRule[] = [
+  rule(resources.leases, resources.leases.verbs),
+  rule(resources.secrets, ['get', 'create']),
+];
+
+export function manifests(values: InstallValues): object[] {
+  const { namespace, watchedNamespaces } = values;
+  const metadata = (more: object = {}) => ({ name, labels, ...more });
+  const subjects = [{ kind: 'ServiceAccount', name, namespace }];
+  const bind = (kind: 'ClusterRole' | 'Role', place: object) => {
+    const apiVersion = 'rbac.authorization.k8s.io/v1';
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind, name };
+    return [
+      { apiVersion, kind, metadata: metadata(place), rules: watchedRules },
+      { apiVersion, kind: `${kind}Binding`, metadata: metadata(place), roleRef, subjects },
+    ];
+  };
+  const own = { name: `${name}-own`, labels, namespace };
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: {
+        name: namespace,
+        labels: { ...labels, 'pod-security.kubernetes.io/enforce': 'restricted' },
+      },
+    },
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: metadata({ namespace }) },
+    ...(watchedNamespaces === undefined
+      ? bind('ClusterRole', {})
+      : watchedNamespaces.flatMap((watched) => bind('Role', { namespace: watched }))),
+    { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: own, rules: ownRules },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: own,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: own.name },
+      subjects,
+    },
+    deployment(values),
+    {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: metadata({ namespace }),
+      spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
+    },
+  ];
+}
+
+function deployment({
+  namespace,
+  image,
+  replicas,
+  watchedNamespaces,
+  resources: needs,
+}: InstallValues): object {
+  const probe = (path: string) => ({ httpGet: { path, port: 'http' }, timeoutSeconds: 5 });
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, labels, namespace },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          serviceAccountName: name,
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: 65532,
+            runAsGroup: 65532,
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
+          containers: [
+            {
+              name: 'controller',
+              image,
+              command: ['flux-pod', 'controller'],
+              args: [
+                '--image-installer',
+                image,
+                ...(watchedNamespaces ?? []).flatMap((watched) => ['--namespace', watched]),
+                // One replica alone has no one to agree with, and then an idle controller makes no request.
+                ...(replicas > 1 ? ['--leader-election'] : []),
+              ],
+              ports: [{ name: 'http', containerPort: httpPort }],
+              livenessProbe: probe('/healthz'),
+              readinessProbe: probe('/readyz'),
+              resources: needs,
+              securityContext: {
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ['ALL'] },
+              },
+            },
+          ],
+        },
+      },
+      // Two controllers without leader election must not work side by side.
+      strategy: replicas > 1 ? { type: 'RollingUpdate' } : { type: 'Recreate' },
+    },
+  };
+}

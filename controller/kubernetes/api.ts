@@ -1,0 +1,69 @@
+/** The requests that the controller makes of an API server. */
+import type { KubernetesObject } from './object.ts';
+import type { Resource } from './resources.ts';
+
+export interface ObjectList {
+  readonly items: readonly KubernetesObject[];
+  /** Where a watch goes on from. */
+  readonly resourceVersion: string;
+}
+
+export interface Scope {
+  /** Undefined: all namespaces. */
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+}
+
+export type WatchEvent =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: KubernetesObject }
+  | { readonly type: 'BOOKMARK'; readonly resourceVersion: string };
+
+export interface Target {
+  readonly resource: Resource;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface KubernetesApi {
+  /** All pages. */
+  list(resource: Resource, scope: Scope, signal: AbortSignal): Promise<ObjectList>;
+  /** Settles when the server ends the watch or `signal` aborts. Throws an ApiError, 410 where `resourceVersion` is too old. */
+  watch(
+    resource: Resource,
+    scope: Scope & { readonly resourceVersion: string },
+    onEvent: (event: WatchEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Undefined where there is none. */
+  get(target: Target): Promise<KubernetesObject | undefined>;
+  create(object: KubernetesObject): Promise<KubernetesObject>;
+  /** Server-side apply by the field manager flux-pod, which takes over the fields of other managers. */
+  apply(object: KubernetesObject): Promise<KubernetesObject>;
+  /**
+   * A JSON merge patch (RFC 7396). With a resourceVersion in it: 409 where the object has changed since. Fields that the resource's schema
+   * does not have are left out by the API server, where server-side apply refuses them.
+   */
+  patch(target: Target, patch: object, subresource?: 'status'): Promise<KubernetesObject>;
+  /** Its dependents go in the background. An object that is away already, or is another one than `uid`, is no error. */
+  delete(target: Target, uid?: string): Promise<void>;
+}
+
+/** An answer that is not 2xx, or none. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  /** Of HTTP; 0 where the API server could not be reached. */
+  readonly status: number;
+  /** Kubernetes' own, such as AlreadyExists. */
+  readonly reason: string;
+
+  constructor(status: number, reason: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+    this.reason = reason;
+  }
+}
+
+export const hasStatus = (error: unknown, ...statuses: readonly number[]): boolean =>
+  error instanceof ApiError && statuses.includes(error.status);
+
+export const fieldManager = 'flux-pod';

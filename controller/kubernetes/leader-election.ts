@@ -1,0 +1,125 @@
+/** One leader among replicas, by a Lease (client-go tools/leaderelection). */
+import { setTimeout as delay } from 'node:timers/promises';
+import { hasStatus, type KubernetesApi, type Target } from './api.ts';
+import { apiVersionOf, resources } from './resources.ts';
+
+/** client-go's defaults. A leader that could not renew for `renewMs` stops before another one takes over. Milliseconds. */
+export const leaseTimes = { durationMs: 15_000, renewMs: 10_000, retryMs: 2_000 };
+
+export interface ElectionOptions {
+  readonly api: KubernetesApi;
+  readonly namespace: string;
+  readonly name: string;
+  /** Names this replica; unique. */
+  readonly identity: string;
+  /** While this replica leads; its signal aborts when it no longer does. */
+  readonly lead: (signal: AbortSignal) => Promise<void>;
+  readonly onError: (error: unknown) => void;
+  readonly signal: AbortSignal;
+  readonly times?: typeof leaseTimes;
+  /** Monotonic milliseconds. */
+  readonly monotonic?: () => number;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+interface Lease {
+  readonly metadata: { readonly resourceVersion?: string };
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly renewTime?: string;
+    readonly acquireTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
+
+/** Resolves when `signal` aborts, after the lease was given back, or when the lease was lost and `lead` has ended. */
+export async function electLeader(options: ElectionOptions): Promise<void> {
+  const { signal, lead, times = leaseTimes, monotonic = () => performance.now() } = options;
+  const claim = createClaim(options, times, monotonic);
+  while (!signal.aborted && !(await claim.attempt())) await wait(times.retryMs, signal);
+  if (signal.aborted) return;
+  const lost = new AbortController();
+  const leading = lead(AbortSignal.any([signal, lost.signal]));
+  let ended = false;
+  const over = leading.finally(() => {
+    ended = true;
+  });
+  over.catch(() => undefined);
+  let renewed = monotonic();
+  while (!signal.aborted && !ended) {
+    await wait(times.retryMs, signal);
+    if (signal.aborted || ended) break;
+    if (await claim.attempt()) renewed = monotonic();
+    else if (monotonic() - renewed >= times.renewMs) break;
+  }
+  lost.abort(new Error('the lease was lost'));
+  await leading;
+  // Only after the work has ended: the next leader takes over at once.
+  await claim.release();
+}
+
+const wait = (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal }).catch(() => undefined);
+
+function createClaim(
+  { api, namespace, name, identity, onError, now = Date.now }: ElectionOptions,
+  { durationMs }: typeof leaseTimes,
+  monotonic: () => number,
+) {
+  const target: Target = { resource: resources.leases, namespace, name };
+  /** What was last seen of another holder, and when by this replica's clock: the clocks of replicas may differ. */
+  let seen: { readonly version: string | undefined; readonly at: number } | undefined;
+  let held = false;
+  const microTime = () => new Date(now()).toISOString().replace('Z', '000Z');
+
+  async function attempt(): Promise<boolean> {
+    try {
+      held = await tryToHold();
+    } catch (error) {
+      // Another replica was faster.
+      if (!hasStatus(error, 409)) onError(error);
+      held = false;
+    }
+    return held;
+  }
+
+  async function tryToHold(): Promise<boolean> {
+    const lease = (await api.get(target)) as unknown as Lease | undefined;
+    const spec = {
+      holderIdentity: identity,
+      leaseDurationSeconds: durationMs / 1000,
+      renewTime: microTime(),
+    };
+    if (!lease) {
+      const apiVersion = apiVersionOf(resources.leases);
+      const fresh = { ...spec, acquireTime: microTime(), leaseTransitions: 0 };
+      await api.create({ apiVersion, kind: 'Lease', metadata: { namespace, name }, ...{ spec: fresh } });
+      return true;
+    }
+    const { resourceVersion } = lease.metadata;
+    const { holderIdentity = '', leaseTransitions = 0 } = lease.spec ?? {};
+    const isOurs = holderIdentity === identity;
+    if (seen?.version !== resourceVersion) seen = { version: resourceVersion, at: monotonic() };
+    if (!isOurs && holderIdentity !== '' && monotonic() - (seen?.at ?? 0) < durationMs) return false;
+    const taken = isOurs
+      ? spec
+      : { ...spec, acquireTime: microTime(), leaseTransitions: leaseTransitions + 1 };
+    await api.patch(target, { metadata: { resourceVersion }, spec: taken });
+    return true;
+  }
+
+  async function release(): Promise<void> {
+    if (!held) return;
+    try {
+      const lease = (await api.get(target)) as unknown as Lease | undefined;
+      if (lease?.spec?.holderIdentity !== identity) return;
+      const spec = { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() };
+      await api.patch(target, { metadata: { resourceVersion: lease.metadata.resourceVersion }, spec });
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  return { attempt, release };
+}

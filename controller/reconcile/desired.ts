@@ -1,0 +1,125 @@
+/** The objects that a MiniCluster asks for: the rendering of `flux-pod render`, owned by the resource. Pure. */
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
+import { PodError } from '../../agent/errors.ts';
+import type { KubernetesObject, OwnerReference } from '../kubernetes/object.ts';
+import type { RenderOptions } from '../render/minicluster/cluster.ts';
+import { readMiniCluster } from '../render/minicluster/read-minicluster.ts';
+import type { MiniCluster } from '../render/minicluster/schema.ts';
+import { renderMiniCluster, type Warning } from '../render/render-minicluster.ts';
+
+/** The size that the Job was created with: its pods are started with it, and a Job's template cannot change. */
+export const initialSizeAnnotation = 'flux-pod/initial-size';
+
+/** The Job is suspended because `spec.suspend` asks for it, and not by Kueue: it is resumed when that goes. */
+export const suspendedAnnotation = 'flux-pod/suspended';
+
+export interface Desired {
+  /** In the order in which they are to be applied. */
+  readonly objects: readonly KubernetesObject[];
+  readonly warnings: readonly Warning[];
+  readonly size: number;
+  readonly maxSize: number;
+  readonly quorum: number;
+  /** The container that runs Flux. */
+  readonly containerName: string;
+  /** Why the size is not the one that is asked for; undefined where it is. */
+  readonly sizeRefused: string | undefined;
+}
+
+/** What is wrong with an invalid MiniCluster: a line each, with the path of the field. */
+export interface Invalid {
+  readonly problems: readonly string[];
+}
+
+/**
+ * `object` is a MiniCluster as the API server gives it, `job` its Job where there is one. `optionsOf` gets the MiniCluster that was read.
+ */
+export function desiredOf(
+  object: KubernetesObject,
+  job: KubernetesObject | undefined,
+  optionsOf: (miniCluster: MiniCluster) => RenderOptions,
+): Desired | Invalid {
+  try {
+    const { started, size, sizeRefused } = sizesOf(object, job);
+    const miniCluster = readMiniCluster(started);
+    const { manifests, warnings } = renderMiniCluster(miniCluster, optionsOf(miniCluster));
+    const owner = ownerOf(object);
+    const { spec } = miniCluster;
+    const fluxContainer = spec.containers.find(({ runFlux }) => runFlux) ?? spec.containers[0];
+    return {
+      objects: manifests.map((manifest) => {
+        const owned = withOwner(manifest as KubernetesObject, object.metadata.namespace ?? '', owner);
+        return owned.kind === 'Job'
+          ? withSize(owned as KubernetesObject & Job, spec.size, size ?? spec.size)
+          : owned;
+      }),
+      warnings,
+      size: size ?? spec.size,
+      maxSize: spec.maxSize ?? spec.size,
+      quorum: spec.minSize ?? spec.size,
+      containerName: fluxContainer?.name ?? 'flux',
+      sizeRefused,
+    };
+  } catch (error) {
+    if (!(error instanceof PodError)) throw error;
+    // The first line says only how many problems there are.
+    return {
+      problems: error.message
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim()),
+    };
+  }
+}
+
+/**
+ * A Job that exists is rendered with the size that it was created with, and resized within the bounds of the MiniCluster; a size outside
+ * them is refused, and everything else goes on.
+ */
+function sizesOf(object: KubernetesObject, job: KubernetesObject | undefined) {
+  const initial = Number(job?.metadata.annotations?.[initialSizeAnnotation]);
+  const spec = (object as { spec?: { size?: unknown; minSize?: unknown; maxSize?: unknown } }).spec;
+  const { size: asked, minSize, maxSize } = spec ?? {};
+  if (!Number.isInteger(initial) || typeof asked !== 'number') return { started: object };
+  const started = { ...object, spec: { ...spec, size: initial } };
+  const [least, most] = [bound(minSize) ?? initial, bound(maxSize) ?? initial];
+  const current = (job as Job | undefined)?.spec?.completions ?? initial;
+  if (asked >= least && asked <= most) return { started, size: asked };
+  const why =
+    least === most
+      ? `spec.size is ${asked}, but without spec.minSize and spec.maxSize the size stays what it was at the start, ${initial}.`
+      : `spec.size is ${asked}, but the bounds are ${least} to ${most}: the size stays ${current}.`;
+  return { started, size: current, sizeRefused: why };
+}
+
+const bound = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
+
+const ownerOf = ({ apiVersion, kind, metadata }: KubernetesObject): OwnerReference => ({
+  apiVersion,
+  kind,
+  name: metadata.name,
+  uid: metadata.uid ?? '',
+  controller: true,
+  blockOwnerDeletion: true,
+});
+
+const withOwner = (object: KubernetesObject, namespace: string, owner: OwnerReference): KubernetesObject => ({
+  ...object,
+  metadata: { ...object.metadata, namespace, ownerReferences: [owner] },
+});
+
+/** The MiniCluster outlives its Job, whose end would be forgotten with it: `cleanup` deletes the MiniCluster instead. */
+function withSize(job: KubernetesObject & Job, initial: number, size: number): KubernetesObject {
+  const { ttlSecondsAfterFinished: _, ...spec } = job.spec as NonNullable<Job['spec']>;
+  const { metadata } = job as KubernetesObject;
+  const annotations = {
+    ...metadata.annotations,
+    [initialSizeAnnotation]: String(initial),
+    ...(job.spec?.suspend && { [suspendedAnnotation]: 'true' }),
+  };
+  return {
+    ...job,
+    metadata: { ...metadata, annotations },
+    spec: { ...spec, completions: size, parallelism: size },
+  } as KubernetesObject;
+}

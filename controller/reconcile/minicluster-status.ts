@@ -1,0 +1,201 @@
+/** The status of a MiniCluster from what is observed: pure. */
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
+import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import { clusterLabel } from '../render/reserved/names.ts';
+import { type Condition, isTrue, mergeConditions, type NewCondition } from './conditions.ts';
+import { activePods, indexOf, isReady, isSuspended, jobEnd, leaderEnd, startProblem } from './job-state.ts';
+
+/** Jobs of Flux by their state. */
+export interface FluxJobs {
+  readonly pending: number;
+  readonly running: number;
+  readonly inactive: number;
+}
+
+/** The status subresource. `jobid`, `maximumSize`, `selector` and `size` are the Operator's own, and required by its CRD. */
+export interface MiniClusterStatus {
+  readonly jobid: string;
+  readonly maximumSize: number;
+  /** Of the scale subresource: the pods of the Job. */
+  readonly selector: string;
+  readonly size: number;
+  readonly conditions: readonly Condition[];
+  readonly observedGeneration: number;
+  /** One word for `kubectl get`: the condition that matters most. */
+  readonly state: State;
+  readonly brokersOnline: number;
+  /** RFC 3339. */
+  readonly startTime?: string;
+  readonly completionTime?: string;
+  /** Of the program; of flux-pod where it could not be run. */
+  readonly exitCode?: number;
+  /** The agent's last sentence. */
+  readonly message?: string;
+  readonly jobs?: FluxJobs;
+  /** The Service of the REST API. */
+  readonly api?: string;
+}
+
+export type State = 'Invalid' | 'Pending' | 'Starting' | 'Running' | 'Suspended' | 'Succeeded' | 'Failed';
+
+/** What the leader's agent reports (its /status). */
+export interface LeaderReport {
+  readonly brokersOnline: number;
+  readonly jobs: FluxJobs | undefined;
+}
+
+export interface Observed {
+  readonly name: string;
+  readonly generation: number;
+  readonly previous: MiniClusterStatus | undefined;
+  /** As the MiniCluster asks. */
+  readonly size: number;
+  readonly maxSize: number;
+  readonly quorum: number;
+  /** The container that runs Flux. */
+  readonly containerName: string;
+  /** Of an invalid MiniCluster: each with its path, as `render` words them. */
+  readonly problems: readonly string[];
+  /** Fields whose change a Job does not take. */
+  readonly outdated: readonly string[];
+  /** Why the size is not what is asked for; undefined where it is. */
+  readonly sizeRefused: string | undefined;
+  readonly job: Job | undefined;
+  readonly pods: readonly Pod[];
+  readonly leader: LeaderReport | undefined;
+  readonly api: string | undefined;
+}
+
+export function statusOf(observed: Observed, now: string): MiniClusterStatus {
+  const { name, generation, previous, job, pods, problems, leader, maxSize } = observed;
+  const end = job && jobEnd(job);
+  // A Job that was deleted after its end, by hand or by a TTL, takes nothing of what is known with it.
+  const isPast = !job && previous !== undefined && hasEnded(previous);
+  if (isPast) return pastStatus(observed, previous, now);
+  const exit = leaderEnd(pods, observed.containerName);
+  const [exitCode, message] = end
+    ? [exit?.exitCode ?? previous?.exitCode, exit?.message || previous?.message]
+    : [undefined, undefined];
+  const brokersOnline = brokersOnlineOf(observed);
+  const conditions = mergeConditions(
+    previous?.conditions ?? [],
+    [...lifeOf(observed, brokersOnline), validity(problems), currency(observed)],
+    { generation, now },
+  );
+  const jobs = end ? previous?.jobs : leader?.jobs;
+  return {
+    jobid: job?.metadata?.uid ?? previous?.jobid ?? '',
+    maximumSize: maxSize,
+    selector: `${clusterLabel}=${name}`,
+    size: job?.spec?.completions ?? observed.size,
+    conditions,
+    observedGeneration: generation,
+    state: stateOf(conditions, job !== undefined),
+    brokersOnline,
+    ...(job?.status?.startTime !== undefined && { startTime: job.status.startTime }),
+    ...(end?.time !== undefined && { completionTime: end.time }),
+    ...(exitCode !== undefined && { exitCode }),
+    ...(message !== undefined && { message }),
+    ...(jobs && { jobs }),
+    ...(observed.api !== undefined && { api: observed.api }),
+  };
+}
+
+/** Whether the status is of a MiniCluster whose Job has ended. */
+export const hasEnded = ({ conditions }: MiniClusterStatus): boolean =>
+  isTrue(conditions, 'Succeeded') || isTrue(conditions, 'Failed');
+
+function pastStatus(observed: Observed, previous: MiniClusterStatus, now: string): MiniClusterStatus {
+  const { generation, problems } = observed;
+  const current = [validity(problems), currency(observed)];
+  return {
+    ...previous,
+    conditions: mergeConditions(previous.conditions, current, { generation, now }),
+    observedGeneration: generation,
+  };
+}
+
+/** The leader's count; without its report, what readiness shows: it is for a broker that is online. */
+function brokersOnlineOf({ job, pods, leader }: Observed): number {
+  if (!job || jobEnd(job) || isSuspended(job)) return 0;
+  return leader?.brokersOnline ?? activePods(pods).filter(isReady).length;
+}
+
+const condition = (type: string, holds: boolean, reason: string, message: string): NewCondition => ({
+  type,
+  status: holds ? 'True' : 'False',
+  reason,
+  message,
+});
+
+/** Ready, Progressing, Succeeded, Failed and Suspended: at most one of the last three is true. */
+function lifeOf(observed: Observed, brokersOnline: number): NewCondition[] {
+  const { job, pods, problems, size, quorum } = observed;
+  const all = (reason: string, message: string, holding: readonly string[]) =>
+    ['Ready', 'Progressing', 'Succeeded', 'Failed', 'Suspended'].map((type) =>
+      condition(type, holding.includes(type), reason, message),
+    );
+  if (!job)
+    return problems.length > 0
+      ? all('Invalid', 'Nothing is created while the MiniCluster is invalid.', [])
+      : all('JobMissing', 'The Job does not exist yet.', ['Progressing']);
+  const end = jobEnd(job);
+  if (end) {
+    const exit = leaderEnd(pods, observed.containerName);
+    const message = exit?.message || observed.previous?.message || end.message;
+    return all(end.kind === 'Complete' ? 'Completed' : end.reason, message, [
+      end.kind === 'Complete' ? 'Succeeded' : 'Failed',
+    ]);
+  }
+  if (isSuspended(job)) return all('Suspended', 'The Job is suspended: its pods are stopped.', ['Suspended']);
+  const online = `${brokersOnline} of ${size} brokers are online`;
+  const leaderReady = activePods(pods).some((pod) => indexOf(pod) === 0 && isReady(pod));
+  if (!leaderReady) {
+    const problem = startProblem(activePods(pods));
+    return all(
+      problem === undefined ? 'WaitingForQuorum' : 'PodsNotStarting',
+      problem ?? `${online}, ${quorum} are required.`,
+      ['Progressing'],
+    );
+  }
+  const complete = brokersOnline === size;
+  return all(
+    complete ? 'AllOnline' : 'QuorumOnline',
+    `${online}.`,
+    complete ? ['Ready'] : ['Ready', 'Progressing'],
+  );
+}
+
+const validity = (problems: readonly string[]): NewCondition =>
+  problems.length === 0
+    ? condition('Valid', true, 'Valid', 'Every field can be used.')
+    : condition('Valid', false, 'InvalidSpec', problems.join('\n'));
+
+function currency({ outdated, sizeRefused, problems }: Observed): NewCondition {
+  if (problems.length > 0)
+    return condition(
+      'UpToDate',
+      false,
+      'InvalidSpec',
+      'An invalid MiniCluster changes nothing: see the condition Valid.',
+    );
+  if (sizeRefused !== undefined) return condition('UpToDate', false, 'SizeOutOfBounds', sizeRefused);
+  if (outdated.length > 0)
+    return condition(
+      'UpToDate',
+      false,
+      'JobImmutable',
+      `A Job does not take these changes: ${outdated.join(', ')}. Delete the Job, or set the annotation flux-pod/update-strategy: Recreate.`,
+    );
+  return condition('UpToDate', true, 'Applied', 'All objects are as the MiniCluster asks.');
+}
+
+function stateOf(conditions: readonly Condition[], hasJob: boolean): State {
+  const holds = (type: string) => conditions.some((each) => each.type === type && each.status === 'True');
+  if (holds('Succeeded')) return 'Succeeded';
+  if (holds('Failed')) return 'Failed';
+  if (!hasJob && !holds('Valid')) return 'Invalid';
+  if (holds('Suspended')) return 'Suspended';
+  if (holds('Ready')) return 'Running';
+  return hasJob ? 'Starting' : 'Pending';
+}

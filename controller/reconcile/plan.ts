@@ -1,0 +1,120 @@
+/** What is to be done so that the live objects of a MiniCluster become the desired ones: pure. */
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
+import { controllerOf, type KubernetesObject, referenceOf, titleOf } from '../kubernetes/object.ts';
+import { clusterLabel } from '../render/reserved/names.ts';
+import { suspendedAnnotation } from './desired.ts';
+import { differences } from './differences.ts';
+import { jobEnd } from './job-state.ts';
+
+export type Step =
+  /** Server-side apply: creates what is missing, and repairs the fields that are desired. */
+  | { readonly act: 'apply'; readonly object: KubernetesObject; readonly why: 'missing' | readonly string[] }
+  /** A JSON merge patch of the fields of a Job that may change. */
+  | {
+      readonly act: 'patch';
+      readonly object: KubernetesObject;
+      readonly patch: object;
+      readonly why: readonly string[];
+    }
+  | { readonly act: 'delete'; readonly object: KubernetesObject; readonly why: 'not desired' | 'recreate' };
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** Fields of the Job that differ, and that a Job does not take. */
+  readonly outdated: readonly string[];
+  /** Objects of these names that belong to another owner. They are left alone. */
+  readonly foreign: readonly string[];
+}
+
+export interface PlanInput {
+  readonly uid: string;
+  /** In the order in which they are to be applied. */
+  readonly desired: readonly KubernetesObject[];
+  /** What exists of the kinds that are rendered: objects that the MiniCluster owns, and others of the desired names. */
+  readonly live: readonly KubernetesObject[];
+  /** The Job ended earlier, and is not run again though it may have been deleted since. */
+  readonly isFinished: boolean;
+  /** A Job whose template differs is deleted and created again. */
+  readonly recreate: boolean;
+}
+
+export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput): Plan {
+  const keyOf = (object: KubernetesObject) => titleOf(referenceOf(object));
+  const byKey = new Map(live.map((object) => [keyOf(object), object]));
+  const isOwn = (object: KubernetesObject) => controllerOf(object)?.uid === uid;
+  // Left by an orphan deletion, or applied from `flux-pod render`.
+  const isAdoptable = ({ metadata }: KubernetesObject, wanted: KubernetesObject) =>
+    metadata.labels?.[clusterLabel] !== undefined &&
+    metadata.labels[clusterLabel] === wanted.metadata.labels?.[clusterLabel];
+  const steps: Step[] = [];
+  const outdated: string[] = [];
+  const foreign: string[] = [];
+  for (const object of desired) {
+    const existing = byKey.get(keyOf(object));
+    if (!existing) {
+      if (object.kind !== 'Job' || !isFinished) steps.push({ act: 'apply', object, why: 'missing' });
+    } else if (controllerOf(existing) ? !isOwn(existing) : !isAdoptable(existing, object)) {
+      foreign.push(keyOf(object));
+    } else if (existing.metadata.deletionTimestamp !== undefined) {
+      // It is created again when it is away: the watch reports that.
+    } else if (object.kind === 'Job') {
+      const job = planJob(object, existing, recreate);
+      steps.push(...job.steps);
+      outdated.push(...job.outdated);
+    } else {
+      const changed = differences(object, existing);
+      if (changed.length > 0) steps.push({ act: 'apply', object, why: changed });
+    }
+  }
+  const wanted = new Set(desired.map(keyOf));
+  const surplus = live.filter((object) => isOwn(object) && !wanted.has(keyOf(object)));
+  for (const object of surplus)
+    if (object.metadata.deletionTimestamp === undefined)
+      steps.push({ act: 'delete', object, why: 'not desired' });
+  return { steps, outdated, foreign };
+}
+
+/**
+ * The fields of a Job that may change (kubernetes pkg/apis/batch/validation, ValidateJobSpecUpdate); `completions` together with
+ * `parallelism`, as in an elastic Indexed Job.
+ */
+const mutable = [
+  'completions',
+  'parallelism',
+  'suspend',
+  'activeDeadlineSeconds',
+  'ttlSecondsAfterFinished',
+  'backoffLimit',
+] as const;
+
+function planJob(desired: KubernetesObject, existing: KubernetesObject, recreate: boolean) {
+  const job = existing as KubernetesObject & Job;
+  // A Job that has ended stays as it ran.
+  if (jobEnd(job)) return { steps: [], outdated: [] };
+  const changed = differences(desired, existing);
+  const isMutable = (path: string) =>
+    mutable.some((field) => path === `spec.${field}`) || path.startsWith('metadata.');
+  const outdated = changed.filter((path) => !isMutable(path));
+  if (outdated.length > 0 && recreate)
+    return { steps: [{ act: 'delete', object: existing, why: 'recreate' } as const], outdated: [] };
+  const resumed = isResumed(desired, existing);
+  const why = [...changed.filter(isMutable), ...(resumed ? ['spec.suspend'] : [])];
+  if (why.length === 0) return { steps: [], outdated };
+  const wanted = { ...(desired as KubernetesObject & Job).spec, ...(resumed && { suspend: false }) };
+  const spec = Object.fromEntries(
+    mutable.flatMap((field) => (why.includes(`spec.${field}`) ? [[field, wanted[field]]] : [])),
+  );
+  const { labels, ownerReferences } = desired.metadata;
+  const annotations = { ...desired.metadata.annotations, ...(resumed && { [suspendedAnnotation]: null }) };
+  const changesMetadata = resumed || why.some((path) => path.startsWith('metadata.'));
+  const patch = {
+    ...(changesMetadata && { metadata: { labels, annotations, ownerReferences } }),
+    ...(Object.keys(spec).length > 0 && { spec }),
+  };
+  return { steps: [{ act: 'patch', object: existing, patch, why } as const], outdated };
+}
+
+/** The Job was suspended for `spec.suspend`, which no longer asks for it. */
+const isResumed = (desired: KubernetesObject, existing: KubernetesObject): boolean =>
+  existing.metadata.annotations?.[suspendedAnnotation] !== undefined &&
+  desired.metadata.annotations?.[suspendedAnnotation] === undefined;

@@ -1,0 +1,242 @@
+/** Makes one MiniCluster what it asks for: reads the informers' copies, plans, executes, writes the status where it changed. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
+import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import type { KubernetesApi } from '../kubernetes/api.ts';
+import type { RecordEvent } from '../kubernetes/events.ts';
+import { type KubernetesObject, referenceOf, titleOf } from '../kubernetes/object.ts';
+import { ownedResources, resourceOf, resources } from '../kubernetes/resources.ts';
+import type { RenderOptions } from '../render/minicluster/cluster.ts';
+import type { MiniCluster } from '../render/minicluster/schema.ts';
+import { type Desired, desiredOf, type Invalid } from './desired.ts';
+import { jobEnd } from './job-state.ts';
+import { hasEnded, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
+import { type Plan, planOf, type Step } from './plan.ts';
+import { eventsBetween } from './story.ts';
+
+/** What the informers hold of one MiniCluster. */
+export interface Copies {
+  readonly miniCluster: (namespace: string, name: string) => KubernetesObject | undefined;
+  /** Of the kinds that are rendered, by the label of the MiniCluster. */
+  readonly owned: (namespace: string, name: string) => readonly KubernetesObject[];
+  readonly pods: (namespace: string, name: string) => readonly Pod[];
+  /** What the controller has just written: a copy may be behind its own writes. */
+  readonly wrote: (object: KubernetesObject) => void;
+}
+
+export interface ReconcilerOptions {
+  readonly api: KubernetesApi;
+  readonly copies: Copies;
+  readonly record: RecordEvent;
+  readonly renderOptions: (object: KubernetesObject, miniCluster: MiniCluster) => RenderOptions;
+  /** How long a MiniCluster with `cleanup` stays after its end, so that its log can be read. Milliseconds. */
+  readonly cleanupMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/** What is to be done later without an event; milliseconds. */
+export interface Outcome {
+  readonly again: number | undefined;
+}
+
+export type Reconcile = (namespace: string, name: string) => Promise<Outcome>;
+
+const recreateAnnotation = 'flux-pod/update-strategy';
+
+export function createReconciler({
+  api,
+  copies,
+  record,
+  renderOptions,
+  cleanupMs,
+  now = Date.now,
+}: ReconcilerOptions): Reconcile {
+  /** Fields of the status that the installed CRD does not have: the Operator's has four and the conditions. */
+  const unknown = new Set<string>();
+  const knownTo = (status: MiniClusterStatus) =>
+    Object.fromEntries(Object.entries(status).filter(([field]) => !unknown.has(field)));
+
+  return async (namespace, name) => {
+    // 1. What there is.
+    const object = copies.miniCluster(namespace, name);
+    // Its dependents go by garbage collection: nothing is created for a MiniCluster that is being deleted.
+    if (!object || object.metadata.deletionTimestamp !== undefined) return { again: undefined };
+    const previous = (object as { status?: MiniClusterStatus }).status;
+    const owned = copies.owned(namespace, name);
+    const job = jobAmong(owned, name);
+
+    // 2. What is asked for.
+    const desired = desiredOf(object, job, (miniCluster) => renderOptions(object, miniCluster));
+    const isFinished =
+      (job !== undefined && jobEnd(job as KubernetesObject & Job) !== undefined) ||
+      (previous !== undefined && hasEnded(previous));
+
+    // 3. What is to be done.
+    const plan = planFor(object, desired, owned, isFinished);
+    const missing = plan.steps.filter(
+      ({ act, ...step }) => act === 'apply' && 'why' in step && step.why === 'missing',
+    );
+    const foreign = [...plan.foreign, ...(await foreignAmong(api, object, missing))];
+    for (const step of plan.steps)
+      if (!foreign.includes(titleOf(referenceOf(step.object))))
+        await execute(api, copies, object, step, record);
+
+    // 4. The status, where it is another one.
+    const status = statusOf(
+      {
+        ...observedOf(object, desired, { ...plan, foreign }, previous),
+        // With what was written a moment ago.
+        job: jobAmong(copies.owned(namespace, name), name) as Job | undefined,
+        pods: copies.pods(namespace, name),
+      },
+      new Date(now()).toISOString().replace(/\.\d+Z/, 'Z'),
+    );
+    if (!isDeepStrictEqual(knownTo(status), previous && knownTo(previous))) {
+      const answer = await writeStatus(api, object, previous, status);
+      copies.wrote(answer);
+      for (const field of Object.keys(status))
+        if (!(field in (answer as KubernetesObject & WithStatus).status)) unknown.add(field);
+      for (const event of eventsBetween(previous, status))
+        record({ ...event, regarding: object, action: 'Observe' });
+    }
+
+    // 5. The end.
+    return cleanUp(api, object, status, cleanupMs, now());
+  };
+}
+
+const jobAmong = (objects: readonly KubernetesObject[], name: string): KubernetesObject | undefined =>
+  objects.find(({ kind, metadata }) => kind === 'Job' && metadata.name === name);
+
+const isInvalid = (desired: Desired | Invalid): desired is Invalid => 'problems' in desired;
+
+function planFor(
+  { metadata }: KubernetesObject,
+  desired: Desired | Invalid,
+  live: readonly KubernetesObject[],
+  isFinished: boolean,
+): Plan {
+  if (isInvalid(desired)) return { steps: [], outdated: [], foreign: [] };
+  return planOf({
+    uid: metadata.uid ?? '',
+    desired: desired.objects,
+    live,
+    isFinished,
+    recreate: metadata.annotations?.[recreateAnnotation] === 'Recreate',
+  });
+}
+
+/** The copies hold what has flux-pod's label. Another user's object of the same name is found before it would be taken over. */
+async function foreignAmong(
+  api: KubernetesApi,
+  { metadata: { uid = '' } }: KubernetesObject,
+  missing: readonly Step[],
+): Promise<string[]> {
+  const titles = await Promise.all(
+    missing.map(async ({ object }) => {
+      const { namespace = '', name } = object.metadata;
+      const existing = await api.get({ resource: resourceOf(object), namespace, name });
+      return (
+        existing &&
+        planOf({ uid, desired: [object], live: [existing], isFinished: false, recreate: false }).foreign
+      );
+    }),
+  );
+  return titles.flatMap((found) => found ?? []);
+}
+
+async function execute(
+  api: KubernetesApi,
+  copies: Copies,
+  regarding: KubernetesObject,
+  step: Step,
+  record: RecordEvent,
+): Promise<void> {
+  const { object, act } = step;
+  const title = `${object.kind} ${object.metadata.name}`;
+  const { namespace = '', name, uid } = object.metadata;
+  const target = { resource: resourceOf(object), namespace, name };
+  if (act === 'apply') copies.wrote(await api.apply(object));
+  else if (act === 'patch') copies.wrote(await api.patch(target, step.patch));
+  else await api.delete(target, uid);
+  const event = (reason: string, note: string) =>
+    record({ type: 'Normal', regarding, reason, action: act, note });
+  if (step.act === 'delete') event('Deleted', `${title} is deleted: ${step.why}.`);
+  else if (step.why === 'missing') event('Created', `${title} is created.`);
+  else event('Updated', `${title} is updated: ${step.why.join(', ')}.`);
+}
+
+interface WithStatus {
+  readonly status: object;
+}
+
+/** Refused (409) where the MiniCluster has changed since: its conditions are one list, which others may write too. */
+function writeStatus(
+  api: KubernetesApi,
+  { metadata: { namespace = '', name, resourceVersion } }: KubernetesObject,
+  previous: MiniClusterStatus | undefined,
+  status: MiniClusterStatus,
+): Promise<KubernetesObject> {
+  const left = Object.keys(previous ?? {}).filter((field) => !(field in status));
+  const patch = { ...Object.fromEntries(left.map((field) => [field, null])), ...status };
+  const target = { resource: resources.miniClusters, namespace, name };
+  return api.patch(target, { metadata: { resourceVersion }, status: patch }, 'status');
+}
+
+function observedOf(
+  object: KubernetesObject,
+  desired: Desired | Invalid,
+  { outdated, foreign }: Plan,
+  previous: MiniClusterStatus | undefined,
+) {
+  const common = {
+    name: object.metadata.name,
+    generation: object.metadata.generation ?? 0,
+    previous,
+    outdated,
+    leader: undefined,
+    api: undefined,
+  };
+  if (!isInvalid(desired)) {
+    const { size, maxSize, quorum, containerName, sizeRefused } = desired;
+    return { ...common, problems: foreign.map(occupied), size, maxSize, quorum, containerName, sizeRefused };
+  }
+  const size = previous?.size ?? 0;
+  const maxSize = previous?.maximumSize ?? size;
+  const sizes = { size, maxSize, quorum: size, containerName: 'flux', sizeRefused: undefined };
+  return { ...common, ...sizes, problems: desired.problems };
+}
+
+const occupied = (title: string): string =>
+  `metadata.name: ${title} exists and belongs to something else: delete it, or rename the MiniCluster`;
+
+async function cleanUp(
+  api: KubernetesApi,
+  object: KubernetesObject,
+  { completionTime }: MiniClusterStatus,
+  cleanupMs: number,
+  now: number,
+): Promise<Outcome> {
+  const { cleanup, ttlSecondsAfterFinished } = (object as { spec?: CleanupFields }).spec ?? {};
+  const ms =
+    ttlSecondsAfterFinished === undefined
+      ? cleanup
+        ? cleanupMs
+        : undefined
+      : ttlSecondsAfterFinished * 1000;
+  if (ms === undefined || completionTime === undefined) return { again: undefined };
+  const left = Date.parse(completionTime) + ms - now;
+  if (left > 0) return { again: left };
+  const { namespace = '', name, uid } = object.metadata;
+  await api.delete({ resource: resources.miniClusters, namespace, name }, uid);
+  return { again: undefined };
+}
+
+interface CleanupFields {
+  readonly cleanup?: boolean;
+  readonly ttlSecondsAfterFinished?: number;
+}
+
+/** The kinds whose objects `owned` holds. */
+export const watchedKinds = ownedResources;

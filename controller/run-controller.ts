@@ -1,0 +1,175 @@
+/** The controller: informers feed a queue of MiniClusters, each of which is reconciled by one worker at a time. */
+import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import type { MetricSources } from './controller-metrics.ts';
+import type { KubernetesApi } from './kubernetes/api.ts';
+import type { Backoff } from './kubernetes/backoff.ts';
+import type { RecordEvent } from './kubernetes/events.ts';
+import { type Informer, startInformer } from './kubernetes/informer.ts';
+import type { KubernetesObject } from './kubernetes/object.ts';
+import { ownedResources, type Resource, resourceOf, resources } from './kubernetes/resources.ts';
+import { createWorkQueue } from './kubernetes/work-queue.ts';
+import type { MiniClusterStatus } from './reconcile/minicluster-status.ts';
+import { type Copies, createReconciler, type ReconcilerOptions } from './reconcile/reconciler.ts';
+import { clusterLabel } from './render/reserved/names.ts';
+
+export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOptions' | 'cleanupMs'> {
+  readonly api: KubernetesApi;
+  readonly record: RecordEvent;
+  /** Undefined: all namespaces. */
+  readonly namespaces: readonly string[] | undefined;
+  readonly log: {
+    readonly info: (fields: object, message: string) => void;
+    readonly warn: (fields: object, message: string) => void;
+  };
+  readonly signal: AbortSignal;
+  /** MiniClusters that are reconciled at the same time. */
+  readonly workers?: number;
+  readonly backoff?: Backoff;
+  /** Of lists and watches that fail. */
+  readonly watchBackoff?: Backoff;
+  readonly onReconciled?: (seconds: number, error: unknown) => void;
+  /** When all resources have been listed: what there is to observe. */
+  readonly onSynced?: (sources: MetricSources) => void;
+}
+
+const usualBackoff: Backoff = { first: 100, most: 60_000 };
+const usualWatchBackoff: Backoff = { first: 200, most: 30_000 };
+
+/** Resolves when `signal` has aborted and the work under way has ended. */
+export async function runController(options: ControllerOptions): Promise<void> {
+  const { api, log, signal, workers = 16, backoff = usualBackoff, onReconciled } = options;
+  const copies = createCopies();
+  const queue = createWorkQueue({
+    workers,
+    backoff,
+    work: async (key) => {
+      const [namespace = '', name = ''] = key.split('/');
+      const from = performance.now();
+      const report = (error?: unknown) => onReconciled?.((performance.now() - from) / 1000, error);
+      try {
+        const { again } = await reconcile(namespace, name);
+        report();
+        if (again !== undefined) queue.addAfter(key, again);
+      } catch (error) {
+        report(error);
+        throw error;
+      }
+    },
+    onFailure: (key, error, delayMs) => {
+      if (!signal.aborted)
+        log.warn(
+          { miniCluster: key, error, seconds: delayMs / 1000 },
+          'Cannot reconcile a MiniCluster: retried',
+        );
+    },
+  });
+  const reconcile = createReconciler({ ...options, copies });
+  const informers = [resources.miniClusters, resources.pods, ...ownedResources].flatMap((resource) =>
+    (options.namespaces ?? [undefined]).map((namespace) =>
+      startInformer({
+        api,
+        resource,
+        scope: {
+          ...(namespace !== undefined && { namespace }),
+          ...(resource !== resources.miniClusters && { labelSelector: clusterLabel }),
+        },
+        trim: withoutManagedFields,
+        onChange: (object) => {
+          const key = copies.note(resource, object);
+          if (key !== undefined && isSynced) queue.add(key);
+        },
+        onError: (error) =>
+          log.warn({ resource: resource.plural, error }, 'Cannot watch a resource: retried'),
+        backoff: options.watchBackoff ?? usualWatchBackoff,
+        signal,
+      }),
+    ),
+  );
+  copies.informers = informers;
+  let isSynced = false;
+  const aborted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted]);
+  if (!signal.aborted) {
+    isSynced = true;
+    log.info({ namespaces: options.namespaces ?? 'all' }, 'All resources are watched');
+    options.onSynced?.({ depth: queue.depth, conditions: copies.conditions });
+    for (const key of copies.miniClusterKeys()) queue.add(key);
+  }
+  await aborted;
+  await queue.close();
+}
+
+/** They are as large as the rest, and not read. */
+function withoutManagedFields(object: KubernetesObject): KubernetesObject {
+  const { managedFields: _, ...metadata } = object.metadata as KubernetesObject['metadata'] & {
+    managedFields?: unknown;
+  };
+  return { ...object, metadata };
+}
+
+const keyOf = (namespace: string, name: string) => `${namespace}/${name}`;
+
+/** The informers' copies by MiniCluster. */
+function createCopies() {
+  const groups = new Map<string, Map<string, KubernetesObject>>();
+  const labelOf = ({ metadata }: KubernetesObject) => metadata.labels?.[clusterLabel];
+  const membersOf = (namespace: string, name: string) => [
+    ...(groups.get(keyOf(namespace, name))?.values() ?? []),
+  ];
+  const copies = {
+    informers: [] as readonly Informer[],
+    /** Files a change under its MiniCluster, whose key it returns. */
+    note(resource: Resource, object: KubernetesObject): string | undefined {
+      const { namespace = '', name } = object.metadata;
+      if (resource === resources.miniClusters) return keyOf(namespace, name);
+      const cluster = labelOf(object);
+      if (cluster === undefined) return undefined;
+      const key = keyOf(namespace, cluster);
+      const group = groups.get(key) ?? new Map<string, KubernetesObject>();
+      const id = `${resource.plural}/${name}`;
+      const current = find(resource, namespace, name);
+      if (current) group.set(id, current);
+      else group.delete(id);
+      if (group.size > 0) groups.set(key, group);
+      else groups.delete(key);
+      return key;
+    },
+    wrote: (object: KubernetesObject) => {
+      for (const informer of copies.informers)
+        if (informer.resource === resourceOf(object)) informer.wrote(object);
+      copies.note(resourceOf(object), object);
+    },
+    /** MiniClusters by the conditions that hold. */
+    conditions: () => {
+      const counts = new Map<string, number>();
+      for (const { status } of miniClusters() as Iterable<{ status?: MiniClusterStatus }>)
+        for (const { type, status: is } of status?.conditions ?? [])
+          counts.set(type, (counts.get(type) ?? 0) + (is === 'True' ? 1 : 0));
+      return counts;
+    },
+    miniClusterKeys: () =>
+      [...miniClusters()].map(({ metadata: { namespace = '', name } }) => keyOf(namespace, name)),
+    miniCluster: (namespace: string, name: string) => find(resources.miniClusters, namespace, name),
+    owned: (namespace: string, name: string) =>
+      membersOf(namespace, name).filter((object) => resourceOf(object) !== resources.pods),
+    pods: (namespace: string, name: string) =>
+      membersOf(namespace, name).filter(
+        (object) => resourceOf(object) === resources.pods,
+      ) as unknown as Pod[],
+  };
+  const miniClusters = () =>
+    copies.informers
+      .filter(({ resource }) => resource === resources.miniClusters)
+      .flatMap((informer) => [...informer.all()]);
+  const find = (resource: Resource, namespace: string, name: string) => {
+    for (const informer of copies.informers) {
+      const object = informer.resource === resource ? informer.get(namespace, name) : undefined;
+      if (object) return object;
+    }
+    return undefined;
+  };
+  return copies satisfies Copies;
+}

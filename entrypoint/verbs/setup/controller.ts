@@ -1,0 +1,118 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { type HostPort, parseHostPort } from '../../../agent/address.ts';
+import { ExitCode, PodError } from '../../../agent/errors.ts';
+import type { ControllerBundle } from '../../../controller/controller-bundle.ts';
+import { isObjectName } from '../../../controller/render/minicluster/field-kinds.ts';
+import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';
+import { defaultInstaller, renderFlags } from '../../command-line/render-flags.ts';
+import { extrasOf, userOf } from '../../command-line/render-options.ts';
+import type { Verb } from '../verb.ts';
+
+const { user, with: withExtras, without, 'image-installer': installer } = renderFlags;
+
+export const controller: Verb = {
+  forms: { '[FLAGS]': 'reconciles the MiniClusters of a Kubernetes cluster' },
+  flags: {
+    namespace: {
+      type: 'string',
+      short: 'n',
+      multiple: true,
+      value: 'NAMESPACE',
+      meaning: 'watches this namespace; may be repeated (default: all namespaces)',
+    },
+    'image-installer': installer,
+    user,
+    with: withExtras,
+    without,
+    'leader-election': {
+      type: 'boolean',
+      meaning: 'one of several replicas works, the one that holds the Lease flux-pod-controller',
+    },
+    'cleanup-after': {
+      type: 'string',
+      value: 'SECONDS',
+      default: '60',
+      meaning:
+        'a MiniCluster with `cleanup: true` is deleted so long after its end, so that its log can be read (default: 60)',
+    },
+    http: {
+      type: 'string',
+      value: 'HOST:PORT',
+      default: '0.0.0.0:8053',
+      meaning: 'serves /healthz, /readyz and /metrics (default: 0.0.0.0:8053)',
+    },
+    'log-format': {
+      type: 'string',
+      value: 'json|text',
+      choices: ['json', 'text'],
+      default: 'json',
+      meaning: 'json (default) or text',
+    },
+  },
+  examples: ['flux-pod controller --namespace hpc --log-format text'],
+  more: `It reads MiniClusters (flux-framework.org/v1alpha2), applies the objects that \`flux-pod render\` makes of them, and writes their
+status. It uses the service account of its pod, else KUBECONFIG.
+`,
+  run: loadController,
+};
+
+/**
+ * Reconciles until SIGTERM or SIGINT, then exits with 0. It is a bundle of its own: an agent, which needs nothing of it, stays small. The
+ * installer's image has it.
+ */
+async function loadController({ flags }: ParsedArguments): Promise<number> {
+  const bundle = join(dirname(process.argv[1] ?? ''), 'controller.cjs');
+  if (!existsSync(bundle)) {
+    throw new PodError(ExitCode.configuration, `Cannot run the controller: there is no ${bundle}`, {
+      hint: 'The installer image has it (docs/controller.md); images of pods and `flux-pod install` leave it out.',
+    });
+  }
+  const request = {
+    namespaces: namespacesOf(flags),
+    installer: String(flags['image-installer'] ?? defaultInstaller),
+    user: userOf(flags.user),
+    extras: extrasOf(flags),
+    leaderElection: flags['leader-election'] === true,
+    cleanupSeconds: secondsOf(flags),
+    http: httpOf(flags),
+    level: 'info',
+    format: flags['log-format'] === 'text' ? 'text' : 'json',
+    signal: stopSignal(),
+  } as const;
+  const { controller: run }: ControllerBundle = createRequire(bundle)(bundle);
+  return run(request);
+}
+
+const usage = (why: string) =>
+  new PodError(ExitCode.usage, `Cannot run the controller: ${why}`, {
+    hint: '`flux-pod controller --help` explains the flags.',
+  });
+
+function namespacesOf({ namespace }: Flags): readonly string[] | undefined {
+  if (!Array.isArray(namespace) || namespace.length === 0) return undefined;
+  const names = namespace.map(String);
+  const wrong = names.find((name) => !isObjectName(name));
+  if (wrong !== undefined) throw usage(`--namespace ${JSON.stringify(wrong)} is no name of a namespace`);
+  return [...new Set(names)];
+}
+
+function secondsOf(flags: Flags): number {
+  const seconds = Number(flags['cleanup-after']);
+  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= 31_536_000) return seconds;
+  throw usage(`--cleanup-after ${String(flags['cleanup-after'])}: expected whole seconds, at most a year`);
+}
+
+function httpOf({ http }: Flags): HostPort {
+  const address = parseHostPort(String(http));
+  if (address) return address;
+  throw usage(`--http ${String(http)}: expected HOST:PORT`);
+}
+
+/** The first SIGTERM or SIGINT; a second one has its default action. */
+function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
+  return stopping.signal;
+}

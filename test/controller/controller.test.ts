@@ -1,0 +1,330 @@
+import { describe, expect, it } from 'vitest';
+import { ownedResources, resources } from '../../controller/kubernetes/resources.ts';
+import {
+  type ControllerBed,
+  miniCluster,
+  settled,
+  startController,
+} from '../support/kubernetes/controller-bed.ts';
+
+const patience = { timeout: 20_000 };
+const holding = (bed: ControllerBed, name?: string) =>
+  bed
+    .status(name)
+    ?.conditions.filter(({ status }) => status === 'True')
+    .map(({ type }) => type);
+const poll = <T>(read: () => T) => expect.poll(read, patience);
+
+describe('a MiniCluster that is created', () => {
+  it('gets its objects, which it owns, and a status', async () => {
+    await using bed = await startController();
+    const { metadata } = bed.create(miniCluster());
+    await poll(() => bed.find(resources.jobs)).toBeDefined();
+    await poll(() => bed.status()?.state).toBe('Starting');
+    const owned = ownedResources.flatMap((resource) => bed.all(resource));
+    expect(owned.map(({ kind }) => kind).sort()).toEqual(
+      ['Job', 'NetworkPolicy', 'PodDisruptionBudget', 'PodDisruptionBudget', 'Secret', 'Service'].sort(),
+    );
+    for (const object of owned)
+      expect(object.metadata.ownerReferences).toMatchObject([{ uid: metadata.uid, controller: true }]);
+    expect(bed.status()).toMatchObject({
+      size: 2,
+      selector: 'flux-pod/minicluster=mc',
+      observedGeneration: 1,
+    });
+    expect(holding(bed)).toEqual(['Progressing', 'Valid', 'UpToDate']);
+  });
+
+  it('is ready with its brokers, succeeds with its Job, and tells its life in Events', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.runPods();
+    await poll(() => bed.status()).toMatchObject({ state: 'Running', brokersOnline: 2 });
+    bed.endJob(0);
+    await poll(() => bed.status()).toMatchObject({
+      state: 'Succeeded',
+      exitCode: 0,
+      message: 'The program has ended with 0',
+    });
+    expect(holding(bed)).toEqual(['Succeeded', 'Valid', 'UpToDate']);
+    await poll(() => bed.story().at(-1)).toBe('Succeeded: The program has ended with 0');
+    expect(bed.story().map((line) => line.split(':')[0])).toEqual([
+      ...Array(6).fill('Created'),
+      'Ready',
+      'Succeeded',
+    ]);
+  });
+
+  it('fails with the code of its program, and is not run again', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.endJob(3);
+    await poll(() => bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
+    bed.remove(resources.jobs);
+    await settled(bed);
+    expect(bed.find(resources.jobs)).toBeUndefined();
+    expect(bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
+  });
+
+  it('is told what is wrong with it, and created when that is mended', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster({ contaners: [] }));
+    await poll(() => bed.status()?.state).toBe('Invalid');
+    const valid = bed.status()?.conditions.find(({ type }) => type === 'Valid');
+    expect(valid?.message).toMatch(/^spec\.contaners: .*did you mean/i);
+    expect(ownedResources.flatMap((resource) => bed.all(resource))).toEqual([]);
+    bed.patch(resources.miniClusters, 'mc', { spec: { contaners: null } });
+    await poll(() => bed.status()?.state).toBe('Starting');
+    expect(bed.find(resources.jobs)).toBeDefined();
+  });
+
+  it('works with the Operator’s CRD, whose status has five fields', async () => {
+    await using bed = await startController();
+    bed.server.schema.statusFields = ['jobid', 'maximumSize', 'selector', 'size', 'conditions'];
+    bed.create(miniCluster());
+    await poll(() => bed.find(resources.jobs)).toBeDefined();
+    bed.endJob(3);
+    await poll(() => holding(bed)).toEqual(['Failed', 'Valid', 'UpToDate']);
+    expect(Object.keys(bed.status() ?? {}).sort()).toEqual([
+      'conditions',
+      'jobid',
+      'maximumSize',
+      'selector',
+      'size',
+    ]);
+    await settled(bed);
+    const before = bed.server.requests.length;
+    bed.patch(resources.jobs, 'mc', { metadata: { labels: { unrelated: 'yes' } } });
+    await settled(bed);
+    expect(bed.server.requests.slice(before)).toEqual([]);
+  });
+
+  it('takes over no object of another owner', async () => {
+    await using bed = await startController();
+    const theirs = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'mc', namespace: 'hpc' },
+      spec: { type: 'ClusterIP' },
+    };
+    bed.create(theirs);
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'Valid')?.message).toMatch(
+      /Service hpc\/mc exists and belongs to something else/,
+    );
+    expect(bed.find(resources.services)).toMatchObject({ spec: { type: 'ClusterIP' } });
+    expect(bed.find(resources.services)?.metadata.ownerReferences).toBeUndefined();
+  });
+});
+
+describe('what a MiniCluster owns', () => {
+  it('is created again when it is deleted, with the same certificate', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    await settled(bed);
+    for (const resource of ownedResources)
+      for (const { metadata, data, spec } of bed.all(resource)) {
+        bed.remove(resource, metadata.name);
+        await poll(() => bed.find(resource, metadata.name)).toMatchObject(
+          data === undefined ? { spec } : { data },
+        );
+        expect(bed.find(resource, metadata.name)?.metadata.uid).not.toBe(metadata.uid);
+      }
+  });
+
+  it.each([
+    [
+      resources.services,
+      { spec: { publishNotReadyAddresses: false } },
+      { spec: { publishNotReadyAddresses: true } },
+    ],
+    [resources.jobs, { spec: { parallelism: 1 } }, { spec: { parallelism: 2 } }],
+    [
+      resources.jobs,
+      { metadata: { labels: { 'flux-pod/minicluster': null } } },
+      { metadata: { labels: { 'flux-pod/minicluster': 'mc' } } },
+    ],
+  ])('is repaired when it is edited: %o', async (resource, edit, repaired) => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    await settled(bed);
+    bed.patch(resource, 'mc', edit);
+    await poll(() => bed.find(resource)).toMatchObject(repaired);
+  });
+
+  it('is not repaired in what another manager owns: whether Kueue suspends the Job', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.patch(resources.jobs, 'mc', { spec: { suspend: true } });
+    bed.patch(
+      resources.jobs,
+      'mc',
+      { status: { conditions: [{ type: 'Suspended', status: 'True' }] } },
+      'status',
+    );
+    await poll(() => bed.status()?.state).toBe('Suspended');
+    await settled(bed);
+    expect(bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
+  });
+
+  it('goes with it, and nothing comes back', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.runPods();
+    bed.remove(resources.miniClusters);
+    await settled(bed);
+    expect([...ownedResources, resources.pods].flatMap((resource) => bed.all(resource))).toEqual([]);
+  });
+
+  it('does not come back while a foreground deletion waits for it', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster({}, { finalizers: ['foregroundDeletion'] }));
+    await poll(() => bed.status()?.state).toBe('Starting');
+    await settled(bed);
+    bed.remove(resources.miniClusters);
+    for (const resource of ownedResources)
+      for (const { metadata } of bed.all(resource)) bed.remove(resource, metadata.name);
+    await settled(bed);
+    expect(ownedResources.flatMap((resource) => bed.all(resource))).toEqual([]);
+    expect(bed.find(resources.miniClusters)).toBeDefined();
+  });
+});
+
+describe('a live MiniCluster', () => {
+  it('is resized within its bounds', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster({ minSize: 1, maxSize: 4 }));
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.patch(resources.miniClusters, 'mc', { spec: { size: 4 } });
+    await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { completions: 4, parallelism: 4 } });
+    await poll(() => bed.status()?.size).toBe(4);
+    bed.patch(resources.miniClusters, 'mc', { spec: { size: 9 } });
+    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.reason).toBe(
+      'SizeOutOfBounds',
+    );
+    expect(bed.find(resources.jobs)).toMatchObject({ spec: { completions: 4 } });
+    await poll(() => bed.story().at(-1)).toBe(
+      'SizeOutOfBounds: spec.size is 9, but the bounds are 1 to 4: the size stays 4.',
+    );
+  });
+
+  it('names the fields that its Job does not take, and replaces the Job where that is asked for', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    const { uid } = bed.find(resources.jobs)?.metadata ?? {};
+    bed.patch(resources.miniClusters, 'mc', { spec: { containers: [{ image: 'b', command: 'true' }] } });
+    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.message).toMatch(
+      /spec\.template\.spec\.containers\[flux\]\.image/,
+    );
+    expect(bed.find(resources.jobs)?.metadata.uid).toBe(uid);
+    bed.patch(resources.miniClusters, 'mc', {
+      metadata: { annotations: { 'flux-pod/update-strategy': 'Recreate' } },
+    });
+    await poll(() => JSON.stringify(bed.find(resources.jobs)?.spec ?? '')).toMatch(/"image":"b"/);
+    expect(bed.find(resources.jobs)?.metadata.uid).not.toBe(uid);
+  });
+
+  it('is suspended and resumed by its own field', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.patch(resources.miniClusters, 'mc', { spec: { suspend: true } });
+    await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
+    bed.patch(resources.miniClusters, 'mc', { spec: { suspend: null } });
+    await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { suspend: false } });
+    // From now on Kueue may suspend it.
+    await settled(bed);
+    bed.patch(resources.jobs, 'mc', { spec: { suspend: true } });
+    await settled(bed);
+    expect(bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
+  });
+
+  it('is deleted after its end where it asks for that', async () => {
+    await using bed = await startController({ cleanupMs: 50 });
+    bed.create(miniCluster({ cleanup: true }));
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.endJob(0);
+    await poll(() => bed.find(resources.miniClusters)).toBeUndefined();
+  });
+});
+
+describe('the controller', () => {
+  it('makes no request while nothing happens', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.runPods();
+    await poll(() => bed.status()?.state).toBe('Running');
+    await settled(bed);
+    const before = bed.server.requests.length;
+    await settled(bed, 500);
+    expect(bed.server.requests.slice(before)).toEqual([]);
+  });
+
+  it('writes nothing when it starts again and all is as it should be', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    await settled(bed);
+    await bed.stop();
+    const before = bed.server.requests.length;
+    bed.start();
+    await poll(() => bed.server.requests.length).toBeGreaterThan(before);
+    await settled(bed);
+    expect(bed.server.requests.slice(before).filter(({ method }) => method !== 'GET')).toEqual([]);
+  });
+
+  it('sees what happened while it was away', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    await bed.stop();
+    bed.remove(resources.services);
+    bed.endJob(0);
+    bed.start();
+    await poll(() => bed.status()?.state).toBe('Succeeded');
+    await poll(() => bed.find(resources.services)).toBeDefined();
+  });
+
+  it('lists again when the API server no longer has the events since (410)', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    await settled(bed);
+    // Watches end, and events are compacted before they begin again.
+    bed.server.fault = ({ query }) => (query.has('watch') ? 'unavailable' : undefined);
+    bed.server.endWatches();
+    bed.remove(resources.services);
+    bed.server.store.compact();
+    bed.server.fault = () => undefined;
+    await poll(() => bed.find(resources.services)).toBeDefined();
+  });
+
+  it.each(['unavailable', 'conflict', 'lost answer', 'reset'] as const)(
+    'reaches the same end when each request is answered by "%s" once',
+    async (fault) => {
+      await using bed = await startController();
+      const failed = new Set<string>();
+      bed.server.fault = ({ method, path, query }) => {
+        const request = `${method} ${path} ${query.has('watch')}`;
+        if (failed.has(request) || query.has('watch')) return undefined;
+        failed.add(request);
+        return fault;
+      };
+      bed.create(miniCluster());
+      await poll(() => bed.status()?.state).toBe('Starting');
+      await poll(() => ownedResources.flatMap((resource) => bed.all(resource)).length).toBe(6);
+      bed.runPods();
+      bed.endJob(0);
+      await poll(() => bed.status()).toMatchObject({ state: 'Succeeded', exitCode: 0 });
+      expect(failed.size).toBeGreaterThan(8);
+    },
+  );
+});

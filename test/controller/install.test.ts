@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { customResourceDefinition } from '../../controller/install/custom-resource.ts';
+import { manifests, usualValues, watchedRules } from '../../controller/install/manifests.ts';
+import { resources, type Verb } from '../../controller/kubernetes/resources.ts';
+import { restrictedBreaches } from '../../controller/render/pod/pod-security-standard.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import type { SeenRequest } from '../support/kubernetes/api-server.ts';
+import {
+  type ControllerBed,
+  miniCluster,
+  settled,
+  startController,
+} from '../support/kubernetes/controller-bed.ts';
+
+const patience = { timeout: 20_000 };
+const poll = <T>(read: () => T) => expect.poll(read, patience);
+
+/** The verb of a request, as the authorizer sees it (apiserver pkg/endpoints/request/requestinfo.go). */
+function verbOf({ method, query, path }: SeenRequest): string {
+  const isCollection =
+    /\/[a-z]+$/.test(path) && Object.values(resources).some(({ plural }) => path.endsWith(`/${plural}`));
+  if (method === 'GET') return query.has('watch') ? 'watch' : isCollection ? 'list' : 'get';
+  return { POST: 'create', PATCH: 'patch', DELETE: 'delete' }[method] ?? method;
+}
+
+/** `patch jobs`, `patch miniclusters/status`. */
+function permissionOf(request: SeenRequest): string {
+  const [, plural = '', , subresource] =
+    /^\/apis?(?:\/[a-z0-9.-]+)?\/v[0-9a-z]+(?:\/namespaces\/[^/]+)?\/([a-z]+)(\/[^/]+)?(?:\/([a-z]+))?$/.exec(
+      request.path,
+    ) ?? [];
+  return `${verbOf(request)} ${plural}${subresource === undefined ? '' : `/${subresource}`}`;
+}
+
+async function wholeLife(bed: ControllerBed): Promise<void> {
+  const service = { image: 'db', name: 'db' };
+  bed.create(
+    miniCluster({
+      minSize: 1,
+      maxSize: 3,
+      cleanup: true,
+      services: [service],
+      containers: [{ image: 'a', commands: { pre: 'true' }, command: 'true' }],
+    }),
+  );
+  await poll(() => bed.status()?.state).toBe('Starting');
+  await settled(bed);
+  // Each kind: deleted, edited, no longer wanted.
+  bed.patch(resources.services, 'mc', { spec: { publishNotReadyAddresses: false } });
+  bed.patch(resources.miniClusters, 'mc', { spec: { size: 3 } });
+  await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { completions: 3 } });
+  for (let repeat = 0; repeat < 2; repeat++) {
+    bed.remove(resources.services);
+    await poll(() => bed.find(resources.services)).toBeDefined();
+    await settled(bed);
+  }
+  bed.endJob(0);
+  await poll(() => bed.find(resources.miniClusters)).toBeUndefined();
+}
+
+describe('the roles of the controller', () => {
+  it('allow the requests that it makes', async () => {
+    await using bed = await startController();
+    await wholeLife(bed);
+    const allowed = new Set(
+      watchedRules.flatMap(({ resources: names, verbs }) => verbs.map((verb) => `${verb} ${names[0]}`)),
+    );
+    const asked = new Set(bed.server.requests.map(permissionOf));
+    expect([...asked].filter((permission) => !allowed.has(permission))).toEqual([]);
+    // Objects of each kind are deleted only when they are no longer wanted.
+    const unused = [...allowed].filter((permission) => !asked.has(permission));
+    expect(unused.filter((permission) => !permission.startsWith('delete '))).toEqual([]);
+  });
+
+  it('are a Role in each namespace where only some are watched', () => {
+    const kinds = (watchedNamespaces: readonly string[] | undefined) =>
+      manifests({ ...usualValues, image: 'i', watchedNamespaces }).map((object) => {
+        const { kind, metadata } = object as { kind: string; metadata: { name: string; namespace?: string } };
+        return `${kind} ${metadata.namespace ?? ''}`;
+      });
+    expect(kinds(undefined)).toContain('ClusterRole ');
+    expect(kinds(['a', 'b']).filter((kind) => kind.startsWith('Cluster'))).toEqual([]);
+    expect(kinds(['a', 'b'])).toEqual(
+      expect.arrayContaining(['Role a', 'RoleBinding a', 'Role b', 'RoleBinding b']),
+    );
+  });
+
+  it('never reach into pods, nodes or other roles', () => {
+    const named = watchedRules.flatMap(({ resources: names }) => names);
+    for (const forbidden of ['pods/exec', 'nodes', 'roles', 'clusterroles', 'serviceaccounts'])
+      expect(named).not.toContain(forbidden);
+    expect(watchedRules.flatMap(({ verbs }) => verbs as readonly (Verb | '*')[])).not.toContain('*');
+  });
+});
+
+it('what `kubectl apply -k` applies is made from these sources', () => {
+  const read = (file: string) =>
+    parseAllDocuments(readFileSync(`controller/install/${file}`, 'utf8')).map((document) => document.toJS());
+  const image = `flux-pod-installer:${packageJson.version}`;
+  expect(read('crd.yaml')).toEqual([JSON.parse(JSON.stringify(customResourceDefinition()))]);
+  expect(read('controller.yaml')).toEqual(JSON.parse(JSON.stringify(manifests({ ...usualValues, image }))));
+});
+
+it('the Deployment is admitted by the restricted Pod Security Standard', () => {
+  const deployment = manifests({ ...usualValues, image: 'i' }).find(
+    (object) => (object as { kind: string }).kind === 'Deployment',
+  );
+  const { spec } = (deployment as { spec: { template: { spec: Parameters<typeof restrictedBreaches>[0] } } })
+    .spec.template;
+  expect(restrictedBreaches(spec)).toEqual([]);
+  expect(spec.containers[0]?.securityContext?.readOnlyRootFilesystem).toBe(true);
+});

@@ -1,0 +1,115 @@
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
+import { describe, expect, it } from 'vitest';
+import { parseCertificate } from '../../../agent/broker/curve.ts';
+import { isKeyPair } from '../../../agent/broker/curve-keys.ts';
+import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
+import { derivedCertificate } from '../../../controller/reconcile/certificate.ts';
+import { type Desired, desiredOf, initialSizeAnnotation } from '../../../controller/reconcile/desired.ts';
+import type { RenderOptions } from '../../../controller/render/minicluster/cluster.ts';
+
+const seed = new Uint8Array(32).fill(7);
+const certificate = derivedCertificate(seed, { uid: 'u-1', name: 'mc', created: '2026-11-26T10:00:00Z' });
+const options: RenderOptions = {
+  installer: 'installer',
+  user: { uid: 1000, gid: 1000 },
+  extras: new Set(['probes', 'network-policy', 'disruption-budget']),
+  secret: undefined,
+  certificate: undefined,
+  freshCertificate: certificate,
+};
+const miniCluster = (spec: object = {}): KubernetesObject => ({
+  apiVersion: 'flux-framework.org/v1alpha2',
+  kind: 'MiniCluster',
+  metadata: { name: 'mc', namespace: 'hpc', uid: 'u-1', generation: 1 },
+  ...{
+    spec: {
+      size: 4,
+      containers: [{ image: 'a', command: 'true' }],
+      flux: { container: { disable: true } },
+      ...spec,
+    },
+  },
+});
+const desired = (object: KubernetesObject, job?: KubernetesObject) => {
+  const result = desiredOf(object, job, () => options);
+  if ('problems' in result) throw new Error(result.problems.join('\n'));
+  return result;
+};
+const jobOf = ({ objects }: Desired) => objects.find(({ kind }) => kind === 'Job') as KubernetesObject & Job;
+/** As the API server has it, resized to `size`. */
+const running = (spec: object, size: number): KubernetesObject => {
+  const job = jobOf(desired(miniCluster(spec)));
+  return { ...job, ...{ spec: { ...job.spec, completions: size, parallelism: size } } };
+};
+
+describe('the desired objects', () => {
+  it('are owned by the MiniCluster, in its namespace', () => {
+    const { objects } = desired(miniCluster());
+    expect(objects.map(({ kind }) => kind)).toContain('Secret');
+    for (const { metadata } of objects)
+      expect(metadata).toMatchObject({
+        namespace: 'hpc',
+        ownerReferences: [
+          { kind: 'MiniCluster', name: 'mc', uid: 'u-1', controller: true, blockOwnerDeletion: true },
+        ],
+      });
+  });
+
+  it('are the same each time, so that nothing is written', () => {
+    expect(desired(miniCluster())).toEqual(desired(miniCluster()));
+    expect(desired(miniCluster(), running({}, 4)).objects).toEqual(desired(miniCluster()).objects);
+  });
+
+  it('have no end of their own for the Job: `cleanup` deletes the MiniCluster', () => {
+    expect(jobOf(desired(miniCluster({ cleanup: true }))).spec?.ttlSecondsAfterFinished).toBeUndefined();
+  });
+
+  it.each([
+    [{ minSize: 2, maxSize: 8 }, 4, 6, 6, undefined],
+    [{ minSize: 2, maxSize: 8 }, 4, 2, 2, undefined],
+    [{ minSize: 2, maxSize: 8 }, 6, 9, 6, 'spec.size is 9, but the bounds are 2 to 8: the size stays 6.'],
+    [{ minSize: 2, maxSize: 8 }, 6, 1, 6, 'spec.size is 1, but the bounds are 2 to 8: the size stays 6.'],
+    [
+      {},
+      4,
+      5,
+      4,
+      'spec.size is 5, but without spec.minSize and spec.maxSize the size stays what it was at the start, 4.',
+    ],
+  ])('with %j resize a Job of size %i to %i: %i', (bounds, now, asked, size, refused) => {
+    const result = desired(miniCluster({ ...bounds, size: asked }), running(bounds, now));
+    expect(result).toMatchObject({ size, sizeRefused: refused });
+    expect(jobOf(result).spec).toMatchObject({ completions: size, parallelism: size });
+    expect(jobOf(result).metadata).toMatchObject({ annotations: { [initialSizeAnnotation]: '4' } });
+    // The pods are those of the first size.
+    expect(jobOf(result).spec?.template).toEqual(jobOf(desired(miniCluster(bounds))).spec?.template);
+  });
+
+  it('of an invalid MiniCluster are none, and each problem has its path', () => {
+    const result = desiredOf(miniCluster({ size: 0, contaners: [] }), undefined, () => options);
+    expect(result).toEqual({
+      problems: expect.arrayContaining([
+        expect.stringMatching(/^spec\.size: expected/),
+        expect.stringMatching(/^spec\.contaners: /),
+      ]),
+    });
+  });
+});
+
+describe('the certificate', () => {
+  it('is a key pair, the same for one MiniCluster and another for the next', () => {
+    const reading = parseCertificate(certificate);
+    expect('certificate' in reading && isKeyPair(reading.certificate)).toBe(true);
+    const of = (uid: string, from = seed) =>
+      derivedCertificate(from, { uid, name: 'mc', created: '2026-11-26T10:00:00Z' });
+    expect(of('u-1')).toBe(certificate);
+    expect(of('u-2')).not.toBe(certificate);
+    expect(of('u-1', new Uint8Array(32).fill(8))).not.toBe(certificate);
+  });
+
+  it('is never derived from a seed that is too short', () => {
+    expect(() => derivedCertificate(new Uint8Array(16), { uid: 'u', name: 'mc', created: '' })).toThrow(
+      /32 bytes, not 16/,
+    );
+  });
+});

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
+import { type PlanInput, planOf, type Step } from '../../../controller/reconcile/plan.ts';
+
+const owner = {
+  apiVersion: 'flux-framework.org/v1alpha2',
+  kind: 'MiniCluster',
+  name: 'mc',
+  uid: 'u-1',
+  controller: true,
+};
+const object = (kind: string, more: object = {}, metadata: object = {}): KubernetesObject => ({
+  apiVersion: kind === 'Job' ? 'batch/v1' : 'v1',
+  kind,
+  metadata: { name: 'mc', namespace: 'default', ownerReferences: [owner], ...metadata },
+  ...more,
+});
+const service = object('Service', { spec: { clusterIP: 'None' } });
+const job = (size = 4, image = 'a', status: object = {}) =>
+  object('Job', {
+    spec: {
+      completions: size,
+      parallelism: size,
+      template: { spec: { containers: [{ name: 'flux', image }] } },
+    },
+    status,
+  });
+
+const plan = (input: Partial<PlanInput>) =>
+  planOf({ uid: 'u-1', desired: [service, job()], live: [], isFinished: false, recreate: false, ...input });
+/** `apply Service`, `patch Job`. */
+const titles = (steps: readonly Step[]) => steps.map(({ act, object: { kind } }) => `${act} ${kind}`);
+
+describe('the plan of a MiniCluster', () => {
+  it('creates what is missing, in the order of the rendering', () => {
+    expect(titles(plan({}).steps)).toEqual(['apply Service', 'apply Job']);
+  });
+
+  it('is empty when all is as desired, whatever the API server has added', () => {
+    const added = object('Service', {
+      spec: { clusterIP: 'None', type: 'ClusterIP', sessionAffinity: 'None' },
+      status: {},
+    });
+    expect(plan({ live: [added, job()] })).toEqual({ steps: [], outdated: [], foreign: [] });
+  });
+
+  it('repairs an edited object', () => {
+    const edited = object('Service', { spec: { clusterIP: '10.0.0.1' } });
+    expect(plan({ live: [edited, job()] }).steps).toEqual([
+      { act: 'apply', object: service, why: ['spec.clusterIP'] },
+    ]);
+  });
+
+  it('adopts what an orphan deletion or `render` has left, and nothing that is not of flux-pod', () => {
+    const labels = { 'flux-pod/minicluster': 'mc' };
+    const wanted = [
+      object('Service', { spec: { clusterIP: 'None' } }, { labels }),
+      object('Job', {}, { labels }),
+    ];
+    const left = wanted.map(({ kind }) =>
+      object(kind, { spec: { clusterIP: 'None' } }, { labels, ownerReferences: undefined }),
+    );
+    const { steps, foreign } = plan({ desired: wanted, live: left });
+    expect(titles(steps)).toEqual(['apply Service', 'patch Job']);
+    expect(steps.map(({ why }) => why)).toEqual([['metadata.ownerReferences'], ['metadata.ownerReferences']]);
+    expect(steps[1]).toMatchObject({ patch: { metadata: { ownerReferences: [owner] } } });
+    expect(foreign).toEqual([]);
+    const users = object('Service', { spec: { clusterIP: 'None' } }, { ownerReferences: undefined });
+    expect(plan({ live: [users, job()] })).toMatchObject({ steps: [], foreign: ['Service default/mc'] });
+  });
+
+  it('leaves alone what belongs to another owner', () => {
+    const other = object(
+      'Service',
+      { spec: { clusterIP: '10.0.0.1' } },
+      { ownerReferences: [{ ...owner, uid: 'u-2' }] },
+    );
+    expect(plan({ live: [other, job()] })).toEqual({
+      steps: [],
+      outdated: [],
+      foreign: ['Service default/mc'],
+    });
+  });
+
+  it('deletes what it owns and no longer wants', () => {
+    const old = object('Service', {}, { name: 'old' });
+    expect(plan({ live: [service, job(), old] }).steps).toEqual([
+      { act: 'delete', object: old, why: 'not desired' },
+    ]);
+    const leaving = object('Service', {}, { name: 'old', deletionTimestamp: 'now' });
+    expect(plan({ live: [service, job(), leaving] }).steps).toEqual([]);
+  });
+
+  it('waits until an object that is being deleted is away', () => {
+    const leaving = object('Service', {}, { deletionTimestamp: 'now' });
+    expect(plan({ live: [leaving, job()] }).steps).toEqual([]);
+  });
+
+  it('patches the size of a Job, and nothing of its template', () => {
+    const steps = plan({ live: [service, job(2)] }).steps;
+    expect(steps).toMatchObject([{ act: 'patch', patch: { spec: { completions: 4, parallelism: 4 } } }]);
+  });
+
+  it('leaves to Kueue whether the Job is suspended', () => {
+    const suspended = job();
+    expect(
+      plan({
+        live: [service, object('Job', { spec: { ...(suspended as { spec?: object }).spec, suspend: true } })],
+      }).steps,
+    ).toEqual([]);
+  });
+
+  it('names what a Job does not take, and patches what it takes', () => {
+    const { steps, outdated } = plan({ live: [service, job(2, 'b')] });
+    expect(outdated).toEqual(['spec.template.spec.containers[flux].image']);
+    expect(titles(steps)).toEqual(['patch Job']);
+  });
+
+  it('deletes such a Job where it is to be created again', () => {
+    const { steps, outdated } = plan({ live: [service, job(2, 'b')], recreate: true });
+    expect(outdated).toEqual([]);
+    expect(steps).toMatchObject([{ act: 'delete', why: 'recreate' }]);
+  });
+
+  it('changes nothing of a Job that has ended, and does not run it again after its deletion', () => {
+    const ended = job(2, 'b', { conditions: [{ type: 'Complete', status: 'True' }] });
+    expect(plan({ live: [service, ended], recreate: true })).toEqual({
+      steps: [],
+      outdated: [],
+      foreign: [],
+    });
+    expect(titles(plan({ live: [service], isFinished: true }).steps)).toEqual([]);
+  });
+});

@@ -1,0 +1,264 @@
+/** The objects of an API server in memory: resourceVersions, generations, watches that end with 410, finalizers, garbage collection. */
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
+import { leavesOf, merge, mergePatch } from './field-ownership.ts';
+
+export type Stored = KubernetesObject & { spec?: unknown; status?: unknown; data?: unknown };
+export interface StoreEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly collection: string;
+  readonly object: Stored;
+  /** Undefined for a new one. */
+  readonly before: Stored | undefined;
+  readonly version: number;
+}
+
+/** An answer that is an error: metav1.Status. */
+export class Refused extends Error {
+  readonly code: number;
+  readonly reason: string;
+  constructor(code: number, reason: string, message: string) {
+    super(message);
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+const notFound = (what: string) => new Refused(404, 'NotFound', `${what} not found`);
+const conflict = (what: string) =>
+  new Refused(409, 'Conflict', `Operation cannot be fulfilled on ${what}: the object has been modified`);
+
+/** Events that are kept for watches that begin later. */
+const history = 1000;
+
+/** Fields of a MiniCluster's status that the CRD has; undefined: all. */
+export interface Schema {
+  statusFields: readonly string[] | undefined;
+}
+
+export function createObjectStore(schema: Schema = { statusFields: undefined }) {
+  /** By collection (`/apis/batch/v1/jobs`), then by `namespace/name`. */
+  const collections = new Map<string, Map<string, Stored>>();
+  const managers = new Map<string, Map<string, Set<string>>>();
+  const events: StoreEvent[] = [];
+  const listeners = new Set<(event: StoreEvent) => void>();
+  let version = 1;
+  /** Watches from before this version end with 410. */
+  let oldest = 0;
+
+  const of = (collection: string) => {
+    const found = collections.get(collection) ?? new Map<string, Stored>();
+    collections.set(collection, found);
+    return found;
+  };
+  const keyOf = (namespace: string, name: string) => `${namespace}/${name}`;
+
+  function emit(type: StoreEvent['type'], collection: string, object: Stored, before?: Stored): void {
+    const event: StoreEvent = { type, collection, object, before, version };
+    events.push(event);
+    if (events.length > history) oldest = events.shift()?.version ?? oldest;
+    for (const listener of [...listeners]) listener(event);
+  }
+
+  function put(collection: string, before: Stored | undefined, wanted: Stored): Stored {
+    const { namespace = '', name } = wanted.metadata;
+    const what = `${wanted.kind} "${name}"`;
+    validate(before, wanted);
+    const { resourceVersion: given, ...metadata } = wanted.metadata;
+    if (before && given !== undefined && given !== before.metadata.resourceVersion) throw conflict(what);
+    const own = ({ metadata: _, status: __, ...rest }: Stored) => rest;
+    const specChanged = !before || !isDeepStrictEqual(own(before), own(wanted));
+    const generation = (before?.metadata.generation ?? 0) + (specChanged ? 1 : 0);
+    const candidate = {
+      ...wanted,
+      metadata: { ...metadata, generation, resourceVersion: before?.metadata.resourceVersion },
+    };
+    if (before && isDeepStrictEqual(candidate, before)) return before;
+    version++;
+    const stored: Stored = {
+      ...candidate,
+      metadata: {
+        ...candidate.metadata,
+        uid: before?.metadata.uid ?? randomUUID(),
+        creationTimestamp:
+          before?.metadata.creationTimestamp ?? new Date().toISOString().replace(/\.\d+Z/, 'Z'),
+        resourceVersion: String(version),
+      },
+    };
+    of(collection).set(keyOf(namespace, name), stored);
+    emit(before ? 'MODIFIED' : 'ADDED', collection, stored, before);
+    if (stored.metadata.deletionTimestamp !== undefined && !stored.metadata.finalizers?.length)
+      remove(collection, stored);
+    return stored;
+  }
+
+  function remove(collection: string, object: Stored): void {
+    const { namespace = '', name, uid } = object.metadata;
+    if (!of(collection).delete(keyOf(namespace, name))) return;
+    managers.delete(`${collection} ${keyOf(namespace, name)}`);
+    version++;
+    emit('DELETED', collection, {
+      ...object,
+      metadata: { ...object.metadata, resourceVersion: String(version) },
+    });
+    // The garbage collector, a controller of its own.
+    queueMicrotask(() => collect(uid ?? ''));
+  }
+
+  function collect(uid: string): void {
+    for (const [collection, objects] of collections)
+      for (const object of objects.values())
+        if (object.metadata.ownerReferences?.some((owner) => owner.uid === uid)) remove(collection, object);
+  }
+
+  const get = (collection: string, namespace: string, name: string): Stored => {
+    const found = of(collection).get(keyOf(namespace, name));
+    if (!found) throw notFound(`${collection} "${name}"`);
+    return found;
+  };
+
+  return {
+    get,
+    version: () => version,
+    list: (collection: string, namespace: string, labelSelector: string | undefined): Stored[] =>
+      [...of(collection).values()]
+        .filter(({ metadata }) => namespace === '' || metadata.namespace === namespace)
+        .filter((object) => selects(labelSelector, object))
+        .sort((a, b) =>
+          keyOf(a.metadata.namespace ?? '', a.metadata.name).localeCompare(
+            keyOf(b.metadata.namespace ?? '', b.metadata.name),
+          ),
+        ),
+    create(collection: string, object: Stored): Stored {
+      const { namespace = '', name } = object.metadata;
+      if (of(collection).has(keyOf(namespace, name)))
+        throw new Refused(409, 'AlreadyExists', `${object.kind} "${name}" already exists`);
+      return put(collection, undefined, { ...object, metadata: { ...object.metadata, namespace } });
+    },
+    /** Server-side apply with force. */
+    apply(collection: string, applied: Stored, manager: string, subresource: string | undefined): Stored {
+      const { namespace = '', name } = applied.metadata;
+      const before = of(collection).get(keyOf(namespace, name));
+      if (subresource !== undefined && !before) throw notFound(`${applied.kind} "${name}"`);
+      const { status, ...main } = applied;
+      const part = (subresource === 'status' ? { status } : main) as Stored;
+      const owners =
+        managers.get(`${collection} ${keyOf(namespace, name)}`) ?? new Map<string, Set<string>>();
+      const id = `${manager} ${subresource ?? ''}`;
+      const leaves = new Set(leavesOf(part));
+      const others = new Set([...owners].filter(([other]) => other !== id).flatMap(([, set]) => [...set]));
+      const dropped = new Set(
+        [...(owners.get(id) ?? [])].filter((leaf) => !leaves.has(leaf) && !others.has(leaf)),
+      );
+      const merged = merge(before ?? { ...applied, status: undefined }, part, dropped) as Stored;
+      const { status: none, ...withoutStatus } = merged;
+      const stored = put(collection, before, none === undefined ? (withoutStatus as Stored) : merged);
+      for (const [other, set] of owners) if (other !== id) for (const leaf of leaves) set.delete(leaf);
+      owners.set(id, leaves);
+      managers.set(`${collection} ${keyOf(namespace, name)}`, owners);
+      return stored;
+    },
+    patch(
+      collection: string,
+      namespace: string,
+      name: string,
+      patch: Stored,
+      subresource: string | undefined,
+    ): Stored {
+      const before = get(collection, namespace, name);
+      const { status: given, ...main } = patch;
+      const status = before.kind === 'MiniCluster' ? pruned(given, schema) : given;
+      return put(
+        collection,
+        before,
+        mergePatch(before, subresource === 'status' ? { metadata: patch.metadata, status } : main) as Stored,
+      );
+    },
+    delete(
+      collection: string,
+      namespace: string,
+      name: string,
+      { uid, propagation = 'Background' }: { uid?: string; propagation?: string },
+    ): Stored {
+      const object = get(collection, namespace, name);
+      if (uid !== undefined && uid !== object.metadata.uid) throw conflict(`${object.kind} "${name}"`);
+      if (propagation === 'Orphan') {
+        for (const [other, objects] of collections)
+          for (const dependent of objects.values()) {
+            const owners = dependent.metadata.ownerReferences;
+            if (!owners?.some((owner) => owner.uid === object.metadata.uid)) continue;
+            const { resourceVersion: _, ...metadata } = dependent.metadata;
+            const kept = owners.filter((owner) => owner.uid !== object.metadata.uid);
+            put(other, dependent, { ...dependent, metadata: { ...metadata, ownerReferences: kept } });
+          }
+      }
+      if (object.metadata.finalizers?.length) {
+        const { resourceVersion: _, ...metadata } = object.metadata;
+        return put(collection, object, {
+          ...object,
+          metadata: { ...metadata, deletionTimestamp: metadata.deletionTimestamp ?? 'now' },
+        });
+      }
+      remove(collection, object);
+      return object;
+    },
+    /** Events after `from` and those to come. Throws 410 where they are no longer kept. */
+    watch(from: number, listener: (event: StoreEvent) => void): () => void {
+      if (from < oldest) throw new Refused(410, 'Expired', `too old resource version: ${from} (${oldest})`);
+      for (const event of events) if (event.version > from) listener(event);
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    /** From now on a watch must begin with a list. */
+    compact: () => {
+      oldest = version;
+      events.length = 0;
+    },
+  };
+}
+
+export type ObjectStore = ReturnType<typeof createObjectStore>;
+
+const pruned = (status: unknown, { statusFields }: Schema): unknown =>
+  statusFields === undefined || typeof status !== 'object' || status === null
+    ? status
+    : Object.fromEntries(Object.entries(status).filter(([field]) => statusFields.includes(field)));
+
+/** `key`, `key=value`, joined by commas. */
+export const selects = (selector: string | undefined, { metadata }: KubernetesObject): boolean =>
+  (selector ?? '')
+    .split(',')
+    .filter(Boolean)
+    .every((term) => {
+      const [key = '', value] = term.split('=');
+      return value === undefined ? metadata.labels?.[key] !== undefined : metadata.labels?.[key] === value;
+    });
+
+/** What the API server refuses of what the controller could send (kubernetes pkg/apis/batch/validation and core). */
+function validate(before: Stored | undefined, after: Stored): void {
+  if (!before) return;
+  const invalid = (field: string) =>
+    new Refused(
+      422,
+      'Invalid',
+      `${after.kind} "${after.metadata.name}" is invalid: ${field}: field is immutable`,
+    );
+  if (after.kind === 'Job') {
+    const [old, now] = [before.spec, after.spec] as [Record<string, unknown>, Record<string, unknown>];
+    for (const field of [
+      'template',
+      'completionMode',
+      'podFailurePolicy',
+      'successPolicy',
+      'backoffLimitPerIndex',
+    ])
+      if (!isDeepStrictEqual(old[field], now[field])) throw invalid(`spec.${field}`);
+  }
+  if (
+    after.kind === 'Secret' &&
+    (before as { immutable?: boolean }).immutable &&
+    !isDeepStrictEqual(before.data, after.data)
+  )
+    throw invalid('data');
+}
