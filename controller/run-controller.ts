@@ -2,8 +2,8 @@
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { MetricSources } from './controller-metrics.ts';
 import type { KubernetesApi } from './kubernetes/api.ts';
-import type { Backoff } from './kubernetes/backoff.ts';
 import type { RecordEvent } from './kubernetes/events.ts';
+import type { Backoff } from './kubernetes/exponential-backoff.ts';
 import { type Informer, startInformer } from './kubernetes/informer.ts';
 import type { KubernetesObject } from './kubernetes/object.ts';
 import { ownedResources, type Resource, resourceOf, resources } from './kubernetes/resources.ts';

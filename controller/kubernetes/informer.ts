@@ -1,7 +1,7 @@
 /** A local copy of a collection, kept by list and watch (client-go tools/cache, Reflector). */
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasStatus, type KubernetesApi, type Scope } from './api.ts';
-import { type Backoff, nextDelay } from './backoff.ts';
+import { type Backoff, nextDelay } from './exponential-backoff.ts';
 import { type KubernetesObject, referenceOf, titleOf } from './object.ts';
 import type { Resource } from './resources.ts';
 

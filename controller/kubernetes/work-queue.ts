@@ -2,7 +2,7 @@
  * Keys that wait for work (client-go util/workqueue): a key that is added while it waits is there once, and one that is added while its
  * work is under way is worked on again afterwards, never by two at a time. Work that fails comes again after a backoff of its own.
  */
-import { type Backoff, nextDelay } from './backoff.ts';
+import { type Backoff, nextDelay } from './exponential-backoff.ts';
 
 export interface WorkQueue {
   readonly add: (key: string) => void;

@@ -3,8 +3,8 @@
  * deleted comes back with the same keys, so that pods that run and pods that start later still form one instance.
  */
 import { hkdfSync } from 'node:crypto';
-import { formatCertificate } from '../../agent/broker/curve.ts';
-import { certificateOf } from '../../agent/broker/curve-keys.ts';
+import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
+import { certificateOf } from '../../agent/broker/certificate/key-pair.ts';
 
 /** Bytes of the seed. */
 export const seedLength = 32;

@@ -194,7 +194,7 @@ describe('a list of 100,000 hosts', () => {
     const hosts = Array.from({ length: MANY }, (_, i) => nameOf(i));
     const inAndOut = (some: readonly string[]) => parseHostlist(formatHostlist(some));
     expect(inAndOut(hosts)).toEqual(hosts);
-    expect(growth(hosts, inAndOut)).toBeLessThan(20);
+    expect(growth(hosts, inAndOut)).toBeLessThan(50);
   });
 
   it('that comes out of two brackets parses in time that grows with its length', () => {
@@ -202,7 +202,7 @@ describe('a list of 100,000 hosts', () => {
     const inPieces = () => {
       for (let piece = 0; piece < 100; piece++) parseHostlist('r[0-9]n[00-99].svc');
     };
-    expect(cpuTime(() => parseHostlist('r[0-999]n[00-99].svc'))).toBeLessThan(20 * cpuTime(inPieces));
+    expect(cpuTime(() => parseHostlist('r[0-999]n[00-99].svc'))).toBeLessThan(50 * cpuTime(inPieces));
     expect([hosts.length, hosts[0], hosts[100], hosts.at(-1)]).toEqual([
       MANY,
       'r0n00.svc',

@@ -142,7 +142,7 @@ describe('a tree of 100,000 ranks', () => {
     const inPieces = () => {
       for (let piece = 0; piece < 100; piece++) askAll(topology, MANY / 100);
     };
-    expect(cpuTime(() => askAll(topology, MANY))).toBeLessThan(20 * cpuTime(inPieces));
+    expect(cpuTime(() => askAll(topology, MANY))).toBeLessThan(50 * cpuTime(inPieces));
     const { children, levels, deepest, descendants, maxLevel } = askAll(topology, MANY);
     expect(children).toBe(MANY - 1);
     expect(deepest).toBe(maxLevel);

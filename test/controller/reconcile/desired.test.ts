@@ -1,7 +1,7 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { describe, expect, it } from 'vitest';
-import { parseCertificate } from '../../../agent/broker/curve.ts';
-import { isKeyPair } from '../../../agent/broker/curve-keys.ts';
+import { parseCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
+import { isKeyPair } from '../../../agent/broker/certificate/key-pair.ts';
 import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
 import { derivedCertificate } from '../../../controller/reconcile/certificate.ts';
 import { type Desired, desiredOf, initialSizeAnnotation } from '../../../controller/reconcile/desired.ts';
