@@ -70,8 +70,10 @@ export async function ofJob<T>(id: bigint, request: Promise<T>): Promise<T> {
   try {
     return await request;
   } catch (error) {
-    if (error instanceof FluxError && error.errnum === Errno.noEntry) throw noSuchJob(id);
-    throw error;
+    if (!(error instanceof FluxError) || error.errnum !== Errno.noEntry) throw error;
+    // The job manager has one number for both (flux-core src/modules/job-manager/raise.c).
+    if (/inactive/.test(error.message)) throw new JobError('invalid', `Job ${formatJobId(id)} has ended.`);
+    throw noSuchJob(id);
   }
 }
 

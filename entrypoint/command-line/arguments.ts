@@ -71,7 +71,7 @@ export function parseVerbArguments(
   } catch (error) {
     const [why = ''] = messageOf(error).split('. ', 1);
     const [, flag] = /^Unknown option '(--?[^']+)'/.exec(why) ?? [];
-    const known = Object.keys(options).map((name) => `--${name}`);
+    const known = [...Object.keys(options), 'help'].map((name) => `--${name}`);
     const suggestion = flag === undefined ? '' : didYouMean(flag, known);
     throw withoutDashes() ?? refuse(`${why}${suggestion}`, `${help} lists the flags.`);
   }

@@ -9,8 +9,8 @@ const sampleJobs = (size: number): readonly SimpleJob[] => [
     name: 'counts',
     command: ['sh', '-c', 'i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo "step $i of 600"; sleep 1; done'],
   },
-  // More cores than one node has: it waits until the whole instance is free.
-  { name: 'waits', command: ['sh', '-c', 'echo "every node is mine"'], nodes: size, exclusive: true },
+  // Held: a job that waited for nodes would keep all later ones waiting, as queues are first come, first served.
+  { name: 'held', command: ['sh', '-c', 'echo "released"'], nodes: size, urgency: 0 },
 ];
 
 /** Submits the sample jobs, in their order. */

@@ -146,8 +146,8 @@ function readTokenFile(file: string): string {
   } catch (error) {
     if (error instanceof PodError) throw error;
     throw new PodError(
-      ExitCode.configuration,
-      `Cannot read the token: ${errnoOf(error) ?? 'an unknown error'}`,
+      ExitCode.usage,
+      `Cannot read the token in ${file}: ${errnoOf(error) ?? 'an unknown error'}`,
       {
         hint: tokenHint,
       },

@@ -52,7 +52,7 @@ describe("a dead pod's address out of a cache, which swallows SYNs", () => {
     expect(cluster.queries.slice(before).length).toBeLessThan(16);
     // What was given first is what everybody asks: the other keys are spent one by one.
     expect(cluster.queries[before + 1]?.key).toBe('A');
-    expect(waiting.met.every((each) => each === 'connection: stale address')).toBe(true);
+    expect(waiting.met.every((each) => each === 'connection: no reply from the address')).toBe(true);
   });
 
   it.each([
@@ -106,7 +106,7 @@ describe("a dead pod's address out of a cache, which swallows SYNs", () => {
     await time.run(120_000);
     expect(waiting.foundAt()).toBeGreaterThan(29_000);
     expect(waiting.foundAt()).toBeLessThan(38_000);
-    expect(waiting.met).toEqual(['connection: stale address']);
+    expect(waiting.met).toEqual(['connection: no reply from the address']);
   });
 
   it('that has become a foreign instance’s is as good as dead, however well it is connected to', async () => {
@@ -257,10 +257,10 @@ describe('an address with a cached negative answer because a client asked too ea
     expect(denied.length).toBeLessThanOrEqual(1);
     expect(waiting.foundAt() - 30_000).toBeLessThan(1500);
     expect(waiting.met).toEqual([
-      'connection: stale address',
+      'connection: no reply from the address',
       'name: no such name',
       'name: no such service, or it publishes no pod',
-      'connection: stale address',
+      'connection: no reply from the address',
     ]);
   });
 });

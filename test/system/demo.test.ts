@@ -54,7 +54,7 @@ describe('flux-pod demo', () => {
     expect(url, lines.join('\n')).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
     expect(await (await fetch(url)).text()).toContain('<title>');
     const { jobs } = (await (await fetch(new URL('v1/jobs', url))).json()) as { jobs: { name: string }[] };
-    expect(jobs.map(({ name }) => name).toSorted()).toEqual(['counts', 'fails', 'hello', 'waits']);
+    expect(jobs.map(({ name }) => name).toSorted()).toEqual(['counts', 'fails', 'held', 'hello']);
     process.kill(-(running.pid ?? 0), 'SIGINT');
     const { exitCode, stdout } = await running;
     expect(exitCode, stdout).toBe(130);

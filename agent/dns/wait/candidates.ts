@@ -127,11 +127,11 @@ function changed(
 export function outlook(
   candidates: Candidates,
   now: Instant,
-): 'refused' | 'stale address' | string | undefined {
+): 'refused' | 'no reply from the address' | string | undefined {
   const all = [...ofParent(candidates).values()].map((candidate) => seenAt(candidate, now));
   const outcomes = all.filter((seen) => seen !== '');
   if (outcomes.includes('refused')) return 'refused';
-  if (outcomes.includes('no reply') || outcomes.includes(foreignInstance)) return 'stale address';
+  if (outcomes.includes('no reply') || outcomes.includes(foreignInstance)) return 'no reply from the address';
   return outcomes.length > 0 ? [...new Set(outcomes)].join(', ') : undefined;
 }
 

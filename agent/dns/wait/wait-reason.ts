@@ -32,8 +32,8 @@ export type Seen =
   | 'no address of this family'
   /** The pod runs, its broker does not listen yet. */
   | 'refused'
-  /** SYNs have no reply: a dead pod's address out of a cache, or a pod whose network is not up. */
-  | 'stale address'
+  /** SYNs have no reply: a dead pod's address out of a cache, a pod whose network is not up, or a policy that blocks the port. */
+  | 'no reply from the address'
   /** SERVFAIL, REFUSED, ... */
   | (string & {});
 

@@ -48,7 +48,9 @@ export function startAgain(learn: Learn, context: Context): Step<Follower> {
       startBroker({ attempt: learn.attempt + 1, deadlines: {} }, replacedBy, context),
     );
   const attempt = now - startedAt > settledMs ? 0 : learn.attempt;
-  const sentence = 'The broker exited before the instance ended: its parent is lost, or it could not join';
+  const sentence = ending.signal
+    ? `The broker was ended by ${ending.signal}: it is started again`
+    : 'The broker exited before the instance ended: its parent is lost, or it could not join';
   return {
     state: {
       at: 'backoff',

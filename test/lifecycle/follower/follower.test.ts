@@ -35,6 +35,7 @@ const replaced =
 const foreign = 'log warn: The broker there is not of this instance: looking for the parent';
 const again =
   'log warn: The broker exited before the instance ended: its parent is lost, or it could not join';
+const killed = 'log warn: The broker was ended by SIGKILL: it is started again';
 const unlink = ['close link', 'stop finding'];
 const leave = [...unlink, 'break child links'];
 const stopped = (name = 'SIGTERM', code = 143) => `exit ${code}: Stopped by ${name}`;
@@ -588,11 +589,11 @@ describe('what the exit of its broker means to a follower without an announcemen
   });
 
   it.each([
-    ['1, for its parent was lost', exitedWith(1)],
-    ['any other code', exitedWith(134)],
-    ['a signal', exitedWith(137, 'SIGKILL')],
-  ])('with %s it has not: the parent is awaited again', (_, ending) => {
-    const script: Script = [...toLinked, [ending], [100, ...leave, again]];
+    ['1, for its parent was lost', exitedWith(1), again],
+    ['any other code', exitedWith(134), again],
+    ['a signal', exitedWith(137, 'SIGKILL'), killed],
+  ])('with %s it has not: the parent is awaited again', (_, ending, warning) => {
+    const script: Script = [...toLinked, [ending], [100, ...leave, warning]];
     expect(replay(begin(), script)).toEqual(script);
   });
 });
