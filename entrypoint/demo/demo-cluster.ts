@@ -105,8 +105,8 @@ function startPod(
       FLUX_POD_HTTP: `${addressOf(index)}:${ports.http}`,
       FLUX_POD_RESOURCES: 'cores=1',
       FLUX_POD_LOG_FORMAT: 'json',
-      // Who ends a demo does not wait for jobs that take long to stop.
-      FLUX_POD_GRACE: '2s',
+      // Ctrl-C ends a demo in a second, whatever its jobs do.
+      FLUX_POD_GRACE: '800ms',
       ...(command.length === 0 && { FLUX_POD_MODE: 'interactive' }),
       ...(web && index === 0 && { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: `${web.host}:${web.port}` }),
     },
