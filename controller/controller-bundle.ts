@@ -8,19 +8,16 @@ import { createMetrics, type MetricSources } from './controller-metrics.ts';
 import { createEventRecorder } from './kubernetes/events.ts';
 import { httpApi } from './kubernetes/http-api.ts';
 import { electLeader } from './kubernetes/leader-election.ts';
-import { derivedCertificate } from './reconcile/certificate.ts';
-import type { RenderOptions } from './render/minicluster/cluster.ts';
+import { type RenderingDefaults, renderingOptions } from './reconcile/rendering-options.ts';
 import { runController } from './run-controller.ts';
 import { readSeed } from './seed.ts';
 import { serve } from './serve-probes.ts';
 
 export interface ControllerRequest
   extends Pick<LogOptions, 'level' | 'format'>,
-    Pick<RenderOptions, 'user' | 'extras'> {
+    Omit<RenderingDefaults, 'seed'> {
   /** Undefined: all namespaces. */
   readonly namespaces: readonly string[] | undefined;
-  /** flux-pod's own image; a MiniCluster's annotation flux-pod/image-installer wins. */
-  readonly installer: string;
   readonly leaderElection: boolean;
   readonly http: { readonly host: string; readonly port: number };
   readonly cleanupSeconds: number;
@@ -32,7 +29,6 @@ export interface ControllerBundle {
   readonly controller: (request: ControllerRequest) => Promise<number>;
 }
 
-const installerAnnotation = 'flux-pod/image-installer';
 /** https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
 const namespaceFile = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 const leaseName = 'flux-pod-controller';
@@ -73,18 +69,7 @@ export const controller: ControllerBundle['controller'] = async (request) => {
         info: (fields, message) => log('info', message, { ...fields }),
         warn: (fields, message) => log('warn', message, readable(fields)),
       },
-      renderOptions: ({ metadata }) => ({
-        installer: metadata.annotations?.[installerAnnotation] ?? installer,
-        user,
-        extras,
-        secret: undefined,
-        certificate: undefined,
-        freshCertificate: derivedCertificate(seed, {
-          uid: metadata.uid ?? '',
-          name: metadata.name,
-          created: metadata.creationTimestamp ?? '',
-        }),
-      }),
+      renderOptions: renderingOptions({ installer, seed, user, extras }),
     });
   if (request.leaderElection)
     await electLeader({ api, namespace, name: leaseName, identity, lead, onError, signal });

@@ -1,5 +1,6 @@
 /** Events as `kubectl describe` shows them: what repeats is counted in one Event, as client-go's recorder does. */
 import { hasStatus, type KubernetesApi } from './api.ts';
+import { microTime } from './micro-time.ts';
 import type { KubernetesObject } from './object.ts';
 import { resources } from './resources.ts';
 
@@ -92,6 +93,3 @@ export function createEventRecorder({ api, instance, onError, now = Date.now }: 
     if (seen.size > mostRemembered && oldest !== undefined) seen.delete(oldest);
   };
 }
-
-/** metav1.MicroTime. */
-const microTime = (time: number): string => new Date(time).toISOString().replace('Z', '000Z');

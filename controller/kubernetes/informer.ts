@@ -11,7 +11,6 @@ export interface Informer {
   readonly synced: Promise<void>;
   readonly get: (namespace: string, name: string) => KubernetesObject | undefined;
   readonly all: () => Iterable<KubernetesObject>;
-  readonly size: () => number;
   /** An answer to a write of our own, which the watch has not brought yet. Not reported to `onChange`. */
   readonly wrote: (object: KubernetesObject) => void;
 }
@@ -67,7 +66,6 @@ export function startInformer(options: InformerOptions): Informer {
     synced,
     get: (namespace, name) => store.get(titleOf({ ...identityOf(resource), namespace, name })),
     all: () => store.values(),
-    size: () => store.size,
     wrote: (object) => {
       const { namespace } = options.scope;
       if (namespace !== undefined && object.metadata.namespace !== namespace) return;

@@ -1,6 +1,7 @@
 /** One leader among replicas, by a Lease (client-go tools/leaderelection). */
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasStatus, type KubernetesApi, type Target } from './api.ts';
+import { microTime } from './micro-time.ts';
 import { apiVersionOf, resources } from './resources.ts';
 
 /** client-go's defaults. A leader that could not renew for `renewMs` stops before another one takes over. Milliseconds. */
@@ -71,7 +72,6 @@ function createClaim(
   /** What was last seen of another holder, and when by this replica's clock: the clocks of replicas may differ. */
   let seen: { readonly version: string | undefined; readonly at: number } | undefined;
   let held = false;
-  const microTime = () => new Date(now()).toISOString().replace('Z', '000Z');
 
   async function attempt(): Promise<boolean> {
     try {
@@ -89,11 +89,11 @@ function createClaim(
     const spec = {
       holderIdentity: identity,
       leaseDurationSeconds: durationMs / 1000,
-      renewTime: microTime(),
+      renewTime: microTime(now()),
     };
     if (!lease) {
       const apiVersion = apiVersionOf(resources.leases);
-      const fresh = { ...spec, acquireTime: microTime(), leaseTransitions: 0 };
+      const fresh = { ...spec, acquireTime: microTime(now()), leaseTransitions: 0 };
       await api.create({ apiVersion, kind: 'Lease', metadata: { namespace, name }, ...{ spec: fresh } });
       return true;
     }
@@ -104,7 +104,7 @@ function createClaim(
     if (!isOurs && holderIdentity !== '' && monotonic() - (seen?.at ?? 0) < durationMs) return false;
     const taken = isOurs
       ? spec
-      : { ...spec, acquireTime: microTime(), leaseTransitions: leaseTransitions + 1 };
+      : { ...spec, acquireTime: microTime(now()), leaseTransitions: leaseTransitions + 1 };
     await api.patch(target, { metadata: { resourceVersion }, spec: taken });
     return true;
   }
@@ -114,7 +114,7 @@ function createClaim(
     try {
       const lease = (await api.get(target)) as unknown as Lease | undefined;
       if (lease?.spec?.holderIdentity !== identity) return;
-      const spec = { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() };
+      const spec = { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(now()) };
       await api.patch(target, { metadata: { resourceVersion: lease.metadata.resourceVersion }, spec });
     } catch (error) {
       onError(error);

@@ -40,7 +40,7 @@ export function mergeConditions(
 }
 
 export const isTrue = (
-  conditions: readonly Pick<Condition, 'type' | 'status'>[] | undefined,
+  conditions: readonly { readonly type: string; readonly status: string }[] | undefined,
   type: string,
 ): boolean =>
   conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;

@@ -1,11 +1,10 @@
 /** The objects that a MiniCluster asks for: the rendering of `flux-pod render`, owned by the resource. Pure. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
-import { PodError } from '../../agent/errors.ts';
 import type { KubernetesObject, OwnerReference } from '../kubernetes/object.ts';
-import type { RenderOptions } from '../render/minicluster/cluster.ts';
+import { clusterOf, fluxContainerName, type RenderOptions } from '../render/minicluster/cluster.ts';
+import { formatProblem, MiniClusterError } from '../render/minicluster/field-problem.ts';
 import { readMiniCluster } from '../render/minicluster/read-minicluster.ts';
-import type { MiniCluster } from '../render/minicluster/schema.ts';
-import { renderMiniCluster, type Warning } from '../render/render-minicluster.ts';
+import { renderMiniCluster } from '../render/render-minicluster.ts';
 
 /** The size that the Job was created with: its pods are started with it, and a Job's template cannot change. */
 export const initialSizeAnnotation = 'flux-pod/initial-size';
@@ -16,7 +15,6 @@ export const suspendedAnnotation = 'flux-pod/suspended';
 export interface Desired {
   /** In the order in which they are to be applied. */
   readonly objects: readonly KubernetesObject[];
-  readonly warnings: readonly Warning[];
   readonly size: number;
   readonly maxSize: number;
   readonly quorum: number;
@@ -32,43 +30,35 @@ export interface Invalid {
 }
 
 /**
- * `object` is a MiniCluster as the API server gives it, `job` its Job where there is one. `optionsOf` gets the MiniCluster that was read.
+ * `object` is a MiniCluster as the API server gives it, `job` its Job where there is one.
  */
 export function desiredOf(
   object: KubernetesObject,
   job: KubernetesObject | undefined,
-  optionsOf: (miniCluster: MiniCluster) => RenderOptions,
+  options: RenderOptions,
 ): Desired | Invalid {
   try {
     const { started, size, sizeRefused } = sizesOf(object, job);
     const miniCluster = readMiniCluster(started);
-    const { manifests, warnings } = renderMiniCluster(miniCluster, optionsOf(miniCluster));
+    const { manifests } = renderMiniCluster(miniCluster, options);
+    const cluster = clusterOf(miniCluster, options, () => undefined);
     const owner = ownerOf(object);
-    const { spec } = miniCluster;
-    const fluxContainer = spec.containers.find(({ runFlux }) => runFlux) ?? spec.containers[0];
     return {
       objects: manifests.map((manifest) => {
         const owned = withOwner(manifest as KubernetesObject, object.metadata.namespace ?? '', owner);
         return owned.kind === 'Job'
-          ? withSize(owned as KubernetesObject & Job, spec.size, size ?? spec.size)
+          ? withSize(owned as KubernetesObject & Job, cluster.size, size ?? cluster.size)
           : owned;
       }),
-      warnings,
-      size: size ?? spec.size,
-      maxSize: spec.maxSize ?? spec.size,
-      quorum: spec.minSize ?? spec.size,
-      containerName: fluxContainer?.name ?? 'flux',
+      size: size ?? cluster.size,
+      maxSize: cluster.maxSize,
+      quorum: cluster.quorum,
+      containerName: fluxContainerName(cluster),
       sizeRefused,
     };
   } catch (error) {
-    if (!(error instanceof PodError)) throw error;
-    // The first line says only how many problems there are.
-    return {
-      problems: error.message
-        .split('\n')
-        .slice(1)
-        .map((line) => line.trim()),
-    };
+    if (!(error instanceof MiniClusterError)) throw error;
+    return { problems: error.problems.map(formatProblem) };
   }
 }
 

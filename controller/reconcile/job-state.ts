@@ -2,6 +2,7 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import { indexLabel } from '../render/reserved/names.ts';
+import { isTrue } from './conditions.ts';
 
 /** How a Job ended. */
 export interface JobEnd {
@@ -29,8 +30,7 @@ export function jobEnd({ status = {} }: Job): JobEnd | undefined {
 }
 
 export const isSuspended = ({ spec, status }: Job): boolean =>
-  spec?.suspend === true &&
-  (status?.conditions?.some(({ type, status: is }) => type === 'Suspended' && is === 'True') ?? false);
+  spec?.suspend === true && isTrue(status?.conditions, 'Suspended');
 
 /** How the container of a pod that runs Flux ended. */
 export interface ContainerEnd {
@@ -78,8 +78,7 @@ export const activePods = (pods: readonly Pod[]): Pod[] =>
       status?.phase !== 'Failed',
   );
 
-export const isReady = ({ status }: Pod): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+export const isReady = ({ status }: Pod): boolean => isTrue(status?.conditions, 'Ready');
 
 /** Why a pod does not start, in the kubelet's and the scheduler's words: of the first pod that has a reason. */
 export function startProblem(pods: readonly Pod[]): string | undefined {

@@ -191,7 +191,7 @@ function currency({ outdated, sizeRefused, problems }: Observed): NewCondition {
 }
 
 function stateOf(conditions: readonly Condition[], hasJob: boolean): State {
-  const holds = (type: string) => conditions.some((each) => each.type === type && each.status === 'True');
+  const holds = (type: string) => isTrue(conditions, type);
   if (holds('Succeeded')) return 'Succeeded';
   if (holds('Failed')) return 'Failed';
   if (!hasJob && !holds('Valid')) return 'Invalid';

@@ -5,9 +5,8 @@ import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { RecordEvent } from '../kubernetes/events.ts';
 import { type KubernetesObject, referenceOf, titleOf } from '../kubernetes/object.ts';
-import { ownedResources, resourceOf, resources } from '../kubernetes/resources.ts';
+import { resourceOf, resources } from '../kubernetes/resources.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
-import type { MiniCluster } from '../render/minicluster/schema.ts';
 import { type Desired, desiredOf, type Invalid } from './desired.ts';
 import { jobEnd } from './job-state.ts';
 import { hasEnded, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
@@ -28,7 +27,7 @@ export interface ReconcilerOptions {
   readonly api: KubernetesApi;
   readonly copies: Copies;
   readonly record: RecordEvent;
-  readonly renderOptions: (object: KubernetesObject, miniCluster: MiniCluster) => RenderOptions;
+  readonly renderOptions: (object: KubernetesObject) => RenderOptions;
   /** How long a MiniCluster with `cleanup` stays after its end, so that its log can be read. Milliseconds. */
   readonly cleanupMs: number;
   /** Milliseconds since the epoch. */
@@ -67,16 +66,14 @@ export function createReconciler({
     const job = jobAmong(owned, name);
 
     // 2. What is asked for.
-    const desired = desiredOf(object, job, (miniCluster) => renderOptions(object, miniCluster));
+    const desired = desiredOf(object, job, renderOptions(object));
     const isFinished =
       (job !== undefined && jobEnd(job as KubernetesObject & Job) !== undefined) ||
       (previous !== undefined && hasEnded(previous));
 
     // 3. What is to be done.
     const plan = planFor(object, desired, owned, isFinished);
-    const missing = plan.steps.filter(
-      ({ act, ...step }) => act === 'apply' && 'why' in step && step.why === 'missing',
-    );
+    const missing = plan.steps.filter(({ why }) => why === 'missing');
     const foreign = [...plan.foreign, ...(await foreignAmong(api, object, missing))];
     for (const step of plan.steps)
       if (!foreign.includes(titleOf(referenceOf(step.object))))
@@ -237,6 +234,3 @@ interface CleanupFields {
   readonly cleanup?: boolean;
   readonly ttlSecondsAfterFinished?: number;
 }
-
-/** The kinds whose objects `owned` holds. */
-export const watchedKinds = ownedResources;

@@ -1,6 +1,6 @@
 import type { Job, JobSpec } from 'kubernetes-types/batch/v1.d.ts';
 import { ExitCode, signalCode } from '../../agent/errors.ts';
-import type { Cluster } from './minicluster/cluster.ts';
+import { type Cluster, fluxContainerName } from './minicluster/cluster.ts';
 import { metadataOf } from './pod/labels.ts';
 import { podTemplate, restartPolicyOf } from './pod/pod-template.ts';
 
@@ -82,7 +82,7 @@ const circumstances = [ExitCode.peersUnavailable, signalCode('SIGKILL'), signalC
  */
 function failurePolicy(cluster: Cluster): Pick<JobSpec, 'podFailurePolicy'> {
   if (restartPolicyOf(cluster) !== 'Never') return {};
-  const containerName = cluster.fluxContainer.container.name ?? 'flux';
+  const containerName = fluxContainerName(cluster);
   return {
     podFailurePolicy: {
       rules: [

@@ -50,6 +50,10 @@ export interface Cluster {
   readonly warn: Warn;
 }
 
+/** The name of the container that runs Flux. */
+export const fluxContainerName = ({ fluxContainer }: Pick<Cluster, 'fluxContainer'>): string =>
+  fluxContainer.container.name ?? 'flux';
+
 export function clusterOf(miniCluster: MiniCluster, options: RenderOptions, warn: Warn): Cluster {
   const { spec } = miniCluster;
   const placed = (containers: readonly MiniClusterContainer[] = [], base: string): Placed[] =>

@@ -18,13 +18,28 @@ export function formatPath(path: readonly PropertyKey[], base = ''): string {
   return `${base}${below}`.replace(/^\./, '');
 }
 
+/** A MiniCluster that cannot be rendered (exit 78). */
+export class MiniClusterError extends PodError {
+  readonly problems: readonly FieldProblem[];
+
+  constructor(message: string, problems: readonly FieldProblem[], options: { hint?: string }) {
+    super(ExitCode.configuration, message, options);
+    this.problems = problems;
+  }
+}
+
+export const formatProblem = ({ path, why }: FieldProblem): string => `${path}: ${why}`;
+
 /** One error for all problems, a line each. */
-export function miniClusterError(what: string, problems: readonly FieldProblem[], hint?: string): PodError {
+export function miniClusterError(
+  what: string,
+  problems: readonly FieldProblem[],
+  hint?: string,
+): MiniClusterError {
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-  const lines = problems.map(({ path, why }) => `${path}: ${why}`);
-  return new PodError(
-    ExitCode.configuration,
-    `Cannot render ${what}, ${count}:\n  ${lines.join('\n  ')}`,
+  return new MiniClusterError(
+    `Cannot render ${what}, ${count}:\n  ${problems.map(formatProblem).join('\n  ')}`,
+    problems,
     hint === undefined ? {} : { hint },
   );
 }

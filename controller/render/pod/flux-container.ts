@@ -1,7 +1,7 @@
 import type { Container, Probe, ResourceRequirements } from 'kubernetes-types/core/v1.d.ts';
 import { schedulerVariables } from '../../../agent/broker/view-paths.ts';
 import { burstingOf } from '../minicluster/bursting.ts';
-import type { Cluster } from '../minicluster/cluster.ts';
+import { type Cluster, fluxContainerName } from '../minicluster/cluster.ts';
 import { home, paths } from '../reserved/paths.ts';
 import { ports } from '../reserved/ports.ts';
 import {
@@ -24,7 +24,7 @@ export function fluxContainer(cluster: Cluster, scripts: Readonly<Record<string,
   const run = [fluxPod, 'run', ...(program.command.length > 0 ? ['--', ...program.command] : [])];
   const command = scripts['start.sh'] ? ['/bin/bash', `${paths.scripts}/start.sh`, ...run] : run;
   return {
-    name: fluxContainer.container.name ?? 'flux',
+    name: fluxContainerName(cluster),
     ...common,
     resources: withCpuRequest(common.resources),
     command: command.map(literally),

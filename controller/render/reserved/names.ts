@@ -18,6 +18,11 @@ export const indexLabel = 'batch.kubernetes.io/job-completion-index';
 /** The Operator's own label of pods, which its affinity rules and people's selectors use. */
 export const appLabel = 'app.kubernetes.io/name';
 
+/** An annotation of a MiniCluster: flux-pod's own image for its pods. */
+export const installerAnnotation = 'flux-pod/image-installer';
+/** `none` where the container's image has flux-pod itself. */
+export const installerOf = (image: string): string | undefined => (image === 'none' ? undefined : image);
+
 /** RFC 1035 label: what a Service's name must be, since it becomes the name of variables. */
 const serviceName = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
 const longestLabel = 63;

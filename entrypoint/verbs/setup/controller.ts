@@ -1,11 +1,9 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { type HostPort, parseHostPort } from '../../../agent/address.ts';
 import { ExitCode, PodError } from '../../../agent/errors.ts';
 import type { ControllerBundle } from '../../../controller/controller-bundle.ts';
 import { isObjectName } from '../../../controller/render/minicluster/field-kinds.ts';
 import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';
+import { loadBundle } from '../../command-line/load-bundle.ts';
 import { defaultInstaller, renderFlags } from '../../command-line/render-flags.ts';
 import { extrasOf, userOf } from '../../command-line/render-options.ts';
 import type { Verb } from '../verb.ts';
@@ -63,12 +61,6 @@ status. It uses the service account of its pod, else KUBECONFIG.
  * installer's image has it.
  */
 async function loadController({ flags }: ParsedArguments): Promise<number> {
-  const bundle = join(dirname(process.argv[1] ?? ''), 'controller.cjs');
-  if (!existsSync(bundle)) {
-    throw new PodError(ExitCode.configuration, `Cannot run the controller: there is no ${bundle}`, {
-      hint: 'The installer image has it (docs/controller.md); images of pods and `flux-pod install` leave it out.',
-    });
-  }
   const request = {
     namespaces: namespacesOf(flags),
     installer: String(flags['image-installer'] ?? defaultInstaller),
@@ -81,7 +73,11 @@ async function loadController({ flags }: ParsedArguments): Promise<number> {
     format: flags['log-format'] === 'text' ? 'text' : 'json',
     signal: stopSignal(),
   } as const;
-  const { controller: run }: ControllerBundle = createRequire(bundle)(bundle);
+  const { controller: run } = loadBundle<ControllerBundle>(
+    'controller.cjs',
+    'controller',
+    'The installer image has it (docs/controller.md); images of pods and `flux-pod install` leave it out.',
+  );
   return run(request);
 }
 

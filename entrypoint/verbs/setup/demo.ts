@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { ExitCode, PodError } from '../../../agent/errors.ts';
 import type { ParsedArguments } from '../../command-line/arguments.ts';
+import { loadBundle } from '../../command-line/load-bundle.ts';
 import type { Verb } from '../verb.ts';
 
 /** The parameters of a demo. */
@@ -39,18 +37,11 @@ export const demo: Verb = {
  */
 async function loadDemo({ flags, command }: ParsedArguments): Promise<number> {
   const request = { size: sizeOf(String(flags.size)), web: flags.web === true, command };
-  const here = dirname(process.argv[1] ?? '');
-  const bundle = join(here, 'demo.cjs');
-  if (!existsSync(bundle)) {
-    throw new PodError(
-      ExitCode.configuration,
-      `Cannot run the demo: it is not part of this installation, ${here} has no demo.cjs`,
-      {
-        hint: 'Images and `flux-pod install` leave it out. In a checkout of flux-pod: `npm ci && npm run demo`.',
-      },
-    );
-  }
-  const { demo }: DemoBundle = createRequire(bundle)(bundle);
+  const { demo } = loadBundle<DemoBundle>(
+    'demo.cjs',
+    'demo',
+    'Images and `flux-pod install` leave it out. In a checkout of flux-pod: `npm ci && npm run demo`.',
+  );
   return demo(request);
 }
 

@@ -19,12 +19,11 @@ import { isObjectName } from '../../../controller/render/minicluster/field-kinds
 import { readMiniCluster } from '../../../controller/render/minicluster/read-minicluster.ts';
 import type { MiniCluster } from '../../../controller/render/minicluster/schema.ts';
 import { type Rendering, renderMiniCluster } from '../../../controller/render/render-minicluster.ts';
+import { installerAnnotation, installerOf } from '../../../controller/render/reserved/names.ts';
 import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';
 import { defaultInstaller, renderFlags } from '../../command-line/render-flags.ts';
 import { extrasOf, userOf } from '../../command-line/render-options.ts';
 import type { Verb } from '../verb.ts';
-
-const installerAnnotation = 'flux-pod/image-installer';
 
 /** `flux-pod render FILE`: the MiniClusters of FILE as manifests on stdout, and warnings on stderr. */
 export const render: Verb = {
@@ -131,7 +130,7 @@ async function readOptions(flags: Flags): Promise<(miniCluster: MiniCluster) => 
     const freshCertificate = newCertificate(metadata.name);
     const image = installer ?? metadata.annotations?.[installerAnnotation] ?? defaultInstaller;
     return {
-      installer: image === 'none' ? undefined : String(image),
+      installer: installerOf(String(image)),
       user,
       extras: chosen,
       secret,

@@ -31,7 +31,7 @@ const miniCluster = (spec: object = {}): KubernetesObject => ({
   },
 });
 const desired = (object: KubernetesObject, job?: KubernetesObject) => {
-  const result = desiredOf(object, job, () => options);
+  const result = desiredOf(object, job, options);
   if ('problems' in result) throw new Error(result.problems.join('\n'));
   return result;
 };
@@ -86,7 +86,7 @@ describe('the desired objects', () => {
   });
 
   it('of an invalid MiniCluster are none, and each problem has its path', () => {
-    const result = desiredOf(miniCluster({ size: 0, contaners: [] }), undefined, () => options);
+    const result = desiredOf(miniCluster({ size: 0, contaners: [] }), undefined, options);
     expect(result).toEqual({
       problems: expect.arrayContaining([
         expect.stringMatching(/^spec\.size: expected/),

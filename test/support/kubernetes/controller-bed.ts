@@ -5,8 +5,8 @@ import { createEventRecorder } from '../../../controller/kubernetes/events.ts';
 import { httpApi } from '../../../controller/kubernetes/http-api.ts';
 import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
 import { pathOf, type Resource, resources } from '../../../controller/kubernetes/resources.ts';
-import { derivedCertificate } from '../../../controller/reconcile/certificate.ts';
 import type { MiniClusterStatus } from '../../../controller/reconcile/minicluster-status.ts';
+import { renderingOptions } from '../../../controller/reconcile/rendering-options.ts';
 import { clusterLabel, indexLabel } from '../../../controller/render/reserved/names.ts';
 import { type ControllerOptions, runController } from '../../../controller/run-controller.ts';
 import { type MemoryApiServer, startApiServer } from './api-server.ts';
@@ -72,17 +72,11 @@ export async function startController(options: Partial<ControllerOptions> = {}):
       backoff: { first: 5, most: 50 },
       watchBackoff: { first: 5, most: 50 },
       log: { info: () => undefined, warn: (fields) => warnings.push(fields) },
-      renderOptions: ({ metadata }) => ({
+      renderOptions: renderingOptions({
         installer: 'installer',
+        seed,
         user: { uid: 1000, gid: 1000 },
         extras: new Set(['probes', 'network-policy', 'disruption-budget']),
-        secret: undefined,
-        certificate: undefined,
-        freshCertificate: derivedCertificate(seed, {
-          uid: metadata.uid ?? '',
-          name: metadata.name,
-          created: metadata.creationTimestamp ?? '',
-        }),
       }),
       ...options,
     });
