@@ -105,7 +105,7 @@ describe('a follower that hears the outcome, in whatever order things happened b
         fc.pre(!of.exited() && of.link() === 'open');
         const heardAt = of.now();
         of.on(outcome(9));
-        while (!of.exited() && of.broker() !== 'killed') of.on(100);
+        while (!of.exited() && of.broker() !== 'killed') of.on(of.broker() === 'starting' ? started : 100);
         if (!of.exited()) of.on(exitedWith(137, 'SIGKILL'));
         expect(of.exited()?.outcome.code).toBe(9);
         expect(of.now() - heardAt).toBeLessThanOrEqual(3000);

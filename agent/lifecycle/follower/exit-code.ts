@@ -54,8 +54,10 @@ export function learning(learn: Learn, event: Event, context: Context): Step<Fol
   return watchParent<Learn, Follower>(learn, event, context.now, (replaced) => startAgain(replaced, context));
 }
 
-/** Where no broker runs, the pod exits at once. */
+/** Where no broker runs, the pod exits at once, also with the outcome that comes over the link of a broker that has exited. */
 export function exitIfAsked(state: Await | Learn, event: Event): Step<Follower> {
+  if (event.kind === 'announced' && event.message.kind === 'outcome')
+    return exit(announcedOutcome(event.message), true);
   if (event.kind === 'signal') return exit(stoppedOutcome(event.signal), state.at === 'learn-outcome');
   if (event.kind === 'failed') return exit(event.outcome);
   return { state, commands: [] };

@@ -89,9 +89,15 @@ function starting(state: Start, event: Event, context: Context): Step<Follower> 
   const commands: Command[] = [
     ...(mountsAreDue ? watchMounts : []),
     { do: 'accept child links' },
+    // Of the broker before.
+    ...(state.attempt > 0 ? [{ do: 'close link' } as const] : []),
     ...watchParent,
   ];
-  return whileStarting<Start, Follower>(state, event, {
+  const seen: Event =
+    event.kind === 'announced' && event.message.kind === 'outcome'
+      ? { kind: 'failed', outcome: announcedOutcome(event.message) }
+      : event;
+  return whileStarting<Start, Follower>(state, seen, {
     run: () => ({ state: run, commands }),
     stop: (signal) => after(commands, stop.stopFollower(run, signal, now, context)),
     exit,

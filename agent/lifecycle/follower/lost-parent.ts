@@ -61,8 +61,7 @@ export const beginWatch = (address: HostPort, now: Instant): WatchStep => ({
   commands: [{ do: 'open link', host: address.host }],
 });
 
-/** To be sent with the broker's end, or when the parent is replaced. */
-export const stopWatching: readonly Command[] = [{ do: 'close link' }, { do: 'stop finding' }];
+const stopWatching: readonly Command[] = [{ do: 'close link' }, { do: 'stop finding' }];
 
 /** What an event shows of the parent while the broker runs and after; `then` where another broker has taken its place. */
 export function watchParent<L extends { readonly watch: ParentWatch }, State>(

@@ -4,7 +4,6 @@ import type { Instant } from '../../clock.ts';
 import { backoffMs } from '../../dns/wait/backoff.ts';
 import { after, type Command, type Deadlines, type Step } from '../machine.ts';
 import type { Await, Context, Follower, Learn } from './follower-state.ts';
-import { stopWatching } from './lost-parent.ts';
 
 /** A broker that ran this long had joined: the backoff begins again. */
 const settledMs = 10_000;
@@ -37,14 +36,17 @@ export function startBroker(
   };
 }
 
-/** The instance goes on without the broker that has exited: this pod looks for its parent, and its children look for this pod's next broker. */
+/**
+ * The instance goes on without the broker that has exited: this pod looks for its parent, and its children look for this pod's next broker. The
+ * link stays: the parent may announce the outcome before the next broker has one of its own.
+ */
 export function startAgain(learn: Learn, context: Context): Step<Follower> {
   const { replacedBy, ending, startedAt } = learn;
   const { now, random, size } = context;
-  const leave: Command[] = [...stopWatching, { do: 'break child links' }];
+  const leave: Command[] = [{ do: 'stop finding' }, { do: 'break child links' }];
   if (replacedBy)
     return after(
-      [...leave, { do: 'enter await-parent' }],
+      [{ do: 'close link' }, ...leave, { do: 'enter await-parent' }],
       startBroker({ attempt: learn.attempt + 1, deadlines: {} }, replacedBy, context),
     );
   const attempt = now - startedAt > settledMs ? 0 : learn.attempt;

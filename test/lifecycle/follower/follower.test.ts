@@ -37,7 +37,9 @@ const again =
   'log warn: The broker exited before the instance ended: its parent is lost, or it could not join';
 const killed = 'log warn: The broker was ended by SIGKILL: it is started again';
 const unlink = ['close link', 'stop finding'];
-const leave = [...unlink, 'break child links'];
+/** Without a broker the link stays, where no other parent has taken the place of this one. */
+const leave = ['stop finding', 'break child links'];
+const leaveForAnother = ['close link', ...leave];
 const stopped = (name = 'SIGTERM', code = 143) => `exit ${code}: Stopped by ${name}`;
 const ended = (code: number) =>
   `exit ${code}: The instance has ended. Its leader: The program exited with code ${code}`;
@@ -171,6 +173,34 @@ describe('all pods exit with the outcome of the leader’s program', () => {
       ],
     ],
     [
+      'which comes later than that during the backoff: the link stays',
+      toLinked,
+      [[exitedWith(1)], [100, ...leave, again], [outcome(71), ended(71)]],
+    ],
+    [
+      'or while the parent is awaited',
+      toLinked,
+      [
+        [exitedWith(1)],
+        [100, ...leave, again],
+        [50, 'enter await-parent', 'find parent'],
+        [outcome(71), ended(71)],
+      ],
+    ],
+    [
+      'or while another broker is being started',
+      toLinked,
+      [
+        [exitedWith(1)],
+        [100, ...leave, again],
+        [50, 'enter await-parent', 'find parent'],
+        [found('10.0.0.7'), listens('10.0.0.7'), 'start broker 10.0.0.7'],
+        [outcome(71), 'cancel start'],
+        [started, 'kill broker'],
+        [exitedWith(137, 'SIGKILL'), `${ended(71)} (no post hooks)`],
+      ],
+    ],
+    [
       'which the parent that stops has announced before: the instance has ended all the same',
       toLinked,
       [
@@ -235,12 +265,12 @@ describe('a parent is lost', () => {
         [linkOpened('b'), ...unlink, replaced, 'kill broker'],
         [
           exitedWith(137, 'SIGKILL'),
-          ...leave,
+          ...leaveForAnother,
           'enter await-parent',
           listens('10.0.0.7'),
           'start broker 10.0.0.7',
         ],
-        [started, 'accept child links', 'open link 10.0.0.7'],
+        [started, 'accept child links', 'close link', 'open link 10.0.0.7'],
       ],
     ],
     [
@@ -252,12 +282,12 @@ describe('a parent is lost', () => {
         [found('10.0.0.8'), ...unlink, replaced, 'kill broker'],
         [
           exitedWith(137, 'SIGKILL'),
-          ...leave,
+          ...leaveForAnother,
           'enter await-parent',
           listens('10.0.0.8'),
           'start broker 10.0.0.8',
         ],
-        [started, 'accept child links', 'open link 10.0.0.8'],
+        [started, 'accept child links', 'close link', 'open link 10.0.0.8'],
       ],
     ],
     [
@@ -302,7 +332,7 @@ describe('a parent is lost', () => {
           linkOpened('b'),
           ...unlink,
           replaced,
-          ...leave,
+          ...leaveForAnother,
           'enter await-parent',
           listens('10.0.0.7'),
           'start broker 10.0.0.7',
