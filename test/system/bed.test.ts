@@ -277,7 +277,7 @@ describe.skipIf(unavailable !== undefined)('a bed of pods', { concurrent: true }
     expect((await peer.exec(['sh', '-c', 'kill -KILL $$'])).code).toBe(137);
   });
 
-  it('lists processes, also zombies', async () => {
+  it('lists processes, also zombies', async ({ expect }) => {
     const pod = start({ command: ['sh', '-c', 'sleep 0 & exec sleep infinity'] });
     await pod.started;
     await expect
@@ -460,7 +460,7 @@ describe.skipIf(unavailable !== undefined)('beds', { concurrent: true }, () => {
     }
   });
 
-  it('die with a test runner that is killed; the next one sweeps up', async () => {
+  it('die with a test runner that is killed; the next one sweeps up', async ({ expect }) => {
     const support = fileURLToPath(new URL('../support/bed.ts', import.meta.url));
     const script = `import { createBed } from ${JSON.stringify(support)};
       const bed = await createBed();

@@ -17,7 +17,9 @@ import { everyFlux, type Flux } from '../support/flux-pod.ts';
 const chain = { size: 3, topo: 'kary:1' };
 
 describe.each(everyFlux())('a broker of $name', { concurrent: true }, (flux) => {
-  it('tells every state of a follower, from its wait for the parent to its end with the instance', async () => {
+  it('tells every state of a follower, from its wait for the parent to its end with the instance', async ({
+    expect,
+  }) => {
     await using instance = await createFluxInstance(flux, { size: 2, jobs: false });
     const follower = await instance.start(1);
     await follower.says(/->join/);
@@ -51,7 +53,7 @@ describe.each(everyFlux())('a broker of $name', { concurrent: true }, (flux) => 
     expect(follower.log()).toMatch(/sent disconnect control message[\s\S]*parent-fail: run->cleanup/);
   });
 
-  it('that is stopped takes connections and answers nothing, until it is continued', async () => {
+  it('that is stopped takes connections and answers nothing, until it is continued', async ({ expect }) => {
     await using instance = await createFluxInstance(flux, { size: 1, jobs: false });
     const broker = await instance.start(0);
     await broker.says(/->run/);
@@ -136,7 +138,7 @@ describe.each(everyFlux())('a broker of $name', { concurrent: true }, (flux) => 
 describe('a broker of the stand-in', () => {
   const [flux] = everyFlux() as [Flux];
 
-  it('publishes a heartbeat with the configured period, on every rank', async () => {
+  it('publishes a heartbeat with the configured period, on every rank', async ({ expect }) => {
     const attributes = { 'heartbeat-period': '50ms' };
     await using instance = await createFluxInstance(flux, { ...chain, attributes });
     const brokers = await Promise.all([0, 1, 2].map((rank) => instance.start(rank)));

@@ -128,7 +128,7 @@ describe.skipIf(unavailable).each(ways)('$name', { concurrent: true }, ({ hide }
     expect(await pod.exited).toEqual({ code: 137 });
   });
 
-  it('reaps the orphans of jobs', async () => {
+  it('reaps the orphans of jobs', async ({ expect }) => {
     const spawn =
       'i=0; while [ $i -lt 100 ]; do (sleep 0.0$((i % 10)) &); i=$((i + 1)); done; echo spawned; exec sleep 1000';
     const pod = start(['sh', '-c', spawn]);
