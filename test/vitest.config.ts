@@ -33,6 +33,8 @@ export default defineConfig({
           root: '.',
           include: ['test/**/*.test.ts'],
           exclude: ['test/system/**'],
+          // Nothing is mocked and no module keeps state, so that a worker needs each module once.
+          isolate: false,
           // Properties are tried a hundred times, on a machine that may have other work.
           testTimeout: 30_000,
           maxWorkers,
@@ -43,6 +45,7 @@ export default defineConfig({
           name: 'system',
           root: '.',
           include: ['test/system/**/*.test.ts'],
+          isolate: false,
           testTimeout: 180_000,
           hookTimeout: 600_000,
           expect: { poll: { timeout: 60_000 } },
