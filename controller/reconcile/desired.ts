@@ -1,7 +1,7 @@
 /** The objects that a MiniCluster asks for: the rendering of `flux-pod render`, owned by the resource. Pure. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { KubernetesObject, OwnerReference } from '../kubernetes/object.ts';
-import { clusterOf, fluxContainerName, type RenderOptions } from '../render/minicluster/cluster.ts';
+import { clusterOf, type RenderOptions } from '../render/minicluster/cluster.ts';
 import { formatProblem, MiniClusterError } from '../render/minicluster/field-problem.ts';
 import { readMiniCluster } from '../render/minicluster/read-minicluster.ts';
 import { renderMiniCluster } from '../render/render-minicluster.ts';
@@ -18,8 +18,6 @@ export interface Desired {
   readonly size: number;
   readonly maxSize: number;
   readonly quorum: number;
-  /** The container that runs Flux. */
-  readonly containerName: string;
   /** Why the size is not the one that is asked for; undefined where it is. */
   readonly sizeRefused: string | undefined;
 }
@@ -53,7 +51,6 @@ export function desiredOf(
       size: size ?? cluster.size,
       maxSize: cluster.maxSize,
       quorum: cluster.quorum,
-      containerName: fluxContainerName(cluster),
       sizeRefused,
     };
   } catch (error) {

@@ -196,12 +196,12 @@ function observedOf(
     api: undefined,
   };
   if (!isInvalid(desired)) {
-    const { size, maxSize, quorum, containerName, sizeRefused } = desired;
-    return { ...common, problems: foreign.map(occupied), size, maxSize, quorum, containerName, sizeRefused };
+    const { size, maxSize, quorum, sizeRefused } = desired;
+    return { ...common, problems: foreign.map(occupied), size, maxSize, quorum, sizeRefused };
   }
   const size = previous?.size ?? 0;
   const maxSize = previous?.maximumSize ?? size;
-  const sizes = { size, maxSize, quorum: size, containerName: 'flux', sizeRefused: undefined };
+  const sizes = { size, maxSize, quorum: size, sizeRefused: undefined };
   return { ...common, ...sizes, problems: desired.problems };
 }
 

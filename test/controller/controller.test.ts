@@ -221,7 +221,7 @@ describe('a live MiniCluster', () => {
     const { uid } = bed.find(resources.jobs)?.metadata ?? {};
     bed.patch(resources.miniClusters, 'mc', { spec: { containers: [{ image: 'b', command: 'true' }] } });
     await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.message).toMatch(
-      /spec\.template\.spec\.containers\[flux\]\.image/,
+      /spec\.template\.spec\.containers\[mc\]\.image/,
     );
     expect(bed.find(resources.jobs)?.metadata.uid).toBe(uid);
     bed.patch(resources.miniClusters, 'mc', {
@@ -229,6 +229,20 @@ describe('a live MiniCluster', () => {
     });
     await poll(() => JSON.stringify(bed.find(resources.jobs)?.spec ?? '')).toMatch(/"image":"b"/);
     expect(bed.find(resources.jobs)?.metadata.uid).not.toBe(uid);
+  });
+
+  it('tells the exit code of the container that its Job has, whatever name the resource has for it by now', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.patch(resources.miniClusters, 'mc', {
+      spec: { containers: [{ name: 'other', image: 'a', command: 'true' }] },
+    });
+    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.reason).toBe(
+      'JobImmutable',
+    );
+    bed.endJob(3);
+    await poll(() => bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
   });
 
   it('is suspended and resumed by its own field', async () => {
