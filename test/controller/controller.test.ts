@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ownedResources, resources } from '../../controller/kubernetes/resources.ts';
+import { renderingOptions } from '../../controller/reconcile/rendering-options.ts';
 import {
   type ControllerBed,
   miniCluster,
@@ -270,6 +271,41 @@ describe('a live MiniCluster', () => {
 });
 
 describe('the controller', () => {
+  it('renders a MiniCluster once, whatever its pods do, and another one of its name again', async () => {
+    let renderings = 0;
+    const options = renderingOptions({
+      installer: 'i',
+      seed: new Uint8Array(32),
+      user: 'image',
+      extras: new Set(),
+    });
+    await using bed = await startController({
+      renderOptions: (object) => {
+        renderings++;
+        return options(object);
+      },
+    });
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.runPods();
+    await poll(() => bed.status()?.state).toBe('Running');
+    await settled(bed);
+    // Once without a Job, once with it.
+    const before = renderings;
+    expect(before).toBe(2);
+    bed.runPods('mc', false);
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.remove(resources.services);
+    await poll(() => bed.find(resources.services)).toBeDefined();
+    await settled(bed);
+    expect(renderings).toBe(before);
+    bed.remove(resources.miniClusters);
+    await settled(bed);
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    expect(renderings).toBeGreaterThan(before);
+  });
+
   it('makes no request while nothing happens', async () => {
     await using bed = await startController();
     bed.create(miniCluster());
