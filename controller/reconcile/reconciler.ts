@@ -99,7 +99,8 @@ export function createReconciler({
       copies.wrote(answer);
       for (const field of Object.keys(status))
         if (!(field in (answer as KubernetesObject & WithStatus).status)) unknown.add(field);
-      for (const event of eventsBetween(previous, status))
+      const warnings = isInvalid(desired) ? [] : desired.warnings;
+      for (const event of eventsBetween(previous, status, warnings))
         record({ ...event, regarding: object, action: 'Observe' });
     }
 

@@ -102,6 +102,34 @@ describe('a MiniCluster that is created', () => {
     expect(bed.server.requests.slice(before)).toEqual([]);
   });
 
+  it.each([
+    ['ours', undefined],
+    ['the Operator’s', ['jobid', 'maximumSize', 'selector', 'size', 'conditions']],
+  ])(
+    'tells each field that has no effect once for a generation, also over a restart, with the CRD that is %s',
+    async (_, statusFields) => {
+      await using bed = await startController();
+      bed.server.schema.statusFields = statusFields;
+      const told = () => bed.story().filter((line) => line.startsWith('FieldWarning'));
+      bed.create(
+        miniCluster(
+          { cleanup: true, flux: { arch: 'arm', container: { disable: true } } },
+          { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{}' } },
+        ),
+      );
+      const arch = 'FieldWarning: spec.flux.arch is not used: nothing is downloaded when a pod starts';
+      await poll(told).toEqual([arch]);
+      await bed.stop();
+      bed.start();
+      bed.runPods();
+      await poll(() => holding(bed)).toContain('Ready');
+      await settled(bed);
+      expect(told()).toEqual([arch]);
+      bed.patch(resources.miniClusters, 'mc', { spec: { flux: { arch: null, wrap: 'strace' } } });
+      await poll(told).toEqual([arch, expect.stringMatching(/^FieldWarning: spec\.flux\.wrap is not used/)]);
+    },
+  );
+
   it('takes over no object of another owner', async () => {
     await using bed = await startController();
     const theirs = {
