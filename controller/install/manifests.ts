@@ -40,6 +40,8 @@ export const watchedRules: readonly PolicyRule[] = [
     .filter((resource) => resource !== resources.leases)
     .map((resource) => rule(resource, resource.verbs)),
   rule(resources.miniClusters, ['patch'], '/status'),
+  // Whose owner reference has blockOwnerDeletion: where the admission plugin OwnerReferencesPermissionEnforcement is on, as in OpenShift.
+  rule(resources.miniClusters, ['update'], '/finalizers'),
 ];
 
 /** In the controller's own namespace: the lease of leader election and the seed of certificates. */

@@ -1,6 +1,6 @@
 /** The resources that the controller reads or writes, as the API server serves them. RBAC rules follow from `verbs`. */
 
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'patch' | 'delete';
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
 
 export interface Resource {
   /** '' for the core group. */
@@ -12,7 +12,9 @@ export interface Resource {
 }
 
 const informed = ['list', 'watch'] as const;
-const owned = [...informed, 'get', 'patch', 'delete'] as const;
+/** Server-side apply needs `create` as well for what is missing (apiserver pkg/endpoints/handlers/patch.go, createAuthorizerAttributes). */
+const applied = [...informed, 'get', 'create', 'patch'] as const;
+const owned = [...applied, 'delete'] as const;
 const resource = (
   [group, version]: readonly [string, string],
   plural: string,

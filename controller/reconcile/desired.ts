@@ -1,9 +1,10 @@
 /** The objects that a MiniCluster asks for: the rendering of `flux-pod render`, owned by the resource. Pure. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { KubernetesObject, OwnerReference } from '../kubernetes/object.ts';
-import { clusterOf, fluxContainerName, type RenderOptions } from '../render/minicluster/cluster.ts';
+import { clusterOf, type RenderOptions } from '../render/minicluster/cluster.ts';
 import { formatProblem, MiniClusterError } from '../render/minicluster/field-problem.ts';
 import { readMiniCluster } from '../render/minicluster/read-minicluster.ts';
+import type { MiniCluster } from '../render/minicluster/schema.ts';
 import { renderMiniCluster } from '../render/render-minicluster.ts';
 
 /** The size that the Job was created with: its pods are started with it, and a Job's template cannot change. */
@@ -18,8 +19,8 @@ export interface Desired {
   readonly size: number;
   readonly maxSize: number;
   readonly quorum: number;
-  /** The container that runs Flux. */
-  readonly containerName: string;
+  /** Fields that are not, or not quite, honoured: a sentence each. */
+  readonly warnings: readonly string[];
   /** Why the size is not the one that is asked for; undefined where it is. */
   readonly sizeRefused: string | undefined;
 }
@@ -39,8 +40,8 @@ export function desiredOf(
 ): Desired | Invalid {
   try {
     const { started, size, sizeRefused } = sizesOf(object, job);
-    const miniCluster = readMiniCluster(started);
-    const { manifests } = renderMiniCluster(miniCluster, options);
+    const miniCluster = withoutEnd(readMiniCluster(asWritten(started)));
+    const { manifests, warnings } = renderMiniCluster(miniCluster, options);
     const cluster = clusterOf(miniCluster, options, () => undefined);
     const owner = ownerOf(object);
     return {
@@ -53,13 +54,31 @@ export function desiredOf(
       size: size ?? cluster.size,
       maxSize: cluster.maxSize,
       quorum: cluster.quorum,
-      containerName: fluxContainerName(cluster),
+      warnings: warnings.map(({ path, why }) => `${path} ${why}`),
       sizeRefused,
     };
   } catch (error) {
     if (!(error instanceof MiniClusterError)) throw error;
     return { problems: error.problems.map(formatProblem) };
   }
+}
+
+/** Without what the API server and kubectl add, of which `render` warns where it is in a file. */
+function asWritten({ apiVersion, kind, metadata, ...rest }: KubernetesObject): object {
+  const { name, namespace, labels, annotations = {} } = metadata;
+  const own = Object.entries(annotations).filter(([key]) => !key.startsWith('kubectl.kubernetes.io/'));
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, namespace, labels, annotations: Object.fromEntries(own) },
+    spec: (rest as { spec?: unknown }).spec,
+  };
+}
+
+/** The MiniCluster outlives its Job, whose end would be forgotten with it: `cleanup` deletes the MiniCluster instead. */
+function withoutEnd({ spec, ...rest }: MiniCluster): MiniCluster {
+  const { cleanup: _cleanup, ttlSecondsAfterFinished: _ttl, ...kept } = spec;
+  return { ...rest, spec: kept };
 }
 
 /**
@@ -98,9 +117,7 @@ const withOwner = (object: KubernetesObject, namespace: string, owner: OwnerRefe
   metadata: { ...object.metadata, namespace, ownerReferences: [owner] },
 });
 
-/** The MiniCluster outlives its Job, whose end would be forgotten with it: `cleanup` deletes the MiniCluster instead. */
 function withSize(job: KubernetesObject & Job, initial: number, size: number): KubernetesObject {
-  const { ttlSecondsAfterFinished: _, ...spec } = job.spec as NonNullable<Job['spec']>;
   const { metadata } = job as KubernetesObject;
   const annotations = {
     ...metadata.annotations,
@@ -110,6 +127,6 @@ function withSize(job: KubernetesObject & Job, initial: number, size: number): K
   return {
     ...job,
     metadata: { ...metadata, annotations },
-    spec: { ...spec, completions: size, parallelism: size },
+    spec: { ...job.spec, completions: size, parallelism: size },
   } as KubernetesObject;
 }

@@ -42,10 +42,11 @@ export interface ContainerEnd {
 }
 
 /**
- * The end of the leader's container that `containerName` names: of the pod of index 0 that ended last. Undefined while none has ended,
- * and where the pods have been deleted.
+ * The end of the leader's container that runs Flux, the only one of the Job's template beside native sidecars: of the pod of index 0 that
+ * ended last. Undefined while none has ended, and where the pods have been deleted.
  */
-export function leaderEnd(pods: readonly Pod[], containerName: string): ContainerEnd | undefined {
+export function leaderEnd({ spec }: Job, pods: readonly Pod[]): ContainerEnd | undefined {
+  const containerName = spec?.template.spec?.containers[0]?.name;
   const ends = pods
     .filter((pod) => indexOf(pod) === 0)
     .flatMap(({ status }): ContainerEnd[] => {

@@ -52,8 +52,6 @@ export interface Observed {
   readonly size: number;
   readonly maxSize: number;
   readonly quorum: number;
-  /** The container that runs Flux. */
-  readonly containerName: string;
   /** Of an invalid MiniCluster: each with its path, as `render` words them. */
   readonly problems: readonly string[];
   /** Fields whose change a Job does not take. */
@@ -72,7 +70,7 @@ export function statusOf(observed: Observed, now: string): MiniClusterStatus {
   // A Job that was deleted after its end, by hand or by a TTL, takes nothing of what is known with it.
   const isPast = !job && previous !== undefined && hasEnded(previous);
   if (isPast) return pastStatus(observed, previous, now);
-  const exit = leaderEnd(pods, observed.containerName);
+  const exit = job && leaderEnd(job, pods);
   const [exitCode, message] = end
     ? [exit?.exitCode ?? previous?.exitCode, exit?.message || previous?.message]
     : [undefined, undefined];
@@ -141,7 +139,7 @@ function lifeOf(observed: Observed, brokersOnline: number): NewCondition[] {
       : all('JobMissing', 'The Job does not exist yet.', ['Progressing']);
   const end = jobEnd(job);
   if (end) {
-    const exit = leaderEnd(pods, observed.containerName);
+    const exit = leaderEnd(job, pods);
     const message = exit?.message || observed.previous?.message || end.message;
     return all(end.kind === 'Complete' ? 'Completed' : end.reason, message, [
       end.kind === 'Complete' ? 'Succeeded' : 'Failed',

@@ -7,7 +7,8 @@ import type { RecordEvent } from '../kubernetes/events.ts';
 import { type KubernetesObject, referenceOf, titleOf } from '../kubernetes/object.ts';
 import { resourceOf, resources } from '../kubernetes/resources.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
-import { type Desired, desiredOf, type Invalid } from './desired.ts';
+import type { Desired, Invalid } from './desired.ts';
+import { createDesiredCache } from './desired-cache.ts';
 import { jobEnd } from './job-state.ts';
 import { hasEnded, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
 import { type Plan, planOf, type Step } from './plan.ts';
@@ -51,6 +52,7 @@ export function createReconciler({
   cleanupMs,
   now = Date.now,
 }: ReconcilerOptions): Reconcile {
+  const cache = createDesiredCache(renderOptions);
   /** Fields of the status that the installed CRD does not have: the Operator's has four and the conditions. */
   const unknown = new Set<string>();
   const knownTo = (status: MiniClusterStatus) =>
@@ -60,13 +62,16 @@ export function createReconciler({
     // 1. What there is.
     const object = copies.miniCluster(namespace, name);
     // Its dependents go by garbage collection: nothing is created for a MiniCluster that is being deleted.
-    if (!object || object.metadata.deletionTimestamp !== undefined) return { again: undefined };
+    if (!object || object.metadata.deletionTimestamp !== undefined) {
+      cache.forget(namespace, name);
+      return { again: undefined };
+    }
     const previous = (object as { status?: MiniClusterStatus }).status;
     const owned = copies.owned(namespace, name);
     const job = jobAmong(owned, name);
 
     // 2. What is asked for.
-    const desired = desiredOf(object, job, renderOptions(object));
+    const desired = cache.desired(object, job);
     const isFinished =
       (job !== undefined && jobEnd(job as KubernetesObject & Job) !== undefined) ||
       (previous !== undefined && hasEnded(previous));
@@ -94,7 +99,8 @@ export function createReconciler({
       copies.wrote(answer);
       for (const field of Object.keys(status))
         if (!(field in (answer as KubernetesObject & WithStatus).status)) unknown.add(field);
-      for (const event of eventsBetween(previous, status))
+      const warnings = isInvalid(desired) ? [] : desired.warnings;
+      for (const event of eventsBetween(previous, status, warnings))
         record({ ...event, regarding: object, action: 'Observe' });
     }
 
@@ -196,12 +202,12 @@ function observedOf(
     api: undefined,
   };
   if (!isInvalid(desired)) {
-    const { size, maxSize, quorum, containerName, sizeRefused } = desired;
-    return { ...common, problems: foreign.map(occupied), size, maxSize, quorum, containerName, sizeRefused };
+    const { size, maxSize, quorum, sizeRefused } = desired;
+    return { ...common, problems: foreign.map(occupied), size, maxSize, quorum, sizeRefused };
   }
   const size = previous?.size ?? 0;
   const maxSize = previous?.maximumSize ?? size;
-  const sizes = { size, maxSize, quorum: size, containerName: 'flux', sizeRefused: undefined };
+  const sizes = { size, maxSize, quorum: size, sizeRefused: undefined };
   return { ...common, ...sizes, problems: desired.problems };
 }
 

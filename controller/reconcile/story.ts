@@ -16,12 +16,34 @@ const turns = [
   { condition: 'Failed', type: 'Warning', reason: 'Failed' },
 ] as const;
 
-export function eventsBetween(before: MiniClusterStatus | undefined, after: MiniClusterStatus): StoryEvent[] {
+/** `warnings`: of the rendering. They are Events of a generation, whose number in the status outlives a restart of the controller. */
+export function eventsBetween(
+  before: MiniClusterStatus | undefined,
+  after: MiniClusterStatus,
+  warnings: readonly string[] = [],
+): StoryEvent[] {
   const messageOf = (type: string) => after.conditions.find((each) => each.type === type)?.message ?? '';
   const began = turns
     .filter(({ condition }) => isTrue(after.conditions, condition) && !isTrue(before?.conditions, condition))
     .map(({ condition, type, reason }) => ({ type, reason, note: messageOf(condition) }));
-  return [...began, ...complaints(before, after)];
+  const isNews = generationOf(before) !== generationOf(after);
+  return [...(isNews ? warningEvents(warnings) : []), ...began, ...complaints(before, after)];
+}
+
+/** Of a condition, because the Operator's CRD has no observedGeneration beside them. */
+const generationOf = (status: MiniClusterStatus | undefined): number | undefined =>
+  status?.conditions.find(({ type }) => type === 'Valid')?.observedGeneration;
+
+/** More would fill `kubectl describe`, and a MiniCluster with many containers makes many. */
+const mostWarnings = 20;
+
+function warningEvents(warnings: readonly string[]): StoryEvent[] {
+  const more = warnings.length - mostWarnings;
+  const notes = [
+    ...warnings.slice(0, mostWarnings),
+    ...(more > 0 ? [`${more} more warnings: \`flux-pod render\` prints all of them.`] : []),
+  ];
+  return notes.map((note) => ({ type: 'Warning', reason: 'FieldWarning', note }));
 }
 
 /** Valid and UpToDate, each time when they are false for another reason. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ownedResources, resources } from '../../controller/kubernetes/resources.ts';
+import { renderingOptions } from '../../controller/reconcile/rendering-options.ts';
 import {
   type ControllerBed,
   miniCluster,
@@ -100,6 +101,34 @@ describe('a MiniCluster that is created', () => {
     await settled(bed);
     expect(bed.server.requests.slice(before)).toEqual([]);
   });
+
+  it.each([
+    ['ours', undefined],
+    ['the Operator’s', ['jobid', 'maximumSize', 'selector', 'size', 'conditions']],
+  ])(
+    'tells each field that has no effect once for a generation, also over a restart, with the CRD that is %s',
+    async (_, statusFields) => {
+      await using bed = await startController();
+      bed.server.schema.statusFields = statusFields;
+      const told = () => bed.story().filter((line) => line.startsWith('FieldWarning'));
+      bed.create(
+        miniCluster(
+          { cleanup: true, flux: { arch: 'arm', container: { disable: true } } },
+          { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{}' } },
+        ),
+      );
+      const arch = 'FieldWarning: spec.flux.arch is not used: nothing is downloaded when a pod starts';
+      await poll(told).toEqual([arch]);
+      await bed.stop();
+      bed.start();
+      bed.runPods();
+      await poll(() => holding(bed)).toContain('Ready');
+      await settled(bed);
+      expect(told()).toEqual([arch]);
+      bed.patch(resources.miniClusters, 'mc', { spec: { flux: { arch: null, wrap: 'strace' } } });
+      await poll(told).toEqual([arch, expect.stringMatching(/^FieldWarning: spec\.flux\.wrap is not used/)]);
+    },
+  );
 
   it('takes over no object of another owner', async () => {
     await using bed = await startController();
@@ -221,7 +250,7 @@ describe('a live MiniCluster', () => {
     const { uid } = bed.find(resources.jobs)?.metadata ?? {};
     bed.patch(resources.miniClusters, 'mc', { spec: { containers: [{ image: 'b', command: 'true' }] } });
     await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.message).toMatch(
-      /spec\.template\.spec\.containers\[flux\]\.image/,
+      /spec\.template\.spec\.containers\[mc\]\.image/,
     );
     expect(bed.find(resources.jobs)?.metadata.uid).toBe(uid);
     bed.patch(resources.miniClusters, 'mc', {
@@ -229,6 +258,20 @@ describe('a live MiniCluster', () => {
     });
     await poll(() => JSON.stringify(bed.find(resources.jobs)?.spec ?? '')).toMatch(/"image":"b"/);
     expect(bed.find(resources.jobs)?.metadata.uid).not.toBe(uid);
+  });
+
+  it('tells the exit code of the container that its Job has, whatever name the resource has for it by now', async () => {
+    await using bed = await startController();
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.patch(resources.miniClusters, 'mc', {
+      spec: { containers: [{ name: 'other', image: 'a', command: 'true' }] },
+    });
+    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.reason).toBe(
+      'JobImmutable',
+    );
+    bed.endJob(3);
+    await poll(() => bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
   });
 
   it('is suspended and resumed by its own field', async () => {
@@ -256,6 +299,41 @@ describe('a live MiniCluster', () => {
 });
 
 describe('the controller', () => {
+  it('renders a MiniCluster once, whatever its pods do, and another one of its name again', async () => {
+    let renderings = 0;
+    const options = renderingOptions({
+      installer: 'i',
+      seed: new Uint8Array(32),
+      user: 'image',
+      extras: new Set(),
+    });
+    await using bed = await startController({
+      renderOptions: (object) => {
+        renderings++;
+        return options(object);
+      },
+    });
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.runPods();
+    await poll(() => bed.status()?.state).toBe('Running');
+    await settled(bed);
+    // Once without a Job, once with it.
+    const before = renderings;
+    expect(before).toBe(2);
+    bed.runPods('mc', false);
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.remove(resources.services);
+    await poll(() => bed.find(resources.services)).toBeDefined();
+    await settled(bed);
+    expect(renderings).toBe(before);
+    bed.remove(resources.miniClusters);
+    await settled(bed);
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    expect(renderings).toBeGreaterThan(before);
+  });
+
   it('makes no request while nothing happens', async () => {
     await using bed = await startController();
     bed.create(miniCluster());

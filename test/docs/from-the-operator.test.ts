@@ -142,14 +142,14 @@ describe('the table of docs/from-the-operator.md of what happens when a pod fail
 
   it.each(cases ?? [])('$end with $spec: $said', ({ end, spec, said }) => {
     const failed = /^\d+$/.test(end)
-      ? { exitCodes: { flux: Number(end) } }
-      : { conditions: [end], exitCodes: { flux: 1 } };
+      ? { exitCodes: { mc: Number(end) } }
+      : { conditions: [end], exitCodes: { mc: 1 } };
     expect(Object.keys(reactions)).toContain(said);
     expect(reactionTo(jobOf(render(spec)).spec ?? {}, failed)).toBe(reactions[said]);
   });
 
   it('is right about the limits', () => {
-    const lost = { exitCodes: { flux: 143 } };
+    const lost = { exitCodes: { mc: 143 } };
     const reaction = (spec: GivenSpec, failures: number) =>
       reactionTo(jobOf(render(spec)).spec ?? {}, lost, failures);
     expect([reaction({}, 23), reaction({}, 24)]).toEqual(['replaced', 'the Job fails']);

@@ -125,7 +125,7 @@ const equivalents: Readonly<Record<string, Equivalent>> = {
 function rendered(name: string, [spec, container]: readonly [GivenSpec, GivenSpec]): Rendered {
   const given = miniCluster(
     { flux: { container: { disable: true } }, ...spec },
-    { image: `flux-pod:${packageJson.version}`, ...container },
+    { name: 'flux', image: `flux-pod:${packageJson.version}`, ...container },
     { name: `flux-${name}` },
   );
   const options = {

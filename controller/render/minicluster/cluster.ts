@@ -50,9 +50,12 @@ export interface Cluster {
   readonly warn: Warn;
 }
 
-/** The name of the container that runs Flux. */
-export const fluxContainerName = ({ fluxContainer }: Pick<Cluster, 'fluxContainer'>): string =>
-  fluxContainer.container.name ?? 'flux';
+/**
+ * The name of the container that runs Flux: the cluster's, as with the Operator (controllers/flux/containers.go), for
+ * `kubectl logs POD -c NAME`; its own where it has one, which the Operator passes over.
+ */
+export const fluxContainerName = ({ name, fluxContainer }: Pick<Cluster, 'name' | 'fluxContainer'>): string =>
+  fluxContainer.container.name ?? name;
 
 export function clusterOf(miniCluster: MiniCluster, options: RenderOptions, warn: Warn): Cluster {
   const { spec } = miniCluster;

@@ -2,11 +2,12 @@ import { refuseServiceName } from '../reserved/names.ts';
 import { softwareVolume } from '../reserved/paths.ts';
 import { ports } from '../reserved/ports.ts';
 import { type FieldProblem, formatPath } from './field-problem.ts';
-import type { MiniClusterContainer, MiniClusterSpec } from './schema.ts';
+import type { MiniCluster, MiniClusterContainer } from './schema.ts';
 import { volumeProblems } from './volume-problems.ts';
 
 /** What is wrong with containers and services, each and together. */
-export function containerProblems(spec: MiniClusterSpec): FieldProblem[] {
+export function containerProblems(miniCluster: MiniCluster): FieldProblem[] {
+  const { spec } = miniCluster;
   const { containers, services = [] } = spec;
   const fluxContainers = containers.filter((container) => container.runFlux || containers.length === 1);
   return [
@@ -27,7 +28,7 @@ export function containerProblems(spec: MiniClusterSpec): FieldProblem[] {
     }),
     ...services.flatMap((service, index) => serviceProblems(service, `spec.services[${index}]`)),
     ...repeatedNames(containers, 'spec.containers'),
-    ...takenNames(spec, fluxContainers[0]),
+    ...takenNames(miniCluster, fluxContainers[0]),
     ...repeatedNames(services, 'spec.services'),
     ...volumeProblems(containers, 'spec.containers'),
     ...volumeProblems(services, 'spec.services'),
@@ -74,15 +75,24 @@ function reservedPorts({ ports: used = [] }: MiniClusterContainer, path: string)
 }
 
 /** Names that rendering gives to containers, volumes and Services of its own. */
-function takenNames(spec: MiniClusterSpec, fluxContainer: MiniClusterContainer | undefined): FieldProblem[] {
+function takenNames(
+  { metadata, spec }: MiniCluster,
+  fluxContainer: MiniClusterContainer | undefined,
+): FieldProblem[] {
   const { disable, name: view = 'flux-view' } = spec.flux?.container ?? {};
-  const ours = [
-    'flux-pod-install',
-    ...(fluxContainer?.name === undefined ? ['flux'] : []),
-    ...(disable ? [] : [view]),
-  ];
+  const added = ['flux-pod-install', ...(disable ? [] : [view])];
+  const isUnnamed = fluxContainer !== undefined && fluxContainer.name === undefined;
+  const ours = [...added, ...(isUnnamed ? [metadata.name] : [])];
   const volumes = disable ? [] : [view, softwareVolume];
   return [
+    ...(isUnnamed && added.includes(metadata.name)
+      ? [
+          {
+            path: 'metadata.name',
+            why: `"${metadata.name}" is the name of a container that is added: give the container that runs Flux a name`,
+          },
+        ]
+      : []),
     ...(view.startsWith('flux-pod')
       ? [
           {

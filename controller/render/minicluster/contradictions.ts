@@ -16,7 +16,7 @@ export function contradictions(miniCluster: MiniCluster): FieldProblem[] {
   return [
     ...nameProblems(miniCluster),
     ...sizeProblems(spec),
-    ...containerProblems(spec),
+    ...containerProblems(miniCluster),
     ...fluxProblems(spec),
     ...scriptProblems(spec),
     ...hostsProblems(miniCluster),

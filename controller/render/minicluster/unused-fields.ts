@@ -63,7 +63,7 @@ function warnAboutFlux({ spec, view, sidecars, warn }: Cluster): void {
   if (flux.curveCert) {
     warn(
       'spec.flux.curveCert',
-      'is a secret in a file: use `flux-pod keygen --secret NAME`, and --secret NAME here',
+      'is a secret that everyone who may read the MiniCluster has: leave it out and one is made, or use `flux-pod render --secret NAME`',
     );
   }
   if (flux.scheduler?.simple && view === undefined) {

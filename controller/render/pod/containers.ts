@@ -81,9 +81,9 @@ export function environmentOf(
 }
 
 /** A home of its own for each container: what one leaves there, such as a .bashrc, no other one executes. */
-export function homeMounts({ options, sidecars }: Cluster, { container }: Placed): VolumeMount[] {
+export function homeMounts({ name, options, sidecars }: Cluster, { container }: Placed): VolumeMount[] {
   if (options.user === 'image') return [];
-  const own = sidecars.length > 0 ? { subPath: container.name ?? 'flux' } : {};
+  const own = sidecars.length > 0 ? { subPath: container.name ?? name } : {};
   return [{ name: 'flux-pod-home', mountPath: home, ...own }];
 }
 

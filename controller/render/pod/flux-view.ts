@@ -55,13 +55,16 @@ export function viewMounts(cluster: Cluster, view: string) {
 
 /**
  * Copies the view of a flux-view image: /opt/view is a link to the newest of /opt/views/._view (pkg/flux/view.go in the
- * Operator). flux-view.sh is what the Operator's users source for `flux proxy $fluxsocket`.
+ * Operator). flux-view.sh is what the Operator's users, and its Python SDK with /bin/sh, source for `flux proxy $fluxsocket`;
+ * flux-connect.sh does both (pkg/flux/templates/components.sh).
  */
 export function viewScript(cluster: Cluster, view: string): string {
   const { name, spec } = cluster;
   const within = (path: string) => quoted(`${view}${path}`);
   const file = within('/flux-view.sh');
-  const write = (line: string) => `printf '%s\\n' ${quoted(line)} >>${file}`;
+  const connect = within('/flux-connect.sh');
+  const print = (...lines: readonly string[]) => `printf '%s\\n' ${lines.map(quoted).join(' ')}`;
+  const write = (line: string) => `${print(line)} >>${file}`;
   return [
     '#!/bin/bash',
     `# Rendered by flux-pod from the MiniCluster ${name}: copies the Flux view to where the program’s container finds it.`,
@@ -83,6 +86,8 @@ export function viewScript(cluster: Cluster, view: string): string {
     ...Object.entries(spec.flux?.environment ?? {}).map(([key, value]) =>
       write(`export ${key}=${quoted(value)}`),
     ),
+    `${print('#!/bin/bash', `. ${file} && exec flux proxy "$fluxsocket" bash`)} >${connect}`,
+    `chmod 755 ${connect}`,
     '',
   ].join('\n');
 }

@@ -9,7 +9,7 @@ const later = '2026-11-26T10:05:00Z';
 
 const job = (status: JobStatus = {}, spec: object = {}): Job => ({
   metadata: { name: 'mc', uid: 'u-1' },
-  spec: { completions: 4, parallelism: 4, template: {}, ...spec },
+  spec: { completions: 4, parallelism: 4, template: { spec: { containers: [{ name: 'mc' }] } }, ...spec },
   status: { startTime: '2026-11-26T09:59:00Z', ...status },
 });
 
@@ -33,7 +33,7 @@ const pod = (
   status: {
     phase,
     conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
-    containerStatuses: [{ name: 'flux', state, ready, image: '', imageID: '', restartCount: 0 }],
+    containerStatuses: [{ name: 'mc', state, ready, image: '', imageID: '', restartCount: 0 }],
   },
 });
 
@@ -51,7 +51,6 @@ const base: Observed = {
   size: 4,
   maxSize: 8,
   quorum: 3,
-  containerName: 'flux',
   problems: [],
   outdated: [],
   sizeRefused: undefined,
@@ -187,7 +186,7 @@ describe('the conditions of a MiniCluster', () => {
       state: { waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "nowhere"' } },
     });
     expect(of({ job: job(), pods: [image] }).message).toBe(
-      'mc-2-abcde, container flux: ImagePullBackOff: Back-off pulling image "nowhere"',
+      'mc-2-abcde, container mc: ImagePullBackOff: Back-off pulling image "nowhere"',
     );
     const ordinary = pod(2, { state: { waiting: { reason: 'ContainerCreating' } } });
     expect(of({ job: job(), pods: [ordinary] }).reason).toBe('WaitingForQuorum');

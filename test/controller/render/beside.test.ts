@@ -129,7 +129,7 @@ describe('a container beside Flux sees of the pod', () => {
     const homes = [mounts, fluxContainerOf(rendering).volumeMounts ?? []].map((all) =>
       all.find(({ name }) => name === 'flux-pod-home'),
     );
-    expect(homes.map((mount) => mount?.subPath)).toEqual(['beside', 'flux']);
+    expect(homes.map((mount) => mount?.subPath)).toEqual(['beside', 'mc']);
     expect(mounts.filter(({ readOnly, name }) => !readOnly && name !== 'flux-pod-home')).toEqual([]);
   });
 });

@@ -76,6 +76,14 @@ describe('an example', () => {
   });
 });
 
+it.each(examples)(
+  '%s runs Flux in the one container of its pods, which has its name: kubectl logs POD -c NAME',
+  (name, text) => {
+    const { metadata, spec } = jobOf(renderText(text, name));
+    expect(spec?.template.spec?.containers.map((container) => container.name)).toEqual([metadata?.name]);
+  },
+);
+
 it.each(examples)('%s makes pods that flux-pod can configure itself in', (name, text) => {
   expect(membershipOf(configuredJob(jobOf(renderText(text, name)))).rank).toBeGreaterThan(0);
 });

@@ -1,5 +1,6 @@
 /** The controller beside an API server in memory, and what the Job controller and the kubelet do in a cluster. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { KubernetesApi } from '../../../controller/kubernetes/api.ts';
 import { createEventRecorder } from '../../../controller/kubernetes/events.ts';
 import { httpApi } from '../../../controller/kubernetes/http-api.ts';
@@ -93,6 +94,9 @@ export async function startController(options: Partial<ControllerOptions> = {}):
     void server.store.patch(collectionOf(resource), namespace, name, change as Stored, subresource);
   const all = (resource: Resource) => server.store.list(collectionOf(resource), namespace, undefined);
 
+  const containerOf = (name: string) =>
+    (find(resources.jobs, name) as Job | undefined)?.spec?.template.spec?.containers[0]?.name;
+
   const putPod = (name: string, index: number, status: object) => {
     const podName = `${name}-${index}-aaaaa`;
     if (!all(resources.pods).some(({ metadata }) => metadata.name === podName)) {
@@ -130,7 +134,7 @@ export async function startController(options: Partial<ControllerOptions> = {}):
         putPod(name, index, {
           phase: 'Running',
           conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
-          containerStatuses: [{ name: 'flux', state: { running: {} } }],
+          containerStatuses: [{ name: containerOf(name), state: { running: {} } }],
         });
     },
     endJob: (code, name = 'mc') => {
@@ -143,7 +147,7 @@ export async function startController(options: Partial<ControllerOptions> = {}):
       putPod(name, 0, {
         phase,
         conditions: [],
-        containerStatuses: [{ name: 'flux', state: { terminated } }],
+        containerStatuses: [{ name: containerOf(name), state: { terminated } }],
       });
       const condition = code === 0 ? { type: 'Complete' } : { type: 'Failed', reason: 'PodFailurePolicy' };
       const time = '2026-11-26T10:00:01Z';

@@ -93,7 +93,7 @@ export async function applyResource(
       .sort((a, b) => a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp))
       .at(-1);
   const logs = (pod: string) =>
-    kubectl(['logs', '-n', namespace, pod, '-c', 'flux', '--tail=-1']).catch(() => '');
+    kubectl(['logs', '-n', namespace, pod, '-c', name, '--tail=-1']).catch(() => '');
   const job = (): Promise<SeenJob> => get('job', name);
   return {
     name,

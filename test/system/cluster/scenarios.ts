@@ -164,9 +164,7 @@ const remove = (pod: string, { namespace }: Place) =>
   kubectl(['delete', 'pod', '-n', namespace, pod, '--wait=false']);
 /** Every process of the pod but PID 1, which then ends with 137. The command itself is among them. */
 const crash = (pod: string, { namespace }: Place) =>
-  kubectl(['exec', '-n', namespace, pod, '-c', 'flux', '--', 'sh', '-c', 'kill -9 -1']).catch(
-    () => undefined,
-  );
+  kubectl(['exec', '-n', namespace, pod, '--', 'sh', '-c', 'kill -9 -1']).catch(() => undefined);
 
 const jobDeleted: Scenario = async (place, find) => {
   const cluster = await applyMiniCluster(place, {
@@ -176,7 +174,7 @@ const jobDeleted: Scenario = async (place, find) => {
   await cluster.leaderSays(/^started /m);
   await new Promise((resolve) => setTimeout(resolve, 3000));
   const watched = (await cluster.pods()).map(({ metadata }) =>
-    kubectl(['logs', '-n', place.namespace, '-f', metadata.name, '-c', 'flux']).catch(() => ''),
+    kubectl(['logs', '-n', place.namespace, '-f', metadata.name, '-c', cluster.name]).catch(() => ''),
   );
   const from = performance.now();
   await cluster.delete();
@@ -320,7 +318,7 @@ async function onlineBrokers(place: Place, cluster: RunningMiniCluster): Promise
     place.namespace,
     leader.metadata.name,
     '-c',
-    'flux',
+    cluster.name,
     '--',
     ...command,
   ]).catch(() => '');

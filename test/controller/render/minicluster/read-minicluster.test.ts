@@ -179,9 +179,15 @@ describe('a MiniCluster is refused', () => {
     ['a port twice', {}, { ports: [80, 80] }, 'spec.containers[0].ports[1]: 80 is there twice'],
     [
       'a container by the name of ours',
-      { containers: [{ runFlux: true }, { name: 'flux' }] },
+      { containers: [{ runFlux: true }, { name: 'mc' }] },
       {},
-      'spec.containers[1].name: "flux" is the name of a container that is added',
+      'spec.containers[1].name: "mc" is the name of a container that is added',
+    ],
+    [
+      'the name of a container that is added',
+      { flux: { container: { name: 'mc' } } },
+      {},
+      'metadata.name: "mc" is the name of a container that is added: give the container that runs Flux a name',
     ],
     [
       'a volume by the name of the view’s',
@@ -191,9 +197,9 @@ describe('a MiniCluster is refused', () => {
     ],
     [
       'a Service by the name of the cluster’s',
-      { containers: [{ runFlux: true }, { name: 'mc', ports: [80] }] },
+      { containers: [{ runFlux: true }, { name: 'mc-http', ports: [80] }] },
       {},
-      'spec.containers[1].name: "mc" is the name of another Service',
+      'spec.containers[1].name: "mc-http" is the name of another Service',
     ],
   ])('with %s', (_, spec, container, expected) => {
     expect(refusal(miniCluster(spec, container))).toContain(expected);

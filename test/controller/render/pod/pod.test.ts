@@ -10,6 +10,15 @@ import {
   warningsOf,
 } from '../../../support/miniclusters.ts';
 
+it('the container that runs Flux keeps the name that the MiniCluster gives it, and the policy of the Job is about it', () => {
+  const rendering = render({}, { name: 'solver' });
+  expect(fluxContainerOf(rendering).name).toBe('solver');
+  const { podFailurePolicy } = jobOf(rendering).spec ?? {};
+  expect(podFailurePolicy?.rules.flatMap(({ onExitCodes }) => onExitCodes?.containerName ?? [])).toEqual([
+    'solver',
+  ]);
+});
+
 describe('the Job', () => {
   it('is indexed, and index 0 decides', () => {
     expect(jobOf(render({ backoffLimit: 3, deadlineSeconds: 60 })).spec).toMatchObject({
@@ -304,7 +313,7 @@ describe('security', () => {
   });
 
   it.each<[string, GivenSpec, GivenSpec, string]>([
-    ['privileged', {}, { securityContext: { privileged: true } }, 'container flux: privileged (true)'],
+    ['privileged', {}, { securityContext: { privileged: true } }, 'container mc: privileged (true)'],
     ['root', { pod: { securityContext: { runAsUser: 0 } } }, {}, 'securityContext.runAsUser (0)'],
     [
       'more capabilities',

@@ -152,7 +152,7 @@ describe('the script of a container beside Flux', () => {
   });
 });
 
-it('view.sh copies a view and its libraries, and mends its links', () => {
+it.each(['/bin/sh', '/bin/bash'])('view.sh copies a view, and what %s sources of it finds Flux', (shell) => {
   const spec = { flux: { environment: { GREETING: "it's" } } };
   const here = place(spec, {}, ['/opt/view', '/opt/software', '/mnt/flux']);
   const view = join(here, '/opt/views/._view/abc');
@@ -160,7 +160,8 @@ it('view.sh copies a view and its libraries, and mends its links', () => {
     mkdirSync(join(view, path), { recursive: true });
   for (const path of ['opt/software/gcc', 'mnt/flux/software'])
     mkdirSync(join(here, path), { recursive: true });
-  for (const name of ['flux', 'python3.11', 'python3.11-config']) writeFileSync(join(view, 'bin', name), '');
+  for (const name of ['python3.11', 'python3.11-config']) writeFileSync(join(view, 'bin', name), '');
+  writeFileSync(join(view, 'bin/flux'), '#!/bin/sh\necho "flux $*"\n', { mode: 0o755 });
   execFileSync('/bin/bash', [join(here, 'view.sh')], { stdio: ['ignore', 'pipe', 'inherit'] });
   const copied = join(here, 'mnt/flux');
   expect(existsSync(join(copied, 'view/bin/flux'))).toBe(true);
@@ -169,7 +170,7 @@ it('view.sh copies a view and its libraries, and mends its links', () => {
     'python3.11',
   );
   const environment = readFileSync(join(copied, 'flux-view.sh'), 'utf8');
-  const told = execFileSync('/bin/bash', ['-c', `${environment}\necho "$GREETING $fluxsocket $PYTHONPATH"`], {
+  const told = execFileSync(shell, ['-c', `${environment}\necho "$GREETING $fluxsocket $PYTHONPATH"`], {
     encoding: 'utf8',
     env: { PATH: process.env.PATH },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -177,6 +178,11 @@ it('view.sh copies a view and its libraries, and mends its links', () => {
   expect(told.trim()).toBe(
     `it's local:///run/flux-pod/run/local ${copied}/view/lib/python3.11/site-packages`,
   );
+  const connected = execFileSync(join(copied, 'flux-connect.sh'), {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH },
+  });
+  expect(connected).toBe('flux proxy local:///run/flux-pod/run/local bash\n');
 });
 
 it.each([
