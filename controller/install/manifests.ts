@@ -123,6 +123,7 @@ function deployment({
             {
               name: 'controller',
               image,
+              imagePullPolicy: 'IfNotPresent',
               command: ['flux-pod', 'controller'],
               args: [
                 '--image-installer',

@@ -1,20 +1,27 @@
 /**
- * `npm run test:cluster [-- SCENARIO...]`: MiniClusters on a real Kubernetes, rendered by `flux-pod render` and applied with kubectl, and a table of
- * what came of them. Everything happens in a namespace of its own, which enforces the restricted Pod Security Standard and is deleted afterwards.
+ * `npm run test:cluster [-- [--by-resource] SCENARIO...]`: MiniClusters on a real Kubernetes, and a table of what came of them. They are rendered
+ * by `flux-pod render` and applied with kubectl; with --by-resource the controller is installed, and kubectl applies the MiniClusters themselves.
+ * Everything happens in a namespace of its own, which enforces the restricted Pod Security Standard and is deleted afterwards.
  *
  *     KUBECTL          the command that reaches the cluster (default: kubectl, with its KUBECONFIG)
  *     FLUX_IMAGE       an image with Flux that the nodes have or can pull (default: the Dockerfile's)
  *     INSTALLER_IMAGE  the Dockerfile's target `installer` (default: what `flux-pod render` takes)
+ *     CONTROLLER_ARGS  more flags of the controller, such as `--user image`
  *     OPERATOR_EXAMPLES  examples/tests of flux-framework/flux-operator; without it they are left out
  *     IMAGES           IMAGE=OTHER,...: images of those examples (ubuntu:noble, the Flux views, nginx) that the nodes have under another name
  */
 import { readFileSync } from 'node:fs';
 import { readPairs } from '../../../agent/api/routes/read-pairs.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { installController } from './controller.ts';
 import { clusterUnavailable, kubectl } from './kubectl.ts';
+import { resourceScenarios } from './resource-scenarios.ts';
 import type { Finding } from './scenario.ts';
-import { scenarios } from './scenarios.ts';
+import { scenarios as everyWay } from './scenarios.ts';
 
+const wanted = process.argv.slice(2).filter((word) => word !== '--by-resource');
+const byResource = process.argv.includes('--by-resource');
+const scenarios = byResource ? { ...everyWay, ...resourceScenarios } : everyWay;
 const defaultImage = /^ARG FLUX_IMAGE=(.+)$/m.exec(readFileSync('Dockerfile', 'utf8'))?.[1] ?? '';
 const place = {
   namespace: `flux-pod-test-${process.pid}`,
@@ -22,9 +29,9 @@ const place = {
   installer: process.env.INSTALLER_IMAGE ?? `flux-pod-installer:${packageJson.version}`,
   images: imagesOf(process.env.IMAGES),
   operatorExamples: process.env.OPERATOR_EXAMPLES,
+  byResource,
 };
 
-const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !Object.hasOwn(scenarios, name));
 const unavailable = await clusterUnavailable();
 if (unknown.length > 0) {
@@ -51,7 +58,13 @@ async function runAll(): Promise<boolean> {
   await kubectl(['label', 'namespace', place.namespace, 'pod-security.kubernetes.io/enforce=restricted']);
   console.log(`namespace ${place.namespace}, image ${place.image}, installer ${place.installer}`);
   const findings: Finding[] = [];
-  const removeNamespace = () => kubectl(['delete', 'namespace', place.namespace, '--wait=false']);
+  const uninstall = byResource
+    ? await installController(place.installer, process.env.CONTROLLER_ARGS?.split(' '))
+    : undefined;
+  const removeNamespace = async () => {
+    await kubectl(['delete', 'namespace', place.namespace, `--wait=${byResource}`]);
+    await uninstall?.();
+  };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => removeNamespace().finally(() => process.exit(1)));
   try {

@@ -11,6 +11,8 @@ export interface Place {
   readonly images: Readonly<Record<string, string>>;
   /** examples/tests of the Flux Operator's repository. */
   readonly operatorExamples: string | undefined;
+  /** MiniClusters are applied as they are, for a controller in the cluster; else what `flux-pod render` makes of them. */
+  readonly byResource: boolean;
 }
 
 /** What differs from four pods that run `hostname` and then a program given by the scenario. */
@@ -65,17 +67,16 @@ export interface MiniClusterResource {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
-/** Renders the MiniCluster with `flux-pod render` and applies it. */
+/** Applies the MiniCluster, or what `flux-pod render` with `options` makes of it. */
 export async function applyResource(
-  { installer }: Pick<Place, 'installer'>,
+  { installer, byResource }: Pick<Place, 'installer' | 'byResource'>,
   resource: MiniClusterResource,
   ...options: readonly string[]
 ): Promise<RunningMiniCluster> {
   const { name, namespace } = resource.metadata;
-  const rendered = await execa('dist/flux-pod', ['render', '-', '--image-installer', installer, ...options], {
-    input: JSON.stringify(resource),
-  });
-  const manifests = rendered.stdout;
+  const input = JSON.stringify(resource);
+  const render = ['render', '-', '--image-installer', installer, ...options];
+  const manifests = byResource ? input : (await execa('dist/flux-pod', render, { input })).stdout;
   const appliedAt = performance.now();
   await kubectl(['apply', '-f', '-'], manifests);
 
@@ -94,7 +95,9 @@ export async function applyResource(
       .at(-1);
   const logs = (pod: string) =>
     kubectl(['logs', '-n', namespace, pod, '-c', name, '--tail=-1']).catch(() => '');
-  const job = (): Promise<SeenJob> => get('job', name);
+  // A controller makes it a little later.
+  const job = async (): Promise<SeenJob> =>
+    (await get('job', '--field-selector', `metadata.name=${name}`)).items[0] ?? { status: {} };
   return {
     name,
     appliedAt,

@@ -1,0 +1,60 @@
+import { customResourceDefinition } from '../../../controller/install/custom-resource.ts';
+import { manifests, usualValues } from '../../../controller/install/manifests.ts';
+import { kubectl } from './kubectl.ts';
+
+const { namespace } = usualValues;
+const selector = ['-n', namespace, '-l', 'app.kubernetes.io/name=flux-pod-controller'];
+
+/** Installs the controller as `kubectl apply -k controller/install` does, two replicas of it, and waits until it is ready. Returns its removal. */
+export async function installController(
+  image: string,
+  more: readonly string[] = [],
+): Promise<() => Promise<void>> {
+  const objects = [
+    customResourceDefinition(),
+    ...manifests({ ...usualValues, image, replicas: 2 }).map((object) => withArguments(object, more)),
+  ];
+  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
+  await kubectl(['apply', '-f', '-'], list);
+  await kubectl(['rollout', 'status', 'deployment', ...selector, '--timeout=120s']);
+  return async () => {
+    await kubectl(['delete', '--ignore-not-found', '--timeout=120s', '-f', '-'], list);
+  };
+}
+
+interface Deployment {
+  readonly spec: { readonly template: { readonly spec: { readonly containers: [{ args: string[] }] } } };
+}
+
+function withArguments(object: object, more: readonly string[]): object {
+  if ((object as { kind?: string }).kind !== 'Deployment') return object;
+  const copy = structuredClone(object) as Deployment;
+  copy.spec.template.spec.containers[0].args.push(...more);
+  return copy;
+}
+
+/** The pod of the controller that has the lease. */
+export async function leadingController(): Promise<string> {
+  const holder = await kubectl([
+    'get',
+    'lease',
+    'flux-pod-controller',
+    '-n',
+    namespace,
+    '-o',
+    'jsonpath={.spec.holderIdentity}',
+  ]);
+  return holder.replace(/_\d+$/, '');
+}
+
+/** Ends the controller that leads as a crash of its node would: without a word. */
+export async function killController(): Promise<void> {
+  const pod = await leadingController();
+  await kubectl(['delete', 'pod', pod, '-n', namespace, '--grace-period=0', '--force', '--ignore-not-found']);
+}
+
+/** In order, as a rollout does. */
+export async function stopController(): Promise<void> {
+  const pod = await leadingController();
+  await kubectl(['delete', 'pod', pod, '-n', namespace, '--ignore-not-found']);
+}
