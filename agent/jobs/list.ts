@@ -144,7 +144,13 @@ export async function listPage(
     const picked = places.flatMap((at) => jobs[at] ?? []);
     found.push(...(whole ? picked : await readAgain(client, picked)).map((job) => jobAnswerOf(job)));
   }
-  return { jobs: found, ...(place && { next: formatCursor(place) }) };
+  return { jobs: eachOnce(found), ...(place && { next: formatCursor(place) }) };
+}
+
+/** A job that starts or ends between the requests for two sections is found in both: its later state counts. */
+function eachOnce(jobs: readonly JobAnswer[]): JobAnswer[] {
+  const last = new Map(jobs.map(({ id }, at) => [id, at]));
+  return jobs.filter(({ id }, at) => last.get(id) === at);
 }
 
 /** Jobs that a search reads for one page, and in one request to Flux. */

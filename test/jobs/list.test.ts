@@ -71,6 +71,15 @@ describe('pages', () => {
     expect(seen).toEqual(jobs.map(({ id }) => formatJobId(BigInt(id))));
   });
 
+  it('hold a job once that starts and ends while they are read, in its last state', async () => {
+    let asked = 0;
+    const states = [8, 16, 64];
+    const list = () => ({ jobs: [{ id: 1, state: states[asked++], t_run: 1, t_inactive: 2 }] });
+    const client = await fakeBroker({ rpc: { 'job-list.list': list as never } }).client();
+    const { jobs } = await listPage(client, { limit: 50 });
+    expect(jobs.map(({ state }) => state)).toEqual(['INACTIVE']);
+  });
+
   it('ask for no more than they hold, however far back they are', async () => {
     const { broker, most } = jobList(0, 0, 10_000);
     const client = await broker.client();

@@ -72,7 +72,8 @@ export function serveJobs(config: BrokerConfig, router: Router, online: Readonly
   };
 
   const schedule = () => {
-    for (const job of jobs.values()) if (job.state === 'sched') allocate(job);
+    // An urgency of 0 holds a job (flux-submit(1)).
+    for (const job of jobs.values()) if (job.state === 'sched' && job.urgency > 0) allocate(job);
   };
 
   const allocate = (job: Job) => {
