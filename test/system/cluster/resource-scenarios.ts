@@ -160,13 +160,29 @@ const scaled: Scenario = async (place, find) => {
   };
   find('kubectl scale to 4: all brokers are online', ...(await scale(4)));
   find('kubectl scale to 2', ...(await scale(2)));
+  const autoscaler = {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'scaled', namespace: place.namespace },
+    spec: {
+      scaleTargetRef: { apiVersion: 'flux-framework.org/v1alpha2', kind: 'MiniCluster', name: 'scaled' },
+      // Below its minimum it needs no metric to decide.
+      minReplicas: 3,
+      maxReplicas: 4,
+    },
+  };
+  const from = performance.now();
+  await kubectl(['apply', '-f', '-'], JSON.stringify(autoscaler));
+  await cluster.becomes('of 3 brokers', (seen) => seen.size === 3 && seen.brokersOnline === 3);
+  find('a HorizontalPodAutoscaler scales it to its minimum of 3', true, seconds(from));
+  await kubectl(['delete', 'hpa', 'scaled', '-n', place.namespace]);
   await kubectl(['scale', 'minicluster/scaled', '-n', place.namespace, '--replicas=9']);
   await cluster.becomes('refusing', ({ conditions }) =>
     conditions.some(({ reason }) => reason === 'SizeOutOfBounds'),
   );
   const { status: seen } = await cluster.resource();
   const refusal = seen?.conditions.find(({ reason }) => reason === 'SizeOutOfBounds')?.message ?? '';
-  find('kubectl scale to 9: refused with the bounds', seen?.size === 2 && seen.brokersOnline === 2, refusal);
+  find('kubectl scale to 9: refused with the bounds', seen?.size === 3 && seen.brokersOnline === 3, refusal);
   await cluster.delete();
 };
 
