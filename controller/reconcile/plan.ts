@@ -22,6 +22,8 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** Fields of the Job that differ, and that a Job does not take. */
   readonly outdated: readonly string[];
+  /** The same of the claim for the statedir. */
+  readonly outdatedClaim: readonly string[];
   /** Objects of these names that belong to another owner. They are left alone. */
   readonly foreign: readonly string[];
 }
@@ -48,11 +50,12 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
     metadata.labels[clusterLabel] === wanted.metadata.labels?.[clusterLabel];
   const steps: Step[] = [];
   const outdated: string[] = [];
+  const outdatedClaim: string[] = [];
   const foreign: string[] = [];
   for (const object of desired) {
     const existing = byKey.get(keyOf(object));
     if (!existing) {
-      if (object.kind !== 'Job' || !isFinished) steps.push({ act: 'apply', object, why: 'missing' });
+      if (!isFinished || !isOfTheRun(object)) steps.push({ act: 'apply', object, why: 'missing' });
     } else if (controllerOf(existing) ? !isOwn(existing) : !isAdoptable(existing, object)) {
       foreign.push(keyOf(object));
     } else if (existing.metadata.deletionTimestamp !== undefined) {
@@ -63,16 +66,26 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
       outdated.push(...job.outdated);
     } else {
       const changed = differences(object, existing);
-      if (changed.length > 0) steps.push({ act: 'apply', object, why: changed });
+      const refused = object.kind === claimKind ? changed.filter((path) => path.startsWith('spec.')) : [];
+      outdatedClaim.push(...refused);
+      if (changed.length > 0 && refused.length === 0) steps.push({ act: 'apply', object, why: changed });
     }
   }
   const wanted = new Set(desired.map(keyOf));
-  const surplus = live.filter((object) => isOwn(object) && !wanted.has(keyOf(object)));
+  const surplus = live.filter(
+    (object) => isOwn(object) && !wanted.has(keyOf(object)) && object.kind !== claimKind,
+  );
   for (const object of surplus)
     if (object.metadata.deletionTimestamp === undefined)
       steps.push({ act: 'delete', object, why: 'not desired' });
-  return { steps, outdated, foreign };
+  return { steps, outdated, outdatedClaim, foreign };
 }
+
+/** Its spec does not change (kubernetes pkg/apis/core/validation, ValidatePersistentVolumeClaimUpdate), and its data is never deleted here. */
+const claimKind = 'PersistentVolumeClaim';
+
+/** What a MiniCluster that has ended does not need again. */
+const isOfTheRun = ({ kind }: KubernetesObject): boolean => kind === 'Job' || kind === claimKind;
 
 /**
  * The fields of a Job that may change (kubernetes pkg/apis/batch/validation, ValidateJobSpecUpdate); `completions` together with

@@ -120,7 +120,7 @@ function planFor(
   live: readonly KubernetesObject[],
   isFinished: boolean,
 ): Plan {
-  if (isInvalid(desired)) return { steps: [], outdated: [], foreign: [] };
+  if (isInvalid(desired)) return { steps: [], outdated: [], outdatedClaim: [], foreign: [] };
   return planOf({
     uid: metadata.uid ?? '',
     desired: desired.objects,
@@ -190,7 +190,7 @@ function writeStatus(
 function observedOf(
   object: KubernetesObject,
   desired: Desired | Invalid,
-  { outdated, foreign }: Plan,
+  { outdated, outdatedClaim, foreign }: Plan,
   previous: MiniClusterStatus | undefined,
 ) {
   const common = {
@@ -198,6 +198,7 @@ function observedOf(
     generation: object.metadata.generation ?? 0,
     previous,
     outdated,
+    outdatedClaim,
     leader: undefined,
     api: undefined,
   };

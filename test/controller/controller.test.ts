@@ -274,6 +274,34 @@ describe('a live MiniCluster', () => {
     await poll(() => bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
   });
 
+  it('keeps the claim of its state volume over another Job, and without the field; its deletion takes it along', async () => {
+    await using bed = await startController();
+    const container = { disable: true };
+    bed.create(
+      miniCluster(
+        { flux: { container, stateVolume: { size: '1Gi' } } },
+        { annotations: { 'flux-pod/update-strategy': 'Recreate' } },
+      ),
+    );
+    const claim = () => bed.find(resources.claims, 'mc-state')?.metadata;
+    await poll(() => bed.status()?.state).toBe('Starting');
+    const { uid, ownerReferences } = claim() ?? {};
+    expect(ownerReferences).toMatchObject([{ kind: 'MiniCluster', name: 'mc', controller: true }]);
+    const { uid: jobUid } = bed.find(resources.jobs)?.metadata ?? {};
+    bed.patch(resources.miniClusters, 'mc', { spec: { flux: { stateVolume: { size: '2Gi' } } } });
+    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.message).toMatch(
+      /PersistentVolumeClaim does not take these changes: spec\.resources\.requests\.storage/,
+    );
+    bed.patch(resources.miniClusters, 'mc', {
+      spec: { flux: { stateVolume: null }, containers: [{ image: 'b', command: 'true' }] },
+    });
+    await poll(() => bed.find(resources.jobs)?.metadata.uid ?? jobUid).not.toBe(jobUid);
+    await settled(bed);
+    expect(claim()?.uid).toBe(uid);
+    bed.remove(resources.miniClusters);
+    await poll(claim).toBeUndefined();
+  });
+
   it('is suspended and resumed by its own field', async () => {
     await using bed = await startController();
     bed.create(miniCluster());

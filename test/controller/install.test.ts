@@ -48,6 +48,7 @@ async function wholeLife(bed: ControllerBed): Promise<void> {
       maxSize: 3,
       cleanup: true,
       services: [service],
+      flux: { container: { disable: true }, stateVolume: { size: '1Gi' } },
       containers: [{ image: 'a', commands: { pre: 'true' }, command: 'true' }],
     }),
   );
