@@ -64,11 +64,14 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
       const job = planJob(object, existing, recreate);
       steps.push(...job.steps);
       outdated.push(...job.outdated);
+    } else if (object.kind === claimKind || isImmutable(existing)) {
+      const changed = differences(object, existing);
+      if (object.kind === claimKind) outdatedClaim.push(...changed.filter((path) => !isOfMetadata(path)));
+      const why = changed.filter(isOfMetadata);
+      if (why.length > 0) steps.push({ act: 'patch', object: existing, patch: metadataPatch(object), why });
     } else {
       const changed = differences(object, existing);
-      const refused = object.kind === claimKind ? changed.filter((path) => path.startsWith('spec.')) : [];
-      outdatedClaim.push(...refused);
-      if (changed.length > 0 && refused.length === 0) steps.push({ act: 'apply', object, why: changed });
+      if (changed.length > 0) steps.push({ act: 'apply', object, why: changed });
     }
   }
   const wanted = new Set(desired.map(keyOf));
@@ -80,6 +83,14 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
       steps.push({ act: 'delete', object, why: 'not desired' });
   return { steps, outdated, outdatedClaim, foreign };
 }
+
+/** A Secret whose data the API server never changes: a certificate that exists is the one with which pods run, whatever made it. */
+const isImmutable = (object: KubernetesObject): boolean =>
+  (object as { immutable?: boolean }).immutable === true;
+const isOfMetadata = (path: string): boolean => path.startsWith('metadata.');
+const metadataPatch = ({ metadata: { labels, annotations, ownerReferences } }: KubernetesObject): object => ({
+  metadata: { labels, annotations, ownerReferences },
+});
 
 /** Its spec does not change (kubernetes pkg/apis/core/validation, ValidatePersistentVolumeClaimUpdate), and its data is never deleted here. */
 const claimKind = 'PersistentVolumeClaim';
@@ -105,8 +116,7 @@ function planJob(desired: KubernetesObject, existing: KubernetesObject, recreate
   // A Job that has ended stays as it ran.
   if (jobEnd(job)) return { steps: [], outdated: [] };
   const changed = differences(desired, existing);
-  const isMutable = (path: string) =>
-    mutable.some((field) => path === `spec.${field}`) || path.startsWith('metadata.');
+  const isMutable = (path: string) => mutable.some((field) => path === `spec.${field}`) || isOfMetadata(path);
   const outdated = changed.filter((path) => !isMutable(path));
   if (outdated.length > 0 && recreate)
     return { steps: [{ act: 'delete', object: existing, why: 'recreate' } as const], outdated: [] };
@@ -119,7 +129,7 @@ function planJob(desired: KubernetesObject, existing: KubernetesObject, recreate
   );
   const { labels, ownerReferences } = desired.metadata;
   const annotations = { ...desired.metadata.annotations, ...(resumed && { [suspendedAnnotation]: null }) };
-  const changesMetadata = resumed || why.some((path) => path.startsWith('metadata.'));
+  const changesMetadata = resumed || why.some(isOfMetadata);
   const patch = {
     ...(changesMetadata && { metadata: { labels, annotations, ownerReferences } }),
     ...(Object.keys(spec).length > 0 && { spec }),

@@ -399,6 +399,36 @@ describe('the controller', () => {
     await poll(() => bed.find(resources.services)).toBeDefined();
   });
 
+  it.each([
+    ['the seed is another one', (bed: ControllerBed) => bed.remove(resources.jobs)],
+    [
+      '`flux-pod render` has made it',
+      (bed: ControllerBed) =>
+        bed.patch(resources.secrets, 'mc-curve', { metadata: { ownerReferences: null } }),
+    ],
+  ])('goes on with the certificate that is there where %s', async (_, change) => {
+    let seed = new Uint8Array(32).fill(1);
+    await using bed = await startController({
+      renderOptions: (object) =>
+        renderingOptions({ installer: 'i', seed, user: 'image', extras: new Set() })(object),
+    });
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    await bed.stop();
+    const secret = () => bed.find(resources.secrets, 'mc-curve');
+    const before = secret();
+    seed = new Uint8Array(32).fill(2);
+    change(bed);
+    bed.warnings.splice(0);
+    bed.start();
+    await poll(() => bed.find(resources.jobs)).toBeDefined();
+    await poll(() => secret()?.metadata.ownerReferences).toEqual(before?.metadata.ownerReferences);
+    bed.runPods();
+    await poll(() => bed.status()?.state).toBe('Running');
+    expect(secret()).toMatchObject({ data: before?.data, metadata: { uid: before?.metadata.uid } });
+    expect(bed.warnings).toEqual([]);
+  });
+
   it('lists again when the API server no longer has the events since (410)', async () => {
     await using bed = await startController();
     bed.create(miniCluster());

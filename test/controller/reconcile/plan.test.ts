@@ -70,8 +70,8 @@ describe('the plan of a MiniCluster', () => {
       'apply PersistentVolumeClaim',
     ]);
     const labelled = claim('1Gi', { labels: { team: 'a' } });
-    expect(titles(plan({ desired: [labelled], live: [claim('1024Mi')] }).steps)).toEqual([
-      'apply PersistentVolumeClaim',
+    expect(plan({ desired: [labelled], live: [claim('1024Mi')] }).steps).toMatchObject([
+      { act: 'patch', patch: { metadata: { labels: { team: 'a' } } }, why: ['metadata.labels'] },
     ]);
   });
 
