@@ -130,6 +130,50 @@ describe('a MiniCluster that is created', () => {
     },
   );
 
+  it.each([
+    ['runs', {}, 'Starting', 'JobImmutable'],
+    [
+      'has ended',
+      { conditions: [{ type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded' }] },
+      'Failed',
+      'Applied',
+    ],
+  ])(
+    'is not run beside, or again after, the Job that the Operator has made of it, which %s',
+    async (_, status, state, upToDate) => {
+      await using bed = await startController();
+      await bed.stop();
+      const { metadata } = bed.create(miniCluster());
+      const owner = {
+        apiVersion: 'flux-framework.org/v1alpha2',
+        kind: 'MiniCluster',
+        name: 'mc',
+        uid: metadata.uid ?? '',
+        controller: true,
+      };
+      const spec = {
+        completions: 2,
+        parallelism: 2,
+        template: { spec: { containers: [{ name: 'mc', image: 'old' }] } },
+      };
+      const job = {
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        metadata: { name: 'mc', namespace: 'hpc', ownerReferences: [owner] },
+        spec,
+      };
+      const { uid } = bed.create(job).metadata;
+      bed.patch(resources.jobs, 'mc', { status }, 'status');
+      bed.warnings.splice(0);
+      bed.start();
+      await poll(() => bed.status()?.state).toBe(state);
+      await settled(bed);
+      expect(bed.find(resources.jobs)).toMatchObject({ metadata: { uid }, spec });
+      expect(bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.reason).toBe(upToDate);
+      expect(bed.warnings).toEqual([]);
+    },
+  );
+
   it('takes over no object of another owner', async () => {
     await using bed = await startController();
     const theirs = {
