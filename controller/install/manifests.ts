@@ -1,4 +1,5 @@
 /** What is applied to install the controller: namespace, account, roles, Deployment. The CRD is custom-resource.ts. */
+import packageJson from '../../package.json' with { type: 'json' };
 import { type Resource, resources, type Verb } from '../kubernetes/resources.ts';
 
 export interface InstallValues {
@@ -10,6 +11,8 @@ export interface InstallValues {
   readonly watchedNamespaces: readonly string[] | undefined;
   readonly resources: object;
 }
+
+export const usualImage = `flux-pod-installer:${packageJson.version}`;
 
 export const usualValues: Omit<InstallValues, 'image'> = {
   namespace: 'flux-pod-system',
@@ -50,7 +53,14 @@ export const ownRules: readonly PolicyRule[] = [
   rule(resources.secrets, ['get', 'create']),
 ];
 
-export function manifests(values: InstallValues): object[] {
+/** An object that is applied to install the controller. */
+export interface Installed {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels: object };
+  readonly [field: string]: unknown;
+}
+
+export function manifests(values: InstallValues): Installed[] {
   const { namespace, watchedNamespaces } = values;
   const metadata = (more: object = {}) => ({ name, labels, ...more });
   const subjects = [{ kind: 'ServiceAccount', name, namespace }];
@@ -100,7 +110,7 @@ function deployment({
   replicas,
   watchedNamespaces,
   resources: needs,
-}: InstallValues): object {
+}: InstallValues): Installed {
   const probe = (path: string) => ({ httpGet: { path, port: 'http' }, timeoutSeconds: 5 });
   return {
     apiVersion: 'apps/v1',

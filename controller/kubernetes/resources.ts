@@ -34,6 +34,8 @@ export const resources = {
   services: resource(core, 'services', 'Service', owned),
   configMaps: resource(core, 'configmaps', 'ConfigMap', owned),
   secrets: resource(core, 'secrets', 'Secret', owned),
+  // Deleted with the MiniCluster only, by garbage collection: its data would be lost with a field.
+  claims: resource(core, 'persistentvolumeclaims', 'PersistentVolumeClaim', applied),
   networkPolicies: resource(['networking.k8s.io', 'v1'], 'networkpolicies', 'NetworkPolicy', owned),
   disruptionBudgets: resource(['policy', 'v1'], 'poddisruptionbudgets', 'PodDisruptionBudget', owned),
   deployments: resource(['apps', 'v1'], 'deployments', 'Deployment', owned),
@@ -47,6 +49,7 @@ export const ownedResources: readonly Resource[] = [
   resources.services,
   resources.configMaps,
   resources.secrets,
+  resources.claims,
   resources.networkPolicies,
   resources.disruptionBudgets,
   resources.deployments,

@@ -56,6 +56,8 @@ export interface Observed {
   readonly problems: readonly string[];
   /** Fields whose change a Job does not take. */
   readonly outdated: readonly string[];
+  /** Fields whose change the claim for the statedir does not take. */
+  readonly outdatedClaim: readonly string[];
   /** Why the size is not what is asked for; undefined where it is. */
   readonly sizeRefused: string | undefined;
   readonly job: Job | undefined;
@@ -169,7 +171,7 @@ const validity = (problems: readonly string[]): NewCondition =>
     ? condition('Valid', true, 'Valid', 'Every field can be used.')
     : condition('Valid', false, 'InvalidSpec', problems.join('\n'));
 
-function currency({ outdated, sizeRefused, problems }: Observed): NewCondition {
+function currency({ outdated, outdatedClaim, sizeRefused, problems }: Observed): NewCondition {
   if (problems.length > 0)
     return condition(
       'UpToDate',
@@ -184,6 +186,13 @@ function currency({ outdated, sizeRefused, problems }: Observed): NewCondition {
       false,
       'JobImmutable',
       `A Job does not take these changes: ${outdated.join(', ')}. Delete the Job, or set the annotation flux-pod/update-strategy: Recreate.`,
+    );
+  if (outdatedClaim.length > 0)
+    return condition(
+      'UpToDate',
+      false,
+      'ClaimImmutable',
+      `A PersistentVolumeClaim does not take these changes: ${outdatedClaim.join(', ')}. Where its class allows it \`kubectl patch pvc\` grows it.`,
     );
   return condition('UpToDate', true, 'Applied', 'All objects are as the MiniCluster asks.');
 }

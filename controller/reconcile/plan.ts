@@ -22,6 +22,8 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** Fields of the Job that differ, and that a Job does not take. */
   readonly outdated: readonly string[];
+  /** The same of the claim for the statedir. */
+  readonly outdatedClaim: readonly string[];
   /** Objects of these names that belong to another owner. They are left alone. */
   readonly foreign: readonly string[];
 }
@@ -48,11 +50,12 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
     metadata.labels[clusterLabel] === wanted.metadata.labels?.[clusterLabel];
   const steps: Step[] = [];
   const outdated: string[] = [];
+  const outdatedClaim: string[] = [];
   const foreign: string[] = [];
   for (const object of desired) {
     const existing = byKey.get(keyOf(object));
     if (!existing) {
-      if (object.kind !== 'Job' || !isFinished) steps.push({ act: 'apply', object, why: 'missing' });
+      if (!isFinished || !isOfTheRun(object)) steps.push({ act: 'apply', object, why: 'missing' });
     } else if (controllerOf(existing) ? !isOwn(existing) : !isAdoptable(existing, object)) {
       foreign.push(keyOf(object));
     } else if (existing.metadata.deletionTimestamp !== undefined) {
@@ -61,18 +64,39 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
       const job = planJob(object, existing, recreate);
       steps.push(...job.steps);
       outdated.push(...job.outdated);
+    } else if (object.kind === claimKind || isImmutable(existing)) {
+      const changed = differences(object, existing);
+      if (object.kind === claimKind) outdatedClaim.push(...changed.filter((path) => !isOfMetadata(path)));
+      const why = changed.filter(isOfMetadata);
+      if (why.length > 0) steps.push({ act: 'patch', object: existing, patch: metadataPatch(object), why });
     } else {
       const changed = differences(object, existing);
       if (changed.length > 0) steps.push({ act: 'apply', object, why: changed });
     }
   }
   const wanted = new Set(desired.map(keyOf));
-  const surplus = live.filter((object) => isOwn(object) && !wanted.has(keyOf(object)));
+  const surplus = live.filter(
+    (object) => isOwn(object) && !wanted.has(keyOf(object)) && object.kind !== claimKind,
+  );
   for (const object of surplus)
     if (object.metadata.deletionTimestamp === undefined)
       steps.push({ act: 'delete', object, why: 'not desired' });
-  return { steps, outdated, foreign };
+  return { steps, outdated, outdatedClaim, foreign };
 }
+
+/** A Secret whose data the API server never changes: a certificate that exists is the one with which pods run, whatever made it. */
+const isImmutable = (object: KubernetesObject): boolean =>
+  (object as { immutable?: boolean }).immutable === true;
+const isOfMetadata = (path: string): boolean => path.startsWith('metadata.');
+const metadataPatch = ({ metadata: { labels, annotations, ownerReferences } }: KubernetesObject): object => ({
+  metadata: { labels, annotations, ownerReferences },
+});
+
+/** Its spec does not change (kubernetes pkg/apis/core/validation, ValidatePersistentVolumeClaimUpdate), and its data is never deleted here. */
+const claimKind = 'PersistentVolumeClaim';
+
+/** What a MiniCluster that has ended does not need again. */
+const isOfTheRun = ({ kind }: KubernetesObject): boolean => kind === 'Job' || kind === claimKind;
 
 /**
  * The fields of a Job that may change (kubernetes pkg/apis/batch/validation, ValidateJobSpecUpdate); `completions` together with
@@ -92,8 +116,7 @@ function planJob(desired: KubernetesObject, existing: KubernetesObject, recreate
   // A Job that has ended stays as it ran.
   if (jobEnd(job)) return { steps: [], outdated: [] };
   const changed = differences(desired, existing);
-  const isMutable = (path: string) =>
-    mutable.some((field) => path === `spec.${field}`) || path.startsWith('metadata.');
+  const isMutable = (path: string) => mutable.some((field) => path === `spec.${field}`) || isOfMetadata(path);
   const outdated = changed.filter((path) => !isMutable(path));
   if (outdated.length > 0 && recreate)
     return { steps: [{ act: 'delete', object: existing, why: 'recreate' } as const], outdated: [] };
@@ -106,7 +129,7 @@ function planJob(desired: KubernetesObject, existing: KubernetesObject, recreate
   );
   const { labels, ownerReferences } = desired.metadata;
   const annotations = { ...desired.metadata.annotations, ...(resumed && { [suspendedAnnotation]: null }) };
-  const changesMetadata = resumed || why.some((path) => path.startsWith('metadata.'));
+  const changesMetadata = resumed || why.some(isOfMetadata);
   const patch = {
     ...(changesMetadata && { metadata: { labels, annotations, ownerReferences } }),
     ...(Object.keys(spec).length > 0 && { spec }),

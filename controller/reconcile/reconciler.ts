@@ -4,7 +4,7 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { RecordEvent } from '../kubernetes/events.ts';
-import { type KubernetesObject, referenceOf, titleOf } from '../kubernetes/object.ts';
+import { controllerOf, type KubernetesObject } from '../kubernetes/object.ts';
 import { resourceOf, resources } from '../kubernetes/resources.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
 import type { Desired, Invalid } from './desired.ts';
@@ -77,19 +77,19 @@ export function createReconciler({
       (previous !== undefined && hasEnded(previous));
 
     // 3. What is to be done.
-    const plan = planFor(object, desired, owned, isFinished);
-    const missing = plan.steps.filter(({ why }) => why === 'missing');
-    const foreign = [...plan.foreign, ...(await foreignAmong(api, object, missing))];
-    for (const step of plan.steps)
-      if (!foreign.includes(titleOf(referenceOf(step.object))))
-        await execute(api, copies, object, step, record);
+    const first = planFor(object, desired, owned, isFinished);
+    const hidden = await withoutLabel(api, first);
+    const plan = hidden.length > 0 ? planFor(object, desired, [...owned, ...hidden], isFinished) : first;
+    for (const step of plan.steps) await execute(api, copies, object, step, record);
 
     // 4. The status, where it is another one.
     const status = statusOf(
       {
-        ...observedOf(object, desired, { ...plan, foreign }, previous),
+        ...observedOf(object, desired, plan, previous),
         // With what was written a moment ago.
-        job: jobAmong(copies.owned(namespace, name), name) as Job | undefined,
+        job: jobAmong([...copies.owned(namespace, name), ...hidden.filter(isOwnedBy(object))], name) as
+          | Job
+          | undefined,
         pods: copies.pods(namespace, name),
       },
       new Date(now()).toISOString().replace(/\.\d+Z/, 'Z'),
@@ -120,7 +120,7 @@ function planFor(
   live: readonly KubernetesObject[],
   isFinished: boolean,
 ): Plan {
-  if (isInvalid(desired)) return { steps: [], outdated: [], foreign: [] };
+  if (isInvalid(desired)) return { steps: [], outdated: [], outdatedClaim: [], foreign: [] };
   return planOf({
     uid: metadata.uid ?? '',
     desired: desired.objects,
@@ -130,24 +130,25 @@ function planFor(
   });
 }
 
-/** The copies hold what has flux-pod's label. Another user's object of the same name is found before it would be taken over. */
-async function foreignAmong(
-  api: KubernetesApi,
-  { metadata: { uid = '' } }: KubernetesObject,
-  missing: readonly Step[],
-): Promise<string[]> {
-  const titles = await Promise.all(
-    missing.map(async ({ object }) => {
+/**
+ * The copies hold what has flux-pod's label. What is missing among them may exist all the same: another user's object of that name, which is not
+ * taken over, or one that the Flux Operator has made of this MiniCluster.
+ */
+async function withoutLabel(api: KubernetesApi, { steps }: Plan): Promise<KubernetesObject[]> {
+  const missing = steps.filter(({ why }) => why === 'missing');
+  const found = await Promise.all(
+    missing.map(({ object }) => {
       const { namespace = '', name } = object.metadata;
-      const existing = await api.get({ resource: resourceOf(object), namespace, name });
-      return (
-        existing &&
-        planOf({ uid, desired: [object], live: [existing], isFinished: false, recreate: false }).foreign
-      );
+      return api.get({ resource: resourceOf(object), namespace, name });
     }),
   );
-  return titles.flatMap((found) => found ?? []);
+  return found.filter((object) => object !== undefined);
 }
+
+const isOwnedBy =
+  ({ metadata: { uid } }: KubernetesObject) =>
+  (object: KubernetesObject): boolean =>
+    controllerOf(object)?.uid === uid;
 
 async function execute(
   api: KubernetesApi,
@@ -190,7 +191,7 @@ function writeStatus(
 function observedOf(
   object: KubernetesObject,
   desired: Desired | Invalid,
-  { outdated, foreign }: Plan,
+  { outdated, outdatedClaim, foreign }: Plan,
   previous: MiniClusterStatus | undefined,
 ) {
   const common = {
@@ -198,6 +199,7 @@ function observedOf(
     generation: object.metadata.generation ?? 0,
     previous,
     outdated,
+    outdatedClaim,
     leader: undefined,
     api: undefined,
   };

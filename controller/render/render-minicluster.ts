@@ -1,7 +1,13 @@
 /** Kubernetes objects from a MiniCluster: data in, data out. */
 import type { Deployment } from 'kubernetes-types/apps/v1.d.ts';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
-import type { ConfigMap, PodSpec, Secret, Service } from 'kubernetes-types/core/v1.d.ts';
+import type {
+  ConfigMap,
+  PersistentVolumeClaim,
+  PodSpec,
+  Secret,
+  Service,
+} from 'kubernetes-types/core/v1.d.ts';
 import type { NetworkPolicy } from 'kubernetes-types/networking/v1.d.ts';
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.d.ts';
 import { curveSecret } from './curve-secret.ts';
@@ -18,8 +24,17 @@ import { restrictedBreaches } from './pod/pod-security-standard.ts';
 import { scriptsOf } from './pod/scripts.ts';
 import { servicesOf } from './service.ts';
 import { servicesDeployment } from './services-deployment.ts';
+import { stateClaim } from './state-claim.ts';
 
-export type Manifest = Job | Service | ConfigMap | Secret | NetworkPolicy | PodDisruptionBudget | Deployment;
+export type Manifest =
+  | Job
+  | Service
+  | ConfigMap
+  | Secret
+  | PersistentVolumeClaim
+  | NetworkPolicy
+  | PodDisruptionBudget
+  | Deployment;
 
 /** A field that is not, or not quite, honoured. */
 export interface Warning {
@@ -48,6 +63,7 @@ export function renderMiniCluster(miniCluster: MiniCluster, options: RenderOptio
     manifests: [
       ...certificate(cluster),
       ...configMap(cluster, scripts),
+      ...stateClaim(cluster),
       ...servicesOf(cluster),
       ...(options.extras.has('network-policy') ? [networkPolicy(cluster)] : []),
       ...(options.extras.has('disruption-budget') ? disruptionBudgets(cluster) : []),

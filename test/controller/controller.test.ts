@@ -130,6 +130,50 @@ describe('a MiniCluster that is created', () => {
     },
   );
 
+  it.each([
+    ['runs', {}, 'Starting', 'JobImmutable'],
+    [
+      'has ended',
+      { conditions: [{ type: 'Failed', status: 'True', reason: 'BackoffLimitExceeded' }] },
+      'Failed',
+      'Applied',
+    ],
+  ])(
+    'is not run beside, or again after, the Job that the Operator has made of it, which %s',
+    async (_, status, state, upToDate) => {
+      await using bed = await startController();
+      await bed.stop();
+      const { metadata } = bed.create(miniCluster());
+      const owner = {
+        apiVersion: 'flux-framework.org/v1alpha2',
+        kind: 'MiniCluster',
+        name: 'mc',
+        uid: metadata.uid ?? '',
+        controller: true,
+      };
+      const spec = {
+        completions: 2,
+        parallelism: 2,
+        template: { spec: { containers: [{ name: 'mc', image: 'old' }] } },
+      };
+      const job = {
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        metadata: { name: 'mc', namespace: 'hpc', ownerReferences: [owner] },
+        spec,
+      };
+      const { uid } = bed.create(job).metadata;
+      bed.patch(resources.jobs, 'mc', { status }, 'status');
+      bed.warnings.splice(0);
+      bed.start();
+      await poll(() => bed.status()?.state).toBe(state);
+      await settled(bed);
+      expect(bed.find(resources.jobs)).toMatchObject({ metadata: { uid }, spec });
+      expect(bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.reason).toBe(upToDate);
+      expect(bed.warnings).toEqual([]);
+    },
+  );
+
   it('takes over no object of another owner', async () => {
     await using bed = await startController();
     const theirs = {
@@ -274,6 +318,34 @@ describe('a live MiniCluster', () => {
     await poll(() => bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
   });
 
+  it('keeps the claim of its state volume over another Job, and without the field; its deletion takes it along', async () => {
+    await using bed = await startController();
+    const container = { disable: true };
+    bed.create(
+      miniCluster(
+        { flux: { container, stateVolume: { size: '1Gi' } } },
+        { annotations: { 'flux-pod/update-strategy': 'Recreate' } },
+      ),
+    );
+    const claim = () => bed.find(resources.claims, 'mc-state')?.metadata;
+    await poll(() => bed.status()?.state).toBe('Starting');
+    const { uid, ownerReferences } = claim() ?? {};
+    expect(ownerReferences).toMatchObject([{ kind: 'MiniCluster', name: 'mc', controller: true }]);
+    const { uid: jobUid } = bed.find(resources.jobs)?.metadata ?? {};
+    bed.patch(resources.miniClusters, 'mc', { spec: { flux: { stateVolume: { size: '2Gi' } } } });
+    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.message).toMatch(
+      /PersistentVolumeClaim does not take these changes: spec\.resources\.requests\.storage/,
+    );
+    bed.patch(resources.miniClusters, 'mc', {
+      spec: { flux: { stateVolume: null }, containers: [{ image: 'b', command: 'true' }] },
+    });
+    await poll(() => bed.find(resources.jobs)?.metadata.uid ?? jobUid).not.toBe(jobUid);
+    await settled(bed);
+    expect(claim()?.uid).toBe(uid);
+    bed.remove(resources.miniClusters);
+    await poll(claim).toBeUndefined();
+  });
+
   it('is suspended and resumed by its own field', async () => {
     await using bed = await startController();
     bed.create(miniCluster());
@@ -369,6 +441,36 @@ describe('the controller', () => {
     bed.start();
     await poll(() => bed.status()?.state).toBe('Succeeded');
     await poll(() => bed.find(resources.services)).toBeDefined();
+  });
+
+  it.each([
+    ['the seed is another one', (bed: ControllerBed) => bed.remove(resources.jobs)],
+    [
+      '`flux-pod render` has made it',
+      (bed: ControllerBed) =>
+        bed.patch(resources.secrets, 'mc-curve', { metadata: { ownerReferences: null } }),
+    ],
+  ])('goes on with the certificate that is there where %s', async (_, change) => {
+    let seed = new Uint8Array(32).fill(1);
+    await using bed = await startController({
+      renderOptions: (object) =>
+        renderingOptions({ installer: 'i', seed, user: 'image', extras: new Set() })(object),
+    });
+    bed.create(miniCluster());
+    await poll(() => bed.status()?.state).toBe('Starting');
+    await bed.stop();
+    const secret = () => bed.find(resources.secrets, 'mc-curve');
+    const before = secret();
+    seed = new Uint8Array(32).fill(2);
+    change(bed);
+    bed.warnings.splice(0);
+    bed.start();
+    await poll(() => bed.find(resources.jobs)).toBeDefined();
+    await poll(() => secret()?.metadata.ownerReferences).toEqual(before?.metadata.ownerReferences);
+    bed.runPods();
+    await poll(() => bed.status()?.state).toBe('Running');
+    expect(secret()).toMatchObject({ data: before?.data, metadata: { uid: before?.metadata.uid } });
+    expect(bed.warnings).toEqual([]);
   });
 
   it('lists again when the API server no longer has the events since (410)', async () => {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { customResourceDefinition } from '../../controller/install/custom-resource.ts';
@@ -48,6 +49,7 @@ async function wholeLife(bed: ControllerBed): Promise<void> {
       maxSize: 3,
       cleanup: true,
       services: [service],
+      flux: { container: { disable: true }, stateVolume: { size: '1Gi' } },
       containers: [{ image: 'a', commands: { pre: 'true' }, command: 'true' }],
     }),
   );
@@ -112,11 +114,8 @@ it('what `kubectl apply -k` applies is made from these sources', () => {
 });
 
 it('the Deployment is admitted by the restricted Pod Security Standard', () => {
-  const deployment = manifests({ ...usualValues, image: 'i' }).find(
-    (object) => (object as { kind: string }).kind === 'Deployment',
-  );
-  const { spec } = (deployment as { spec: { template: { spec: Parameters<typeof restrictedBreaches>[0] } } })
-    .spec.template;
+  const [deployment] = manifests({ ...usualValues, image: 'i' }).filter(({ kind }) => kind === 'Deployment');
+  const { spec } = (deployment as unknown as { spec: { template: { spec: PodSpec } } }).spec.template;
   expect(restrictedBreaches(spec)).toEqual([]);
   expect(spec.containers[0]?.securityContext?.readOnlyRootFilesystem).toBe(true);
 });

@@ -77,7 +77,10 @@ describe('docs/from-the-operator.md', () => {
     it('have the same fields, but for flux-pod’s own', () => {
       const defined = definition.map(([path]) => asInTable(path));
       expect(defined.filter((field) => !fields.includes(field))).toEqual([]);
-      const own = ['spec.suspend', 'spec.ttlSecondsAfterFinished'];
+      const volume = ['accessMode', 'size', 'storageClassName'].map(
+        (field) => `spec.flux.stateVolume.${field}`,
+      );
+      const own = ['spec.suspend', 'spec.ttlSecondsAfterFinished', ...volume];
       expect(fields.filter((field) => !defined.includes(field))).toEqual(own);
     });
 

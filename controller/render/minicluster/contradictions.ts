@@ -18,6 +18,7 @@ export function contradictions(miniCluster: MiniCluster): FieldProblem[] {
     ...sizeProblems(spec),
     ...containerProblems(miniCluster),
     ...fluxProblems(spec),
+    ...stateProblems(spec),
     ...scriptProblems(spec),
     ...hostsProblems(miniCluster),
   ];
@@ -50,6 +51,20 @@ function sizeProblems({ size, minSize, maxSize }: MiniClusterSpec): FieldProblem
     problems.push({ path: 'spec.minSize', why: `expected at most the size, ${size}, not ${minSize}` });
   }
   return problems;
+}
+
+function stateProblems({ flux, size, maxSize = size }: MiniClusterSpec): FieldProblem[] {
+  const { stateVolume } = flux ?? {};
+  if (!stateVolume) return [];
+  const path = 'spec.flux.stateVolume';
+  return [
+    ...(/[1-9]/.test(stateVolume.size.replace(/e.*/i, '')) && !stateVolume.size.startsWith('-')
+      ? []
+      : [{ path: `${path}.size`, why: `expected more than nothing, not ${stateVolume.size}` }]),
+    ...(stateVolume.accessMode === 'ReadWriteOncePod' && maxSize > 1
+      ? [{ path: `${path}.accessMode`, why: 'is ReadWriteOncePod, but all pods of a Job mount the volume' }]
+      : []),
+  ];
 }
 
 function fluxProblems({ flux }: MiniClusterSpec): FieldProblem[] {

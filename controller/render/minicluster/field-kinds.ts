@@ -46,6 +46,13 @@ export const objectName = z
   .string({ error: 'text' })
   .check(z.refine(isObjectName, { error: 'the name of an object: a-z, 0-9, inner hyphens and dots' }));
 
+/** '' asks for a volume of no class, where without a name the cluster's default class makes one. */
+export const storageClass = z.string({ error: 'text' }).check(
+  z.refine((name) => name === '' || isObjectName(name), {
+    error: 'the name of a storage class: a-z, 0-9, inner hyphens and dots',
+  }),
+);
+
 export const absolutePath = z
   .string({ error: 'text' })
   .check(z.regex(/^\/[^\p{Cc}:]*$/u, { error: 'an absolute path without a colon or a control character' }));

@@ -1,6 +1,6 @@
 /**
  * The MiniCluster of the Flux Operator, flux-framework.org/v1alpha2: every field of its custom resource definition
- * (api/v1alpha2/minicluster_types.go in flux-framework/flux-operator), and no other.
+ * (api/v1alpha2/minicluster_types.go in flux-framework/flux-operator), and few of our own.
  */
 import * as z from 'zod/mini';
 import {
@@ -15,6 +15,7 @@ import {
   pathList,
   port,
   quantity,
+  storageClass,
   text,
   wholeNumber,
 } from './field-kinds.ts';
@@ -114,6 +115,14 @@ const flux = fields({
     }),
   ),
   brokerConfig: z.optional(text),
+  // Ours, not of the Operator's CRD: a claim for Flux's statedir.
+  stateVolume: z.optional(
+    fields({
+      size: quantity,
+      storageClassName: z.optional(storageClass),
+      accessMode: z.optional(oneOf('ReadWriteOnce', 'ReadWriteOncePod', 'ReadWriteMany')),
+    }),
+  ),
   environment: map(text),
 });
 

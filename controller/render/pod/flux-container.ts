@@ -2,7 +2,7 @@ import type { Container, Probe, ResourceRequirements } from 'kubernetes-types/co
 import { schedulerVariables } from '../../../agent/broker/view-paths.ts';
 import { burstingOf } from '../minicluster/bursting.ts';
 import { type Cluster, fluxContainerName } from '../minicluster/cluster.ts';
-import { home, paths } from '../reserved/paths.ts';
+import { home, paths, statedir } from '../reserved/paths.ts';
 import { ports } from '../reserved/ports.ts';
 import {
   commonFields,
@@ -88,6 +88,7 @@ function settings(
     ...(level && { FLUX_POD_LOG_LEVEL: level }),
     // Said, so that no other place serves when it cannot be written: sidecars look for the socket here.
     FLUX_POD_DIR: paths.run,
+    ...(spec.flux?.stateVolume && { FLUX_POD_STATE_DIR: statedir }),
     // `flux pod status` finds flux-pod where flux looks for its subcommands.
     ...(options.installer !== undefined && { FLUX_EXEC_PATH: paths.installed }),
     // flux-pod adds what the view has; set to nothing, these keep Fluxion out.
@@ -134,6 +135,7 @@ function fluxMounts(cluster: Cluster, scripts: Readonly<Record<string, string>>)
       ? []
       : [{ name: 'flux-pod', mountPath: paths.installed, readOnly: true }]),
     { name: 'flux-pod-run', mountPath: paths.run },
+    ...(spec.flux?.stateVolume ? [{ name: 'flux-pod-state', mountPath: paths.state }] : []),
     ...(sidecars.length > 0 ? [{ name: 'flux-pod-socket', mountPath: paths.socket }] : []),
     ...(needsCertificate(cluster)
       ? [{ name: 'flux-pod-curve', mountPath: paths.curve, readOnly: true }]

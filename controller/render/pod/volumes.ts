@@ -16,6 +16,9 @@ export function podVolumes(cluster: Cluster, scripts: Readonly<Record<string, st
   return [
     ...(options.installer === undefined ? [] : [emptyDir('flux-pod')]),
     emptyDir('flux-pod-run'),
+    ...(spec.flux?.stateVolume
+      ? [{ name: 'flux-pod-state', persistentVolumeClaim: { claimName: names.stateClaim } }]
+      : []),
     ...(sidecars.length > 0 ? [emptyDir('flux-pod-socket')] : []),
     ...(needsCertificate(cluster)
       ? [

@@ -5,6 +5,8 @@ export const namesOf = (name: string, headlessName = name) => ({
   service: headlessName,
   curveSecret: `${name}-curve`,
   scripts: `${name}-scripts`,
+  /** The claim of `spec.flux.stateVolume`. */
+  stateClaim: `${name}-state`,
   httpService: `${name}-http`,
   /** The pod of `spec.services`: its hostname too, which the Operator's examples use. */
   services: `${name}-services`,

@@ -6,12 +6,20 @@ export const paths = {
   run: '/run/flux-pod',
   /** Of these what containers beside Flux see: the directory of the broker's socket. */
   socket: '/run/flux-pod/run',
+  /** The volume of the statedir. */
+  state: '/var/lib/flux-pod',
   curve: '/etc/flux-pod/curve',
   scripts: '/etc/flux-pod/scripts',
   hooks: '/etc/flux-pod/hooks.d',
 } as const;
 
 export const socket = `local://${paths.socket}/local`;
+
+/**
+ * FLUX_POD_STATE_DIR: below the root of the volume, which belongs to root, because the broker takes only a statedir of its own user
+ * (flux-core src/broker/rundir.c, rundir_checkdir). It makes the directory.
+ */
+export const statedir = `${paths.state}/statedir`;
 
 /** The home directory of a user without an entry in passwd. */
 export const home = '/home/flux-pod';

@@ -53,6 +53,7 @@ const base: Observed = {
   quorum: 3,
   problems: [],
   outdated: [],
+  outdatedClaim: [],
   sizeRefused: undefined,
   job: undefined,
   pods: [],

@@ -41,13 +41,37 @@ describe('the plan of a MiniCluster', () => {
       spec: { clusterIP: 'None', type: 'ClusterIP', sessionAffinity: 'None' },
       status: {},
     });
-    expect(plan({ live: [added, job()] })).toEqual({ steps: [], outdated: [], foreign: [] });
+    expect(plan({ live: [added, job()] })).toEqual({
+      steps: [],
+      outdated: [],
+      outdatedClaim: [],
+      foreign: [],
+    });
   });
 
   it('repairs an edited object', () => {
     const edited = object('Service', { spec: { clusterIP: '10.0.0.1' } });
     expect(plan({ live: [edited, job()] }).steps).toEqual([
       { act: 'apply', object: service, why: ['spec.clusterIP'] },
+    ]);
+  });
+
+  const claim = (storage: string, metadata: object = {}) =>
+    object('PersistentVolumeClaim', { spec: { resources: { requests: { storage } } } }, metadata);
+
+  it('leaves the data of a claim alone: not changed, not deleted, and not made again after the end', () => {
+    expect(plan({ desired: [claim('2Gi')], live: [claim('1Gi')] })).toMatchObject({
+      steps: [],
+      outdatedClaim: ['spec.resources.requests.storage'],
+    });
+    expect(plan({ live: [service, job(), claim('1Gi')] }).steps).toEqual([]);
+    expect(plan({ desired: [claim('1Gi')], live: [], isFinished: true }).steps).toEqual([]);
+    expect(titles(plan({ desired: [claim('1Gi')], live: [] }).steps)).toEqual([
+      'apply PersistentVolumeClaim',
+    ]);
+    const labelled = claim('1Gi', { labels: { team: 'a' } });
+    expect(plan({ desired: [labelled], live: [claim('1024Mi')] }).steps).toMatchObject([
+      { act: 'patch', patch: { metadata: { labels: { team: 'a' } } }, why: ['metadata.labels'] },
     ]);
   });
 
@@ -78,6 +102,7 @@ describe('the plan of a MiniCluster', () => {
     expect(plan({ live: [other, job()] })).toEqual({
       steps: [],
       outdated: [],
+      outdatedClaim: [],
       foreign: ['Service default/mc'],
     });
   });
@@ -127,6 +152,7 @@ describe('the plan of a MiniCluster', () => {
     expect(plan({ live: [service, ended], recreate: true })).toEqual({
       steps: [],
       outdated: [],
+      outdatedClaim: [],
       foreign: [],
     });
     expect(titles(plan({ live: [service], isFinished: true }).steps)).toEqual([]);
