@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -14,6 +16,7 @@ import {
   settled,
   startController,
 } from '../support/kubernetes/controller-bed.ts';
+import { kustomize, kustomizeUnavailable } from '../support/kustomize.ts';
 
 const patience = { timeout: 20_000 };
 const poll = <T>(read: () => T) => expect.poll(read, patience);
@@ -104,6 +107,28 @@ describe('the roles of the controller', () => {
     expect(watchedRules.flatMap(({ verbs }) => verbs as readonly (Verb | '*')[])).not.toContain('*');
   });
 });
+
+const unavailable = kustomizeUnavailable();
+if (unavailable) console.warn(`SKIPPED: what the kustomization of the controller makes. ${unavailable}`);
+
+it.skipIf(unavailable)(
+  'the kustomization names an image of your own for the controller and for the pods that it renders',
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'flux-pod-install-'));
+    try {
+      cpSync('controller/install', folder, { recursive: true });
+      appendFileSync(
+        join(folder, 'kustomization.yaml'),
+        'images: [{ name: flux-pod-installer, newName: "registry:5000/own", newTag: "9" }]\n',
+      );
+      const text = JSON.stringify(kustomize(folder));
+      expect(text.split('"registry:5000/own:9"')).toHaveLength(3);
+      expect(text).not.toContain('flux-pod-installer:');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
 
 it('what `kubectl apply -k` applies is made from these sources', () => {
   const read = (file: string) =>
