@@ -1,3 +1,4 @@
+import { execa } from 'execa';
 import { customResourceDefinition } from '../../../controller/install/custom-resource.ts';
 import { manifests, usualValues } from '../../../controller/install/manifests.ts';
 import { kubectl } from './kubectl.ts';
@@ -47,14 +48,19 @@ export async function leadingController(): Promise<string> {
   return holder.replace(/_\d+$/, '');
 }
 
-/** Ends the controller that leads as a crash of its node would: without a word. */
-export async function killController(): Promise<void> {
+/**
+ * Ends the controller that leads without a word: CRASH_CONTROLLER, a shell command that kills the process in the pod $POD with SIGKILL. Without
+ * it the pod is deleted by force, upon which the kubelet may leave it a moment.
+ */
+export async function crashController(): Promise<void> {
   const pod = await leadingController();
-  await kubectl(['delete', 'pod', pod, '-n', namespace, '--grace-period=0', '--force', '--ignore-not-found']);
+  const { CRASH_CONTROLLER: crash } = process.env;
+  if (crash) await execa('sh', ['-c', crash], { env: { POD: pod }, stdin: 'ignore' });
+  else await deletePod(pod, '--grace-period=0', '--force');
 }
 
 /** In order, as a rollout does. */
-export async function stopController(): Promise<void> {
-  const pod = await leadingController();
-  await kubectl(['delete', 'pod', pod, '-n', namespace, '--ignore-not-found']);
-}
+export const stopController = async (): Promise<void> => deletePod(await leadingController());
+
+const deletePod = async (pod: string, ...more: readonly string[]): Promise<void> =>
+  void (await kubectl(['delete', 'pod', pod, '-n', namespace, '--ignore-not-found', ...more]));
