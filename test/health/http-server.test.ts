@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTopology } from '../../agent/cluster/topology.ts';
 import { type ServeOptions, serveHealth } from '../../agent/health/http-server.ts';
-import { linkSigner } from '../../agent/parent-link/key.ts';
+import { linkSigner } from '../../agent/link/key.ts';
+import { linkHeader, signProof, signRequest } from '../../agent/link/protocol.ts';
+import { parentLinkPath } from '../../agent/parent-link/announcement.ts';
 import { createParentLinks } from '../../agent/parent-link/parent-end.ts';
-import { linkHeader, linkPath, signProof, signRequest } from '../../agent/parent-link/protocol.ts';
 import { key } from '../support/parent-links.ts';
 import { podStateOf } from '../support/pod-state.ts';
 import { connectRaw, get, patience, type RawClient } from '../support/raw-client.ts';
@@ -152,10 +153,10 @@ describe('the agent’s port under attack', () => {
 
 /** As the agent of the child `rank` opens its parent link. */
 function openLink({ socket, text }: RawClient, rank: number): void {
-  const name = { parent: 0, child: rank, nonce: String(rank).padStart(32, '0') };
+  const name = { rank: 0, peer: String(rank), nonce: String(rank).padStart(32, '0') };
   const signer = linkSigner(key, name);
   const headers = `${linkHeader}: ${signRequest(name, signer)}\r\ntransfer-encoding: chunked\r\n`;
-  socket.write(get(linkPath, headers).replace('GET', 'POST'));
+  socket.write(get(parentLinkPath, headers).replace('GET', 'POST'));
   const prove = () => {
     const challenge = /"challenge":"(\w+)"/.exec(text())?.[1];
     if (challenge === undefined) return;

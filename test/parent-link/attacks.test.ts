@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createTopology } from '../../agent/cluster/topology.ts';
-import type { LinkOptions } from '../../agent/parent-link/child-end.ts';
-import { instanceKey } from '../../agent/parent-link/key.ts';
-import type { Announcement } from '../../agent/parent-link/protocol.ts';
+import { instanceKey } from '../../agent/link/key.ts';
+import type { Announcement } from '../../agent/parent-link/announcement.ts';
+import type { ParentLinkOptions } from '../../agent/parent-link/child-end.ts';
 import { heldLink, key, listen, openLink, secretKey, startParent } from '../support/parent-links.ts';
 
 const stopping: Announcement = { kind: 'stopping', signal: 'SIGTERM' };
@@ -67,7 +67,7 @@ function couple(one: Socket, other: Socket): void {
 async function recordingOf(
   parent: Parent,
   announced: readonly Announcement[],
-  options: Partial<LinkOptions> = {},
+  options: Partial<ParentLinkOptions> = {},
 ): Promise<Recording> {
   await using server = await middleman(parent);
   const heard: Announcement[] = [];
@@ -99,7 +99,7 @@ describe('an outcome of another is not heard', () => {
     await using fake = await listen((socket) =>
       socket.once('data', () => socket.write(answer.join(''), 'latin1')),
     );
-    expect(await openLink(fake, { onMessage })).toBe('not the parent');
+    expect(await openLink(fake, { onMessage })).toBe('foreign');
 
     await using parent = await startParent();
     parent.begin(key);
@@ -113,7 +113,7 @@ describe('an outcome of another is not heard', () => {
     await using other = await startParent();
     other.begin(instanceKey(secretKey, ['default', 'other', 'other-[0-9]']));
     await using server = await middleman(other);
-    expect(await openLink(server)).toBe('not the parent');
+    expect(await openLink(server)).toBe('foreign');
     expect(server.recording.answer[0]).toMatch(/^HTTP\/1.1 403 /);
   });
 });
@@ -135,7 +135,7 @@ describe('a request names its child and its parent, and no other pod', () => {
       upstream.pipe(socket);
       couple(socket, upstream);
     });
-    expect(await openLink(server, { ranks: { parent: 0, child } })).toBe('not the parent');
+    expect(await openLink(server, { ranks: { parent: 0, child } })).toBe('foreign');
   });
 });
 
@@ -191,7 +191,7 @@ describe('what was recorded is of no use', () => {
     await using server = await listen((socket) =>
       socket.once('data', () => socket.write(answer.join(''), 'latin1')),
     );
-    expect(await openLink(server)).toBe('not the parent');
+    expect(await openLink(server)).toBe('foreign');
   });
 });
 

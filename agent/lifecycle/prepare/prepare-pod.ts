@@ -67,7 +67,7 @@ export async function preparePod(
     certificate,
     linkKey: async () => {
       if (!certificate) throw new Error('a single broker has no parent links');
-      const { instanceKey } = await import('../../parent-link/key.ts');
+      const { instanceKey } = await import('../../link/key.ts');
       return instanceKey(certificate.secretKey(), instanceName(configuration, membership));
     },
   };
