@@ -12,15 +12,15 @@ export const instance = ['default', 'mc', 'mc-[0-9]'];
 export const key = instanceKey(secretKey, instance);
 const flat = createTopology({ scheme: 'custom' }, 10);
 
-interface Listening extends AsyncDisposable {
+export interface Listening extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
 }
 
-async function listening(server: Server): Promise<Listening> {
+export async function listening(server: Server, port = 0): Promise<Listening> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => undefined)));
-  await once(server.listen(0, '127.0.0.1'), 'listening');
+  await once(server.listen(port, '127.0.0.1'), 'listening');
   return {
     host: '127.0.0.1',
     port: (server.address() as AddressInfo).port,
