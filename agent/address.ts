@@ -20,3 +20,10 @@ export const isIPv6 = (host: string): boolean => host.includes(':');
 
 /** A host before a `:PORT`: an IPv6 address in brackets (RFC 3986, 3.2.2). */
 export const bracketed = (host: string): string => (isIPv6(host) ? `[${host}]` : host);
+
+/** An address or a name that is reached only from the pod itself. */
+export const isLoopback = (host: string | undefined): boolean =>
+  host !== undefined && (host === 'localhost' || host === '::1' || loopbackIPv4.test(host));
+
+/** 127.0.0.0/8. */
+const loopbackIPv4 = /^127(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;

@@ -15,7 +15,7 @@ import { serve } from './serve-probes.ts';
 
 export interface ControllerRequest
   extends Pick<LogOptions, 'level' | 'format'>,
-    Omit<RenderingDefaults, 'seed'> {
+    Omit<RenderingDefaults, 'seed' | 'controllerNamespace'> {
   /** Undefined: all namespaces. */
   readonly namespaces: readonly string[] | undefined;
   readonly leaderElection: boolean;
@@ -38,7 +38,7 @@ export const controller: ControllerBundle['controller'] = async (request) => {
   const identity = `${hostname()}_${process.pid}`;
   const log = createLog({ level, format, base: { pod: hostname() } });
   await log.open();
-  const { config, namespace } = loadConfig();
+  const { config, namespace, ownNamespace } = loadConfig();
   const api = httpApi(config);
   const onError = (error: unknown) =>
     log('warn', 'A request to the API server has failed', { error: messageOf(error) });
@@ -61,6 +61,7 @@ export const controller: ControllerBundle['controller'] = async (request) => {
       namespaces: request.namespaces,
       signal: leading,
       cleanupMs: request.cleanupSeconds * 1000,
+      links: { holder: identity },
       onReconciled: metrics.reconciled,
       onSynced: (synced) => {
         sources = synced;
@@ -69,7 +70,7 @@ export const controller: ControllerBundle['controller'] = async (request) => {
         info: (fields, message) => log('info', message, { ...fields }),
         warn: (fields, message) => log('warn', message, readable(fields)),
       },
-      renderOptions: renderingOptions({ installer, seed, user, extras }),
+      renderOptions: renderingOptions({ installer, seed, user, extras, controllerNamespace: ownNamespace }),
     });
   if (request.leaderElection)
     await electLeader({ api, namespace, name: leaseName, identity, lead, onError, signal });
@@ -84,8 +85,15 @@ const readable = (fields: object): Record<string, unknown> =>
     Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? messageOf(value) : value]),
   );
 
+interface Connection {
+  readonly config: KubeConfig;
+  readonly namespace: string;
+  /** Of this pod; undefined outside of a cluster. */
+  readonly ownNamespace: string | undefined;
+}
+
 /** Of the pod's service account, else of KUBECONFIG or ~/.kube/config. */
-function loadConfig(): { config: KubeConfig; namespace: string } {
+function loadConfig(): Connection {
   const config = new KubeConfig();
   config.loadFromDefault();
   if (!config.getCurrentCluster())
@@ -97,7 +105,8 @@ function loadConfig(): { config: KubeConfig; namespace: string } {
       },
     );
   const context = config.getContextObject(config.getCurrentContext());
-  return { config, namespace: readNamespace() ?? context?.namespace ?? 'default' };
+  const ownNamespace = readNamespace();
+  return { config, namespace: ownNamespace ?? context?.namespace ?? 'default', ownNamespace };
 }
 
 function readNamespace(): string | undefined {

@@ -8,6 +8,7 @@ import { type Informer, startInformer } from './kubernetes/informer.ts';
 import type { KubernetesObject } from './kubernetes/object.ts';
 import { ownedResources, type Resource, resourceOf, resources } from './kubernetes/resources.ts';
 import { createWorkQueue } from './kubernetes/work-queue.ts';
+import { createLeaders, type LeadersOptions } from './leader/leaders.ts';
 import type { MiniClusterStatus } from './reconcile/minicluster-status.ts';
 import { type Copies, createReconciler, type ReconcilerOptions } from './reconcile/reconciler.ts';
 import { clusterLabel } from './render/reserved/names.ts';
@@ -22,6 +23,8 @@ export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOption
     readonly warn: (fields: object, message: string) => void;
   };
   readonly signal: AbortSignal;
+  /** Of the links to the leaders. */
+  readonly links: Omit<LeadersOptions, 'onChange' | 'onFailure'>;
   /** MiniClusters that are reconciled at the same time. */
   readonly workers?: number;
   readonly backoff?: Backoff;
@@ -34,6 +37,8 @@ export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOption
 
 const usualBackoff: Backoff = { first: 100, most: 60_000 };
 const usualWatchBackoff: Backoff = { first: 200, most: 30_000 };
+/** A network may need a moment for a new pod. */
+const failuresUntilWarning = 3;
 
 /** Resolves when `signal` has aborted and the work under way has ended. */
 export async function runController(options: ControllerOptions): Promise<void> {
@@ -63,7 +68,20 @@ export async function runController(options: ControllerOptions): Promise<void> {
         );
     },
   });
-  const reconcile = createReconciler({ ...options, copies });
+  const leaders = createLeaders({
+    ...options.links,
+    onChange: (key) => queue.add(key),
+    onFailure: (key, why, failures) => {
+      // What answers as no leader of this MiniCluster goes on doing so.
+      if (failures === (why === 'foreign' ? 1 : failuresUntilWarning))
+        log.warn({ miniCluster: key, why }, 'Cannot link to a leader: its pods are counted by readiness');
+    },
+  });
+  const reconcile = createReconciler({
+    ...options,
+    copies,
+    followLeader: (namespace, name, target) => leaders.follow(keyOf(namespace, name), target),
+  });
   const informers = [resources.miniClusters, resources.pods, ...ownedResources].flatMap((resource) =>
     (options.namespaces ?? [undefined]).map((namespace) =>
       startInformer({
@@ -100,6 +118,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
   }
   await aborted;
   await queue.close();
+  leaders.close();
 }
 
 /** They are as large as the rest, and not read. */

@@ -39,6 +39,7 @@ describe('imports', () => {
     ['agent/flux', ['agent/cluster']],
     ['agent/dns', ['agent']],
     ['agent/http', ['agent']],
+    ['agent/link', ['agent', 'agent/http']],
     ['agent/jobs', ['agent', 'agent/cluster', 'agent/flux']],
   ])('of the files of %s reach no other folder than %j', (room, others) => {
     // Of the agent itself: what lies in no folder of it.

@@ -8,9 +8,9 @@ import type { HostPort } from '../address.ts';
 import type { Ending } from '../broker/process/broker-process.ts';
 import type { Instant } from '../clock.ts';
 import type { BrokerState } from '../flux/services/state-machine.ts';
+import type { NoLink } from '../link/open-link.ts';
 import type { LogLevel } from '../log.ts';
-import type { NoLink } from '../parent-link/child-end.ts';
-import type { Announcement } from '../parent-link/protocol.ts';
+import type { Announcement } from '../parent-link/announcement.ts';
 import type { Outcome } from './exit/outcome.ts';
 
 type Facts = Readonly<Record<string, unknown>>;

@@ -42,7 +42,7 @@ export async function runPod(
   };
   // Started once: when the broker is on its way, or for a person in the same way.
   let services: Promise<Services> | undefined;
-  const start = (of: Pick<ServicesOptions, 'agentSocket' | 'membership' | 'api'>) => {
+  const start = (of: Pick<ServicesOptions, 'agentSocket' | 'membership' | 'controllers' | 'api'>) => {
     services = startServices({ configuration, health, connection, hold, log, ...of });
     return services;
   };
@@ -60,10 +60,11 @@ export async function runPod(
     await hook('pre');
     await hook(leads ? 'leader-pre' : 'follower-pre');
 
-    const { agentSocket } = pod.directory;
+    const { agentSocket, socket } = pod.directory;
+    const controllers = leads && pod.certificate ? { key: pod.controllerKey, socket } : undefined;
     const supervised = {
       ...{ configuration, pod, terminal, signals, lifecycle, podState, connection, reread, log },
-      startServices: () => start({ agentSocket, membership, api }),
+      startServices: () => start({ agentSocket, membership, controllers, api }),
     };
     const { outcome, runsPost } = leads
       ? await supervise(leader(configuration), supervised)

@@ -1,6 +1,7 @@
 /** What is applied to install the controller: namespace, account, roles, Deployment. The CRD is custom-resource.ts. */
 import packageJson from '../../package.json' with { type: 'json' };
 import { type Resource, resources, type Verb } from '../kubernetes/resources.ts';
+import { appLabel, controllerName } from '../render/reserved/names.ts';
 
 export interface InstallValues {
   readonly namespace: string;
@@ -21,8 +22,8 @@ export const usualValues: Omit<InstallValues, 'image'> = {
   resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
 };
 
-const name = 'flux-pod-controller';
-const labels = { 'app.kubernetes.io/name': name, 'app.kubernetes.io/managed-by': 'flux-pod' };
+const name = controllerName;
+const labels = { [appLabel]: name, 'app.kubernetes.io/managed-by': 'flux-pod' };
 const httpPort = 8053;
 
 interface PolicyRule {

@@ -1,7 +1,8 @@
 /** The objects that a MiniCluster asks for: the rendering of `flux-pod render`, owned by the resource. Pure. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { KubernetesObject, OwnerReference } from '../kubernetes/object.ts';
-import { clusterOf, type RenderOptions } from '../render/minicluster/cluster.ts';
+import { apiPortOf } from '../render/minicluster/api-port.ts';
+import { type Cluster, clusterOf, type RenderOptions } from '../render/minicluster/cluster.ts';
 import { formatProblem, MiniClusterError } from '../render/minicluster/field-problem.ts';
 import { readMiniCluster } from '../render/minicluster/read-minicluster.ts';
 import type { MiniCluster } from '../render/minicluster/schema.ts';
@@ -23,6 +24,8 @@ export interface Desired {
   readonly warnings: readonly string[];
   /** Why the size is not the one that is asked for; undefined where it is. */
   readonly sizeRefused: string | undefined;
+  /** The Service of the REST API, as HOST:PORT; undefined where the MiniCluster serves none. */
+  readonly api: string | undefined;
 }
 
 /** What is wrong with an invalid MiniCluster: a line each, with the path of the field. */
@@ -56,6 +59,7 @@ export function desiredOf(
       quorum: cluster.quorum,
       warnings: warnings.map(({ path, why }) => `${path} ${why}`),
       sizeRefused,
+      api: apiOf(cluster, object.metadata.namespace ?? ''),
     };
   } catch (error) {
     if (!(error instanceof MiniClusterError)) throw error;
@@ -79,6 +83,11 @@ function asWritten({ apiVersion, kind, metadata, ...rest }: KubernetesObject): o
 function withoutEnd({ spec, ...rest }: MiniCluster): MiniCluster {
   const { cleanup: _cleanup, ttlSecondsAfterFinished: _ttl, ...kept } = spec;
   return { ...rest, spec: kept };
+}
+
+function apiOf({ fluxContainer, names }: Cluster, namespace: string): string | undefined {
+  const port = apiPortOf(fluxContainer.container);
+  return port === undefined ? undefined : `${names.apiService}.${namespace}.svc:${port}`;
 }
 
 /**

@@ -81,6 +81,10 @@ export const activePods = (pods: readonly Pod[]): Pod[] =>
 
 export const isReady = ({ status }: Pod): boolean => isTrue(status?.conditions, 'Ready');
 
+/** The leader's pod, where it is ready: the quorum is online. */
+export const readyLeader = (pods: readonly Pod[]): Pod | undefined =>
+  activePods(pods).find((pod) => indexOf(pod) === 0 && isReady(pod));
+
 /** Why a pod does not start, in the kubelet's and the scheduler's words: of the first pod that has a reason. */
 export function startProblem(pods: readonly Pod[]): string | undefined {
   for (const { metadata, status } of pods) {

@@ -3,7 +3,15 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import { clusterLabel } from '../render/reserved/names.ts';
 import { type Condition, isTrue, mergeConditions, type NewCondition } from './conditions.ts';
-import { activePods, indexOf, isReady, isSuspended, jobEnd, leaderEnd, startProblem } from './job-state.ts';
+import {
+  activePods,
+  isReady,
+  isSuspended,
+  jobEnd,
+  leaderEnd,
+  readyLeader,
+  startProblem,
+} from './job-state.ts';
 
 /** Jobs of Flux by their state. */
 export interface FluxJobs {
@@ -38,7 +46,7 @@ export interface MiniClusterStatus {
 
 export type State = 'Invalid' | 'Pending' | 'Starting' | 'Running' | 'Suspended' | 'Succeeded' | 'Failed';
 
-/** What the leader's agent reports (its /status). */
+/** What the leader's agent reports over its link to the controller. */
 export interface LeaderReport {
   readonly brokersOnline: number;
   readonly jobs: FluxJobs | undefined;
@@ -67,7 +75,7 @@ export interface Observed {
 }
 
 export function statusOf(observed: Observed, now: string): MiniClusterStatus {
-  const { name, generation, previous, job, pods, problems, leader, maxSize } = observed;
+  const { name, generation, previous, job, pods, problems, maxSize } = observed;
   const end = job && jobEnd(job);
   // A Job that was deleted after its end, by hand or by a TTL, takes nothing of what is known with it.
   const isPast = !job && previous !== undefined && hasEnded(previous);
@@ -82,7 +90,7 @@ export function statusOf(observed: Observed, now: string): MiniClusterStatus {
     [...lifeOf(observed, brokersOnline), validity(problems), currency(observed)],
     { generation, now },
   );
-  const jobs = end ? previous?.jobs : leader?.jobs;
+  const jobs = jobsOf(observed);
   return {
     jobid: job?.metadata?.uid ?? previous?.jobid ?? '',
     maximumSize: maxSize,
@@ -121,6 +129,13 @@ function brokersOnlineOf({ job, pods, leader }: Observed): number {
   return leader?.brokersOnline ?? activePods(pods).filter(isReady).length;
 }
 
+/** As the leader reports them. A leader's pod ends before its Job does: what was last reported stays. */
+function jobsOf({ job, pods, leader, previous }: Observed): FluxJobs | undefined {
+  if (!job || isSuspended(job)) return undefined;
+  if (leader?.jobs || readyLeader(pods)) return leader?.jobs;
+  return previous?.jobid === job.metadata?.uid ? previous?.jobs : undefined;
+}
+
 const condition = (type: string, holds: boolean, reason: string, message: string): NewCondition => ({
   type,
   status: holds ? 'True' : 'False',
@@ -149,8 +164,7 @@ function lifeOf(observed: Observed, brokersOnline: number): NewCondition[] {
   }
   if (isSuspended(job)) return all('Suspended', 'The Job is suspended: its pods are stopped.', ['Suspended']);
   const online = `${brokersOnline} of ${size} brokers are online`;
-  const leaderReady = activePods(pods).some((pod) => indexOf(pod) === 0 && isReady(pod));
-  if (!leaderReady) {
+  if (!readyLeader(pods)) {
     const problem = startProblem(activePods(pods));
     return all(
       problem === undefined ? 'WaitingForQuorum' : 'PodsNotStarting',

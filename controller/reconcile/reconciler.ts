@@ -6,11 +6,12 @@ import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { RecordEvent } from '../kubernetes/events.ts';
 import { controllerOf, type KubernetesObject } from '../kubernetes/object.ts';
 import { resourceOf, resources } from '../kubernetes/resources.ts';
+import { type LeaderTarget, leaderTarget } from '../leader/leader-target.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
 import type { Desired, Invalid } from './desired.ts';
 import { createDesiredCache } from './desired-cache.ts';
 import { jobEnd } from './job-state.ts';
-import { hasEnded, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
+import { hasEnded, type LeaderReport, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
 import { type Plan, planOf, type Step } from './plan.ts';
 import { eventsBetween } from './story.ts';
 
@@ -28,6 +29,12 @@ export interface ReconcilerOptions {
   readonly api: KubernetesApi;
   readonly copies: Copies;
   readonly record: RecordEvent;
+  /** Keeps a link to the leader of a MiniCluster, or none, and returns what it has reported. */
+  readonly followLeader: (
+    namespace: string,
+    name: string,
+    target: LeaderTarget | undefined,
+  ) => LeaderReport | undefined;
   readonly renderOptions: (object: KubernetesObject) => RenderOptions;
   /** How long a MiniCluster with `cleanup` stays after its end, so that its log can be read. Milliseconds. */
   readonly cleanupMs: number;
@@ -48,6 +55,7 @@ export function createReconciler({
   api,
   copies,
   record,
+  followLeader,
   renderOptions,
   cleanupMs,
   now = Date.now,
@@ -64,6 +72,7 @@ export function createReconciler({
     // Its dependents go by garbage collection: nothing is created for a MiniCluster that is being deleted.
     if (!object || object.metadata.deletionTimestamp !== undefined) {
       cache.forget(namespace, name);
+      followLeader(namespace, name, undefined);
       return { again: undefined };
     }
     const previous = (object as { status?: MiniClusterStatus }).status;
@@ -83,14 +92,12 @@ export function createReconciler({
     for (const step of plan.steps) await execute(api, copies, object, step, record);
 
     // 4. The status, where it is another one.
+    const live = liveOf(copies, namespace, name, hidden.filter(isOwnedBy(object)));
     const status = statusOf(
       {
         ...observedOf(object, desired, plan, previous),
-        // With what was written a moment ago.
-        job: jobAmong([...copies.owned(namespace, name), ...hidden.filter(isOwnedBy(object))], name) as
-          | Job
-          | undefined,
-        pods: copies.pods(namespace, name),
+        ...live,
+        leader: followLeader(namespace, name, leaderTarget({ namespace, name, ...live })),
       },
       new Date(now()).toISOString().replace(/\.\d+Z/, 'Z'),
     );
@@ -107,6 +114,12 @@ export function createReconciler({
     // 5. The end.
     return cleanUp(api, object, status, cleanupMs, now());
   };
+}
+
+/** What there is, with what was written a moment ago. */
+function liveOf(copies: Copies, namespace: string, name: string, hidden: readonly KubernetesObject[]) {
+  const owned = [...copies.owned(namespace, name), ...hidden];
+  return { owned, job: jobAmong(owned, name) as Job | undefined, pods: copies.pods(namespace, name) };
 }
 
 const jobAmong = (objects: readonly KubernetesObject[], name: string): KubernetesObject | undefined =>
@@ -200,17 +213,15 @@ function observedOf(
     previous,
     outdated,
     outdatedClaim,
-    leader: undefined,
-    api: undefined,
   };
   if (!isInvalid(desired)) {
-    const { size, maxSize, quorum, sizeRefused } = desired;
-    return { ...common, problems: foreign.map(occupied), size, maxSize, quorum, sizeRefused };
+    const { size, maxSize, quorum, sizeRefused, api } = desired;
+    return { ...common, problems: foreign.map(occupied), size, maxSize, quorum, sizeRefused, api };
   }
   const size = previous?.size ?? 0;
   const maxSize = previous?.maximumSize ?? size;
   const sizes = { size, maxSize, quorum: size, sizeRefused: undefined };
-  return { ...common, ...sizes, problems: desired.problems };
+  return { ...common, ...sizes, api: previous?.api, problems: desired.problems };
 }
 
 const occupied = (title: string): string =>

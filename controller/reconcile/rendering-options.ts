@@ -3,7 +3,7 @@ import type { RenderOptions } from '../render/minicluster/cluster.ts';
 import { installerAnnotation, installerOf } from '../render/reserved/names.ts';
 import { derivedCertificate } from './certificate.ts';
 
-export interface RenderingDefaults extends Pick<RenderOptions, 'user' | 'extras'> {
+export interface RenderingDefaults extends Pick<RenderOptions, 'user' | 'extras' | 'controllerNamespace'> {
   /** flux-pod's own image, or `none`; a MiniCluster's annotation flux-pod/image-installer wins. */
   readonly installer: string;
   /** Of the certificates. A secret. */
@@ -12,11 +12,10 @@ export interface RenderingDefaults extends Pick<RenderOptions, 'user' | 'extras'
 
 /** The options with which the controller renders a MiniCluster: always the same for the same one. */
 export const renderingOptions =
-  ({ installer, seed, user, extras }: RenderingDefaults) =>
+  ({ installer, seed, ...common }: RenderingDefaults) =>
   ({ metadata }: KubernetesObject): RenderOptions => ({
     installer: installerOf(metadata.annotations?.[installerAnnotation] ?? installer),
-    user,
-    extras,
+    ...common,
     secret: undefined,
     certificate: undefined,
     freshCertificate: derivedCertificate(seed, {

@@ -1,4 +1,5 @@
 import type { Service } from 'kubernetes-types/core/v1.d.ts';
+import { apiPortOf } from './minicluster/api-port.ts';
 import type { Cluster } from './minicluster/cluster.ts';
 import { componentLabel, metadataOf } from './pod/labels.ts';
 import { clusterLabel, indexLabel, jobNameLabel } from './reserved/names.ts';
@@ -7,22 +8,17 @@ import { ports } from './reserved/ports.ts';
 /** The pods of the Job, without those of `spec.services`. */
 const brokers = ({ name }: Cluster) => ({ [clusterLabel]: name, [componentLabel]: 'broker' });
 
-/** All Services: the headless one, those of containers that have ports, and flux-pod's HTTP where wanted. */
+/** All Services: the headless one, those of containers that have ports, the API's, and flux-pod's HTTP where wanted. */
 export function servicesOf(cluster: Cluster): Service[] {
-  const { options, sidecars, names } = cluster;
+  const { options, sidecars, names, fluxContainer } = cluster;
+  const leader = { ...brokers(cluster), [indexLabel]: '0' };
+  const api = apiPortOf(fluxContainer.container);
   return [
     headlessService(cluster),
     ...(options.extras.has('http-service')
-      ? [
-          service(
-            cluster,
-            names.httpService,
-            { ...brokers(cluster), [indexLabel]: '0' },
-            [ports.http],
-            'http',
-          ),
-        ]
+      ? [service(cluster, names.httpService, leader, [ports.http], 'http')]
       : []),
+    ...(api === undefined ? [] : [service(cluster, names.apiService, leader, [api], 'api')]),
     // As the Operator does: a container with ports beside Flux is a Service of its name.
     ...sidecars.flatMap(({ container }) =>
       container.ports?.length

@@ -1,17 +1,21 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTopology } from '../../agent/cluster/topology.ts';
+import { createControllerLinks } from '../../agent/controller-link/leader-end.ts';
+import { controllerLinkPath } from '../../agent/controller-link/report.ts';
+import type { InstanceFacts } from '../../agent/controller-link/watch-instance.ts';
 import { type ServeOptions, serveHealth } from '../../agent/health/http-server.ts';
-import { linkSigner } from '../../agent/parent-link/key.ts';
+import { linkSigner } from '../../agent/link/key.ts';
+import { linkHeader, signProof, signRequest } from '../../agent/link/protocol.ts';
+import { parentLinkPath } from '../../agent/parent-link/announcement.ts';
 import { createParentLinks } from '../../agent/parent-link/parent-end.ts';
-import { linkHeader, linkPath, signProof, signRequest } from '../../agent/parent-link/protocol.ts';
+import { key as controllerKey } from '../support/controller-links.ts';
 import { key } from '../support/parent-links.ts';
 import { podStateOf } from '../support/pod-state.ts';
-import { connectRaw, get, patience, type RawClient } from '../support/raw-client.ts';
+import { connectRaw, freePort, get, patience, type RawClient } from '../support/raw-client.ts';
 import { recordedLog } from '../support/recorded-log.ts';
 
 const undo: (() => unknown)[] = [];
@@ -50,14 +54,6 @@ async function serve(more: Pick<ServeOptions, 'extension'> = {}) {
     return kubelet.statuses()[0];
   };
   return { port, asked, client, probe };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 const addresses = Array.from({ length: 60 }, (_, n) => `127.0.1.${n + 1}`);
@@ -139,7 +135,7 @@ describe('the agent’s port under attack', () => {
     const children: RawClient[] = [];
     for (let n = 0; n < 600; n++) {
       const child = await client(`127.1.${n >> 8}.${n & 255}`);
-      openLink(child, n + 1);
+      openLink(child, { rank: 0, peer: String(n + 1), key, path: parentLinkPath });
       children.push(child);
     }
     links.announce({ kind: 'stopping', signal: 'SIGTERM' });
@@ -148,17 +144,49 @@ describe('the agent’s port under attack', () => {
     expect(await probe('/readyz')).toBe(200);
     expect(children.filter(({ closed }) => closed())).toHaveLength(0);
   });
+
+  it('keeps four links of controllers, and gives a recorded request of one no more room than any client', async () => {
+    const watch = (onChange: (facts: InstanceFacts) => void) =>
+      onChange({ brokersOnline: 4, jobs: { pending: 0, running: 0, inactive: 0 } });
+    const extension = createControllerLinks({ key: controllerKey, size: 4, watch });
+    const { client, probe } = await serve({ extension });
+    const open = async (n: number, more: { peer: string; mute?: boolean }) => {
+      const opened = await client(from(n));
+      openLink(opened, { rank: 0, path: controllerLinkPath, key: controllerKey, ...more });
+      return opened;
+    };
+    const links: RawClient[] = [];
+    for (let n = 0; n < 6; n++) {
+      const link = await open(n, { peer: String(n) });
+      await expect.poll(() => link.text().includes('"report"'), patience).toBe(true);
+      links.push(link);
+    }
+    const mute: RawClient[] = [];
+    for (let n = 0; n < 520; n++) mute.push(await open(n, { peer: '5', mute: true }));
+    expect(await probe('/readyz')).toBe(200);
+    expect(links.map(({ closed }) => closed())).toEqual([true, true, false, false, false, false]);
+    expect(mute.some(({ closed }) => closed())).toBe(true);
+    expect(mute.filter(({ text }) => text().includes('"report"'))).toEqual([]);
+  });
 });
 
-/** As the agent of the child `rank` opens its parent link. */
-function openLink({ socket, text }: RawClient, rank: number): void {
-  const name = { parent: 0, child: rank, nonce: String(rank).padStart(32, '0') };
+/** As a peer opens a link; one that is `mute` does not answer the challenge. */
+function openLink(
+  { socket, text }: RawClient,
+  {
+    path,
+    key,
+    mute = false,
+    ...ends
+  }: { rank: number; peer: string; path: string; key: Buffer; mute?: boolean },
+): void {
+  const name = { ...ends, nonce: ends.peer.padStart(32, '0') };
   const signer = linkSigner(key, name);
   const headers = `${linkHeader}: ${signRequest(name, signer)}\r\ntransfer-encoding: chunked\r\n`;
-  socket.write(get(linkPath, headers).replace('GET', 'POST'));
+  socket.write(get(path, headers).replace('GET', 'POST'));
   const prove = () => {
     const challenge = /"challenge":"(\w+)"/.exec(text())?.[1];
-    if (challenge === undefined) return;
+    if (challenge === undefined || mute) return;
     socket.off('data', prove);
     socket.write(`40\r\n${signProof(challenge, signer)}\r\n0\r\n\r\n`);
   };

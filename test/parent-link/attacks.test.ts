@@ -1,73 +1,23 @@
 /** A man in the middle, who has no certificate: what he records, and what he makes of it. */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createTopology } from '../../agent/cluster/topology.ts';
-import type { LinkOptions } from '../../agent/parent-link/child-end.ts';
-import { instanceKey } from '../../agent/parent-link/key.ts';
-import type { Announcement } from '../../agent/parent-link/protocol.ts';
+import { instanceKey } from '../../agent/link/key.ts';
+import type { Announcement } from '../../agent/parent-link/announcement.ts';
+import type { ParentLinkOptions } from '../../agent/parent-link/child-end.ts';
+import { couple, middleman, type Recording } from '../support/middleman.ts';
 import { heldLink, key, listen, openLink, secretKey, startParent } from '../support/parent-links.ts';
 
 const stopping: Announcement = { kind: 'stopping', signal: 'SIGTERM' };
 const outcome: Announcement = { kind: 'outcome', code: 0, sentence: 'The program exited with code 0' };
 type Parent = Awaited<ReturnType<typeof startParent>>;
 
-interface Recording {
-  /** All that the child has sent. */
-  request: string;
-  /** The head of the answer, and the chunks of its body, one line each. */
-  answer: string[];
-}
-
-/**
- * Passes on what a child and its parent say to each other. `change` gets the pieces of the parent's answer (its head, then each line) and
- * returns what the child is to get in their place.
- */
-async function middleman(
-  parent: Parent,
-  change: (piece: string, index: number) => string[] = (piece) => [piece],
-) {
-  const recording: Recording = { request: '', answer: [] };
-  const server = await listen((socket) => {
-    const upstream = connect(parent.port, parent.host).setEncoding('latin1');
-    socket.setEncoding('latin1').on('data', (text: string) => {
-      recording.request += text;
-      upstream.write(text, 'latin1');
-    });
-    let rest = '';
-    upstream.on('data', (text: string) => {
-      rest += text;
-      for (let end = pieceEnd(rest); end > 0; end = pieceEnd(rest)) {
-        const piece = rest.slice(0, end);
-        rest = rest.slice(end);
-        for (const each of change(piece, recording.answer.length)) socket.write(each, 'latin1');
-        recording.answer.push(piece);
-      }
-    });
-    couple(socket, upstream);
-  });
-  return Object.assign(server, { recording });
-}
-
-/** Where a head, or a chunk of one line, ends. */
-const pieceEnd = (text: string): number => {
-  const mark = text.startsWith('HTTP/') ? '\r\n\r\n' : '\n\r\n';
-  return text.indexOf(mark) + (text.includes(mark) ? mark.length : 0);
-};
-
-function couple(one: Socket, other: Socket): void {
-  for (const [from, to] of [
-    [one, other],
-    [other, one],
-  ] as const)
-    from.on('error', () => undefined).once('close', () => to.destroy());
-}
-
 /** What a parent and its child say when `announced` is announced. */
 async function recordingOf(
   parent: Parent,
   announced: readonly Announcement[],
-  options: Partial<LinkOptions> = {},
+  options: Partial<ParentLinkOptions> = {},
 ): Promise<Recording> {
   await using server = await middleman(parent);
   const heard: Announcement[] = [];
@@ -99,7 +49,7 @@ describe('an outcome of another is not heard', () => {
     await using fake = await listen((socket) =>
       socket.once('data', () => socket.write(answer.join(''), 'latin1')),
     );
-    expect(await openLink(fake, { onMessage })).toBe('not the parent');
+    expect(await openLink(fake, { onMessage })).toBe('foreign');
 
     await using parent = await startParent();
     parent.begin(key);
@@ -113,7 +63,7 @@ describe('an outcome of another is not heard', () => {
     await using other = await startParent();
     other.begin(instanceKey(secretKey, ['default', 'other', 'other-[0-9]']));
     await using server = await middleman(other);
-    expect(await openLink(server)).toBe('not the parent');
+    expect(await openLink(server)).toBe('foreign');
     expect(server.recording.answer[0]).toMatch(/^HTTP\/1.1 403 /);
   });
 });
@@ -135,7 +85,7 @@ describe('a request names its child and its parent, and no other pod', () => {
       upstream.pipe(socket);
       couple(socket, upstream);
     });
-    expect(await openLink(server, { ranks: { parent: 0, child } })).toBe('not the parent');
+    expect(await openLink(server, { ranks: { parent: 0, child } })).toBe('foreign');
   });
 });
 
@@ -191,7 +141,7 @@ describe('what was recorded is of no use', () => {
     await using server = await listen((socket) =>
       socket.once('data', () => socket.write(answer.join(''), 'latin1')),
     );
-    expect(await openLink(server)).toBe('not the parent');
+    expect(await openLink(server)).toBe('foreign');
   });
 });
 

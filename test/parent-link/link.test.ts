@@ -1,9 +1,11 @@
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTopology } from '../../agent/cluster/topology.ts';
-import type { LinkOptions, ParentLink } from '../../agent/parent-link/child-end.ts';
-import { instanceKey } from '../../agent/parent-link/key.ts';
-import { type Announcement, linkHeader, linkPath } from '../../agent/parent-link/protocol.ts';
+import { instanceKey } from '../../agent/link/key.ts';
+import type { OpenLink } from '../../agent/link/open-link.ts';
+import { linkHeader } from '../../agent/link/protocol.ts';
+import { type Announcement, parentLinkPath } from '../../agent/parent-link/announcement.ts';
+import type { ParentLinkOptions } from '../../agent/parent-link/child-end.ts';
 import {
   heldLink,
   instance,
@@ -26,7 +28,7 @@ describe('a parent link', () => {
 
   const statusOf = async (headers: Record<string, string> = {}): Promise<number | undefined> => {
     const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
-    request({ host: parent.host, port: parent.port, method: 'POST', path: linkPath, headers })
+    request({ host: parent.host, port: parent.port, method: 'POST', path: parentLinkPath, headers })
       .on('response', (response) => resolve(response.resume().statusCode))
       .on('error', reject)
       .end();
@@ -52,7 +54,7 @@ describe('a parent link', () => {
     await parent.settled(60_000);
   });
 
-  const refused: [string, Partial<LinkOptions>][] = [
+  const refused: [string, Partial<ParentLinkOptions>][] = [
     ['with another certificate', { key: instanceKey('other', instance) }],
     ['of another namespace', { key: instanceKey(secretKey, ['other', 'mc', 'mc-[0-9]']) }],
     ['of another cluster', { key: instanceKey(secretKey, ['default', 'other', 'mc-[0-9]']) }],
@@ -63,7 +65,7 @@ describe('a parent link', () => {
   ];
   it.each(refused)('is refused to a pod %s', async (_, options) => {
     parent.begin(key);
-    expect(await openLink(parent, options)).toBe('not the parent');
+    expect(await openLink(parent, options)).toBe('foreign');
   });
 
   it('is not served before there is a broker', async () => {
@@ -112,7 +114,7 @@ describe('a parent link', () => {
     const renewed = instanceKey('renewed', instance);
     parent.begin(renewed);
     await link.broken;
-    expect(await openLink(parent)).toBe('not the parent');
+    expect(await openLink(parent)).toBe('foreign');
     await heldLink(parent, { key: renewed });
   });
 
@@ -137,10 +139,10 @@ it('a parent serves six hundred children, and each receives the outcome', async 
   parent.begin(key);
   let received = 0;
   const all = Promise.withResolvers<void>();
-  const onMessage: LinkOptions['onMessage'] = (message) => {
+  const onMessage: ParentLinkOptions['onMessage'] = (message) => {
     if (message.kind === 'outcome' && ++received === 600) all.resolve();
   };
-  const links: ParentLink[] = [];
+  const links: OpenLink[] = [];
   // Fifty at once: a child has five seconds for its proof, also on a machine that has other work.
   for (let first = 1; first <= 600; first += 50) {
     const children = Array.from({ length: 50 }, (_, index) => first + index);

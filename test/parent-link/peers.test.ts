@@ -2,8 +2,8 @@
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import type { NoLink, ParentLink } from '../../agent/parent-link/child-end.ts';
-import { encodeLine, linkHeader, readRequest } from '../../agent/parent-link/protocol.ts';
+import type { NoLink, OpenLink } from '../../agent/link/open-link.ts';
+import { encodeLine, linkHeader, readRequest } from '../../agent/link/protocol.ts';
 import { key, listen, openLink } from '../support/parent-links.ts';
 import { selfSigned } from '../support/self-signed.ts';
 
@@ -40,52 +40,48 @@ const flood =
 
 /** `late`: settled by the deadline, as unavailable. */
 const peers: [string, Act, NoLink | 'late'][] = [
-  ['404', say(body('', '404 Not Found')), 'not the parent'],
-  ['403', say(body('', '403 Forbidden')), 'not the parent'],
-  ['500', say(body('', '500 Oops')), 'not the parent'],
+  ['404', say(body('', '404 Not Found')), 'foreign'],
+  ['403', say(body('', '403 Forbidden')), 'foreign'],
+  ['500', say(body('', '500 Oops')), 'foreign'],
   ['503', say(body('', '503 Not Now')), 'unavailable'],
-  ['a redirect', say('HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n'), 'not the parent'],
-  ['204', say('HTTP/1.1 204 No Content\r\n\r\n'), 'not the parent'],
-  ['200 and OK without a line end', say(body('OK')), 'not the parent'],
-  ['200 and OK with a line end', say(body('OK\n')), 'not the parent'],
-  ['200 and an empty body', say(body('')), 'not the parent'],
-  ['200 and an empty chunked body', say(`${head}0\r\n\r\n`), 'not the parent'],
-  ['200 and 4,097 characters without a line end', say(head + chunk('x'.repeat(4097))), 'not the parent'],
-  ['200 and characters without end', flood(head, chunk('x'.repeat(1000))), 'not the parent'],
-  ['200 and empty lines without end', flood(head, chunk('\n'.repeat(1000))), 'not the parent'],
+  ['a redirect', say('HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n'), 'foreign'],
+  ['204', say('HTTP/1.1 204 No Content\r\n\r\n'), 'foreign'],
+  ['200 and OK without a line end', say(body('OK')), 'foreign'],
+  ['200 and OK with a line end', say(body('OK\n')), 'foreign'],
+  ['200 and an empty body', say(body('')), 'foreign'],
+  ['200 and an empty chunked body', say(`${head}0\r\n\r\n`), 'foreign'],
+  ['200 and 4,097 characters without a line end', say(head + chunk('x'.repeat(4097))), 'foreign'],
+  ['200 and characters without end', flood(head, chunk('x'.repeat(1000))), 'foreign'],
+  ['200 and empty lines without end', flood(head, chunk('\n'.repeat(1000))), 'foreign'],
   ['200 and no body yet', say(head), 'late'],
   [
     '200 and a shorter body than it says',
     (socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nOK'),
     'unavailable',
   ],
-  ['a hello of its own', say(head + chunk(`${'0'.repeat(64)} {"kind":"hello"}\n`)), 'not the parent'],
+  ['a hello of its own', say(head + chunk(`${'0'.repeat(64)} {"kind":"hello"}\n`)), 'foreign'],
   [
     'an outcome before a hello',
     (socket) => void socket.write(head + chunk(signed(socket, 0, outcome))),
-    'not the parent',
+    'foreign',
   ],
   [
     'a hello at another position',
     (socket) => void socket.write(head + chunk(signed(socket, 1, helloMessage))),
-    'not the parent',
+    'foreign',
   ],
-  ['a chunk that has no size', say(`${head}zz\r\nOK`), 'not the parent'],
-  ['HTTP/1.0 and OK', (socket) => socket.end('HTTP/1.0 200 OK\r\n\r\nOK\n'), 'not the parent'],
-  ['HTTP/1.0 and nothing', (socket) => socket.end('HTTP/1.0 200 OK\r\n\r\n'), 'not the parent'],
-  ['HTTP/0.9', (socket) => socket.end('OK\n'), 'not the parent'],
-  ['HTTP/2', say('\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0d'), 'not the parent'],
-  ['a TLS alert', say('\x15\x03\x01\0\x02\x02\x46'), 'not the parent'],
-  ['bytes that are no HTTP', say('\0\x01\x02SSH-2.0\r\n'), 'not the parent'],
-  [
-    'an upgrade',
-    say('HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
-    'not the parent',
-  ],
+  ['a chunk that has no size', say(`${head}zz\r\nOK`), 'foreign'],
+  ['HTTP/1.0 and OK', (socket) => socket.end('HTTP/1.0 200 OK\r\n\r\nOK\n'), 'foreign'],
+  ['HTTP/1.0 and nothing', (socket) => socket.end('HTTP/1.0 200 OK\r\n\r\n'), 'foreign'],
+  ['HTTP/0.9', (socket) => socket.end('OK\n'), 'foreign'],
+  ['HTTP/2', say('\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0d'), 'foreign'],
+  ['a TLS alert', say('\x15\x03\x01\0\x02\x02\x46'), 'foreign'],
+  ['bytes that are no HTTP', say('\0\x01\x02SSH-2.0\r\n'), 'foreign'],
+  ['an upgrade', say('HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'), 'foreign'],
   ['100 Continue, and nothing more', say('HTTP/1.1 100 Continue\r\n\r\n'), 'late'],
   ['103 Early Hints without end', flood('', 'HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n'), 'late'],
-  ['headers without end', flood('HTTP/1.1 200 OK\r\n', `x: ${'y'.repeat(500)}\r\n`), 'not the parent'],
-  ['a status line without end', flood('HTTP/1.1 200 ', 'OK'), 'not the parent'],
+  ['headers without end', flood('HTTP/1.1 200 OK\r\n', `x: ${'y'.repeat(500)}\r\n`), 'foreign'],
+  ['a status line without end', flood('HTTP/1.1 200 ', 'OK'), 'foreign'],
   ['silence', () => undefined, 'late'],
   ['its head slowly', drip('HTTP/1.1 200 OK\r\nx: y'), 'late'],
   ['its body slowly', drip(`${head}1\r\nx\r\n1\r\nx\r\n1\r\n`), 'late'],
@@ -224,7 +220,7 @@ describe.concurrent('a link breaks when the parent has said hello, and then come
 async function held(
   server: Parameters<typeof openLink>[0],
   onMessage: (message: unknown) => void = () => undefined,
-): Promise<ParentLink> {
+): Promise<OpenLink> {
   const link = await openLink(server, { onMessage });
   if (typeof link === 'string') throw new Error(`no link: ${link}`);
   return link;

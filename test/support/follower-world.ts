@@ -120,7 +120,7 @@ export function world<State extends { readonly at: string }>(
       ...(isSearching && played.state().at !== 'await-parent' ? [notFound] : []),
       ...(link === 'attempt' ? [noLink('unavailable'), noLink('unavailable', true)] : []),
       ...(link === 'attempt' && linked ? [linkOpened('a'), linkOpened('b')] : []),
-      ...(link === 'attempt' && linked ? [noLink('unreachable'), noLink('not the parent')] : []),
+      ...(link === 'attempt' && linked ? [noLink('unreachable'), noLink('foreign')] : []),
       ...(link === 'open' ? [linkBroken, stopping] : []),
       ...(isDraining ? [drained] : []),
     ],

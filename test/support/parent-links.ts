@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createTopology } from '../../agent/cluster/topology.ts';
-import { type LinkOptions, openParentLink, type ParentLink } from '../../agent/parent-link/child-end.ts';
-import { instanceKey } from '../../agent/parent-link/key.ts';
+import { instanceKey } from '../../agent/link/key.ts';
+import type { OpenLink } from '../../agent/link/open-link.ts';
+import { openParentLink, type ParentLinkOptions } from '../../agent/parent-link/child-end.ts';
 import { createParentLinks } from '../../agent/parent-link/parent-end.ts';
 
 export const secretKey = 'JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6';
@@ -11,15 +12,15 @@ export const instance = ['default', 'mc', 'mc-[0-9]'];
 export const key = instanceKey(secretKey, instance);
 const flat = createTopology({ scheme: 'custom' }, 10);
 
-interface Listening extends AsyncDisposable {
+export interface Listening extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
 }
 
-async function listening(server: Server): Promise<Listening> {
+export async function listening(server: Server, port = 0): Promise<Listening> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => undefined)));
-  await once(server.listen(0, '127.0.0.1'), 'listening');
+  await once(server.listen(port, '127.0.0.1'), 'listening');
   return {
     host: '127.0.0.1',
     port: (server.address() as AddressInfo).port,
@@ -45,7 +46,7 @@ export async function startParent({ rank = 0, tree = flat } = {}) {
 /** However busy the machine is. */
 export const patient = { connectMs: 60_000, helloMs: 60_000 };
 
-export const openLink = (parent: Listening, options: Partial<LinkOptions> = {}) =>
+export const openLink = (parent: Listening, options: Partial<ParentLinkOptions> = {}) =>
   openParentLink(
     { host: parent.host, port: parent.port },
     {
@@ -59,7 +60,7 @@ export const openLink = (parent: Listening, options: Partial<LinkOptions> = {}) 
   );
 
 /** The same, where there is nothing in the way. */
-export async function heldLink(parent: Listening, options?: Partial<LinkOptions>): Promise<ParentLink> {
+export async function heldLink(parent: Listening, options?: Partial<ParentLinkOptions>): Promise<OpenLink> {
   const link = await openLink(parent, options);
   if (typeof link === 'string') throw new Error(`no link: ${link}`);
   return link;

@@ -1,6 +1,6 @@
 /** Raw HTTP/1.1 clients, from any address of loopback (127.0.0.0/8 is this machine, all of it). */
 import { once } from 'node:events';
-import { createConnection, type Socket } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 
 export interface RawClient {
   readonly socket: Socket;
@@ -39,4 +39,13 @@ export async function connectRaw(port: number, localAddress = '127.0.0.1'): Prom
     closed: () => closed,
     send: (path, headers) => void socket.write(get(path, headers)),
   };
+}
+
+/** Of loopback. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address ? address.port : 0;
 }

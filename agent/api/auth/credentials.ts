@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { isLoopback } from '../../config/api-token-required.ts';
+import { isLoopback } from '../../address.ts';
 import { ExitCode, errnoOf, messageOf, PodError } from '../../errors.ts';
 import { keysInstead } from '../../mounted-keys.ts';
 import { isSession } from './sessions.ts';

@@ -1,6 +1,6 @@
 /** Refuses requests that a page of another site makes a browser send. Data in, data out. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { isLoopback } from '../../config/api-token-required.ts';
+import { isLoopback } from '../../address.ts';
 import { HttpProblem } from '../problem.ts';
 import type { Principal } from './authenticate.ts';
 import type { Credentials } from './credentials.ts';

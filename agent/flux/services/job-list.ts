@@ -110,8 +110,20 @@ const statsAnswer = z.object({
 });
 export type JobStats = z.output<typeof statsAnswer>;
 
+const statsTopic = 'job-list.job-stats';
+
 /** How many jobs are in each state, and how the inactive ones ended. */
-export async function getJobStats(client: FluxClient, options?: RpcOptions): Promise<JobStats> {
-  const topic = 'job-list.job-stats';
-  return readAnswer(statsAnswer, topic, await client.rpc(topic, {}, { ...options, nodeid: 0 }));
+export const getJobStats = async (client: FluxClient, options?: RpcOptions): Promise<JobStats> =>
+  readAnswer(statsAnswer, statsTopic, await client.rpc(statsTopic, {}, { ...options, nodeid: 0 }));
+
+/**
+ * The same now and when it changes, at most five times a second however many jobs there are (flux-core src/modules/job-list/stats.c,
+ * BATCH_DELAY; since 0.55). The service has no method that ends such a stream: it ends with the connection.
+ */
+export async function* watchJobStats(
+  client: FluxClient,
+  options?: CallOptions,
+): AsyncGenerator<JobStats, void> {
+  for await (const answer of client.stream(statsTopic, {}, { ...options, nodeid: 0 }))
+    yield readAnswer(statsAnswer, statsTopic, answer);
 }

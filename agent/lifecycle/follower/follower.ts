@@ -11,7 +11,7 @@
 import type { Membership } from '../../broker/membership.ts';
 import type { Instant } from '../../clock.ts';
 import type { Configuration } from '../../config/configuration.ts';
-import type { Announcement } from '../../parent-link/protocol.ts';
+import type { Announcement } from '../../parent-link/announcement.ts';
 import { announcedOutcome } from '../exit/outcome.ts';
 import {
   after,

@@ -123,7 +123,7 @@ function opened(watch: ParentWatch, incarnation: string, now: Instant): WatchSte
 /** A parent whose agent has never answered is only looked for when there is reason to. */
 function notOpened(watch: ParentWatch, seen: Event & { kind: 'no link' }, now: Instant): WatchStep {
   // Beyond `join` the parent has proved with the certificate who it is, whatever else serves HTTP beside it.
-  const turnsForeign = seen.why === 'not the parent' && isJoining(watch) && !watch.isForeign;
+  const turnsForeign = seen.why === 'foreign' && isJoining(watch) && !watch.isForeign;
   const tried: ParentWatch = {
     ...due(watch, 'open link', now + watch.linkBackoffMs),
     link: 'retry',

@@ -1,5 +1,6 @@
 /** Executes what a follower's machine commands about its parent: to find it, and to keep a link to its agent. Decides nothing. */
-import type { LinkOptions, NoLink, ParentLink } from '../../parent-link/child-end.ts';
+import type { NoLink, OpenLink } from '../../link/open-link.ts';
+import type { ParentLinkOptions } from '../../parent-link/child-end.ts';
 import { failedOutcome } from '../exit/outcome.ts';
 import type { Command, Event } from '../machine.ts';
 import type { PreparedPod } from '../prepare/prepare-pod.ts';
@@ -35,7 +36,7 @@ export function reachParent(
   let search = new AbortController();
   let link = new AbortController();
 
-  const tryLink = async (host: string, how: Pick<LinkOptions, 'signal' | 'onMessage'>) => {
+  const tryLink = async (host: string, how: Pick<ParentLinkOptions, 'signal' | 'onMessage'>) => {
     const { http } = configuration;
     if (http === 'off') return 'unavailable';
     try {
@@ -70,10 +71,10 @@ export function reachParent(
     openLink: async (host) => {
       link = new AbortController();
       const { signal } = link;
-      const onMessage: LinkOptions['onMessage'] = (message) => {
+      const onMessage: ParentLinkOptions['onMessage'] = (message) => {
         if (!signal.aborted) feed({ kind: 'announced', message });
       };
-      const opened: ParentLink | NoLink = await tryLink(host, { signal, onMessage });
+      const opened: OpenLink | NoLink = await tryLink(host, { signal, onMessage });
       if (signal.aborted) return;
       if (typeof opened === 'string') {
         return feed({ kind: 'no link', why: opened, parentIsSilent: connection.parentIsSilent() });

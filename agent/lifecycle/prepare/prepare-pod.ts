@@ -29,6 +29,8 @@ export interface PreparedPod {
   readonly certificate: CertificateInUse | undefined;
   /** Of the instance's parent links, made from the certificate in use. */
   readonly linkKey: () => Promise<Buffer>;
+  /** Of the MiniCluster's controller links, in the same way. */
+  readonly controllerKey: () => Promise<Buffer>;
 }
 
 /** Finds flux, checks the certificate and everything else that can be wrong, and writes the files that the broker reads. Throws a PodError. */
@@ -56,6 +58,10 @@ export async function preparePod(
     writePrivate(directory.brokerToml, brokerTomlOf(configuration));
   };
   writeBrokerToml();
+  const secretKey = () => {
+    if (!certificate) throw new Error('a single broker has no links');
+    return certificate.secretKey();
+  };
   return {
     membership,
     directory,
@@ -66,9 +72,12 @@ export async function preparePod(
     brokerTomlOf,
     certificate,
     linkKey: async () => {
-      if (!certificate) throw new Error('a single broker has no parent links');
-      const { instanceKey } = await import('../../parent-link/key.ts');
-      return instanceKey(certificate.secretKey(), instanceName(configuration, membership));
+      const { instanceKey } = await import('../../link/key.ts');
+      return instanceKey(secretKey(), instanceName(configuration, membership));
+    },
+    controllerKey: async () => {
+      const { controllerKey } = await import('../../link/key.ts');
+      return controllerKey(secretKey(), configuration);
     },
   };
 }

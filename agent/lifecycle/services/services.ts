@@ -1,10 +1,13 @@
-/** The services of a pod: the HTTP server of probes, status, metrics and parent links, and on the leader the API. Each is loaded when it starts. */
+/**
+ * The services of a pod: the HTTP server of probes, status, metrics and links, and on the leader the API. Each is loaded when it
+ * starts.
+ */
 import type { PreparedApi } from '../../api/prepare-api.ts';
 import type { Membership } from '../../broker/membership.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { FluxClient } from '../../flux/client.ts';
 import type { Health } from '../../health/health.ts';
-import type { Hold } from '../../health/http-server.ts';
+import type { Extension, Hold } from '../../health/http-server.ts';
 import type { Log } from '../../log.ts';
 import type { ParentLinks } from '../../parent-link/parent-end.ts';
 import type { BrokerConnection } from '../broker/connection.ts';
@@ -17,10 +20,18 @@ export interface ServicesOptions {
   readonly agentSocket: string | undefined;
   readonly health: Health;
   readonly connection: Pick<BrokerConnection, 'pulse' | 'client' | 'leads'>;
+  /** For the links of controllers; undefined where the pod accepts none. */
+  readonly controllers?: ControllerAccess | undefined;
   readonly hold?: Hold | undefined;
   /** With its credentials checked; undefined where there is none. */
   readonly api?: PreparedApi | undefined;
   readonly log: Log;
+}
+
+export interface ControllerAccess {
+  readonly key: () => Promise<Buffer>;
+  /** The broker's. */
+  readonly socket: string;
 }
 
 export interface Services {
@@ -31,17 +42,22 @@ export interface Services {
 
 /** Starts all of them. One that cannot start is an error of the log, and costs neither the others nor the broker. */
 export async function startServices(options: ServicesOptions): Promise<Services> {
-  const { configuration, membership, agentSocket: socketPath, health, connection, hold, api, log } = options;
+  const { configuration, membership, agentSocket: socketPath, health, connection, controllers } = options;
+  const { hold, api, log } = options;
   await log.open();
   const { saveMemory } = await import('./save-memory.ts');
   // The API is worth a compiler.
   saveMemory({ compiles: configuration.api !== 'off' });
   const links = membership && (await linksOf(membership));
+  const extensions = [
+    links?.extension,
+    membership && controllers && (await controllerLinksOf(membership, controllers, log)),
+  ].filter((extension) => extension !== undefined);
   const server = await health
     .serve({
       http: configuration.http,
       socketPath,
-      extension: links?.extension,
+      extension: (...request) => extensions.some((serves: Extension) => serves(...request)),
       pulse: connection.pulse,
       jobStates: async () => (connection.leads() ? jobStates(connection.client()) : undefined),
       hold,
@@ -63,6 +79,25 @@ async function linksOf(membership: Membership): Promise<ParentLinks | undefined>
   if (tree.childrenOf(rank).length === 0) return undefined;
   const { createParentLinks } = await import('../../parent-link/parent-end.ts');
   return createParentLinks(membership);
+}
+
+async function controllerLinksOf(
+  { size }: Membership,
+  { key, socket }: ControllerAccess,
+  log: Log,
+): Promise<Extension> {
+  const { createControllerLinks } = await import('../../controller-link/leader-end.ts');
+  return createControllerLinks({
+    key: await key(),
+    size,
+    watch: async (onChange, signal) => {
+      const [{ watchInstance }, { connectFlux }] = await Promise.all([
+        import('../../controller-link/watch-instance.ts'),
+        import('../../flux/client.ts'),
+      ]);
+      watchInstance({ connect: (how) => connectFlux(socket, how), onChange, signal, log });
+    },
+  });
 }
 
 const answerWithinMs = 250;

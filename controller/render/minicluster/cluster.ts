@@ -15,6 +15,8 @@ export interface RenderOptions {
   /** The user of all containers that name none; `image` leaves it to the images. */
   readonly user: { readonly uid: number; readonly gid: number } | 'image';
   readonly extras: ReadonlySet<Extra>;
+  /** The namespace of the controller's pods, which ask the leader for the state of the instance; undefined where no pod of a controller does. */
+  readonly controllerNamespace?: string | undefined;
   /** An existing Secret with the certificate, in place of a new one. */
   readonly secret: string | undefined;
   /** A certificate to use instead of the MiniCluster's `curveCert`. */

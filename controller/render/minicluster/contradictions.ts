@@ -5,6 +5,7 @@ import { parseTopology } from '../../../agent/cluster/topology.ts';
 import { tomlFault } from '../../../agent/config/toml-fault.ts';
 import { parseDuration } from '../../../agent/duration.ts';
 import { namesOf, refuseClusterName, refuseServiceName } from '../reserved/names.ts';
+import { apiPortOf } from './api-port.ts';
 import { hostsProblems } from './bursting.ts';
 import { containerProblems } from './container-problems.ts';
 import { type FieldProblem, formatPath } from './field-problem.ts';
@@ -29,7 +30,8 @@ function nameProblems(miniCluster: MiniCluster): FieldProblem[] {
   const name = refuseClusterName(metadata.name, Math.max(spec.size, spec.maxSize ?? 1));
   const names = namesOf(metadata.name, spec.network?.headlessName);
   const service = spec.network?.headlessName && refuseServiceName(names.service);
-  const taken = [names.service, names.job, names.httpService];
+  const servesApi = spec.containers.some((container) => apiPortOf(container) !== undefined);
+  const taken = [names.service, names.job, names.httpService, ...(servesApi ? [names.apiService] : [])];
   const services = spec.containers.flatMap(({ name: own = '', ports, runFlux }, index) =>
     ports?.length && !runFlux && taken.includes(own)
       ? [{ path: `spec.containers[${index}].name`, why: `"${own}" is the name of another Service` }]

@@ -8,6 +8,7 @@ export const namesOf = (name: string, headlessName = name) => ({
   /** The claim of `spec.flux.stateVolume`. */
   stateClaim: `${name}-state`,
   httpService: `${name}-http`,
+  apiService: `${name}-api`,
   /** The pod of `spec.services`: its hostname too, which the Operator's examples use. */
   services: `${name}-services`,
 });
@@ -19,6 +20,9 @@ export const jobNameLabel = 'batch.kubernetes.io/job-name';
 export const indexLabel = 'batch.kubernetes.io/job-completion-index';
 /** The Operator's own label of pods, which its affinity rules and people's selectors use. */
 export const appLabel = 'app.kubernetes.io/name';
+
+/** The Deployment of the controller, and the label app.kubernetes.io/name of its pods. */
+export const controllerName = 'flux-pod-controller';
 
 /** An annotation of a MiniCluster: flux-pod's own image for its pods. */
 export const installerAnnotation = 'flux-pod/image-installer';

@@ -1,8 +1,9 @@
 /** Attacks on port 8051, by whoever reaches the pod. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
-import { instanceKey, linkSigner } from '../../../agent/parent-link/key.ts';
-import { linkHeader, linkPath, signRequest } from '../../../agent/parent-link/protocol.ts';
+import { instanceKey, linkSigner } from '../../../agent/link/key.ts';
+import { linkHeader, signRequest } from '../../../agent/link/protocol.ts';
+import { parentLinkPath } from '../../../agent/parent-link/announcement.ts';
 import type { Pod } from '../../support/pod.ts';
 import { close, keepOpen, openSockets, stillOpen } from './sockets.ts';
 import type { Attack, Target } from './target.ts';
@@ -67,7 +68,7 @@ export const health: readonly Attack[] = [
     before: 'ECONNRESET as long as it was tried (40 s), and no further traffic is needed',
     run: async (target) => {
       const headers = `${linkHeader}: ${await recordedHeader(target)}\r\ntransfer-encoding: chunked\r\n`;
-      const write = get(linkPath, headers).replace('GET', 'POST');
+      const write = get(parentLinkPath, headers).replace('GET', 'POST');
       return keepOpen({ host: target.pod.address, count: many, from: target.addresses, write }, 15_000);
     },
   },
@@ -96,7 +97,7 @@ async function recordedHeader({ pod }: Target): Promise<string> {
   if ('damage' in reading) throw new Error(reading.damage);
   const cluster = pod.name.replace(/-0$/, '');
   const key = instanceKey(reading.certificate.secretKey, ['default', cluster, `${cluster}-[0-1]`]);
-  const name = { parent: 0, child: 1, nonce: '00'.repeat(16) };
+  const name = { rank: 0, peer: '1', nonce: '00'.repeat(16) };
   return signRequest(name, linkSigner(key, name));
 }
 

@@ -292,4 +292,32 @@ describe('the status', () => {
       statusOf({ ...base, previous: first, job: job(ended('Complete')), pods: [exited(0)] }, now).jobs,
     ).toEqual(jobs);
   });
+
+  const jobs = { pending: 0, running: 1, inactive: 7 };
+  const all = four([true, true, true, true]);
+  const away = four([false, true, true, true]);
+  const before = statusOf({ ...base, job: job(), pods: all, leader: { brokersOnline: 4, jobs } }, now);
+  const suspended = job({ conditions: [{ type: 'Suspended', status: 'True' }] }, { suspend: true });
+  it.each<[string, Partial<Observed>, object | undefined]>([
+    [
+      'as reported',
+      { pods: all, leader: { brokersOnline: 4, jobs: { ...jobs, running: 2 } } },
+      { ...jobs, running: 2 },
+    ],
+    ['not, where a ready leader does not report them', { pods: all }, undefined],
+    [
+      'not, where the broker does not count them',
+      { pods: all, leader: { brokersOnline: 4, jobs: undefined } },
+      undefined,
+    ],
+    ['as last reported, where there is no ready leader', { pods: away }, jobs],
+    [
+      'not, where the Job is another one',
+      { pods: away, job: { ...job(), metadata: { uid: 'u-2' } } },
+      undefined,
+    ],
+    ['not, where the Job is suspended', { pods: [], job: suspended }, undefined],
+  ])('counts jobs of Flux %s', (_, observed, expected) => {
+    expect(statusOf({ ...base, job: job(), previous: before, ...observed }, later).jobs).toEqual(expected);
+  });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { manifests, usualValues } from '../../../controller/install/manifests.ts';
 import {
   fluxContainerOf,
   type GivenSpec,
@@ -162,6 +163,52 @@ describe('what there is beside the pods', () => {
     expect(ingress({ flux: { bursting: { clusters: [{ size: 1 }] } } })?.[1]).toEqual({
       ports: [{ port: 8050, protocol: 'TCP' }],
     });
+  });
+
+  it('a NetworkPolicy lets in the pods of the controller in its own namespace to 8051, and no other of a namespace', () => {
+    const options = { ...withExtras('network-policy'), controllerNamespace: 'flux-pod-system' };
+    const { ingress } = manifest(render({}, {}, options), 'NetworkPolicy').spec ?? {};
+    expect(ingress?.slice(1)).toEqual([
+      {
+        from: [
+          {
+            namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'flux-pod-system' } },
+            podSelector: { matchLabels: { 'app.kubernetes.io/name': 'flux-pod-controller' } },
+          },
+        ],
+        ports: [{ port: 8051, protocol: 'TCP' }],
+      },
+    ]);
+    const installed = manifests({ ...usualValues, image: 'x' }) as {
+      kind: string;
+      metadata: { namespace: string };
+    }[];
+    expect(installed.find(({ kind }) => kind === 'Deployment')).toMatchObject({
+      metadata: { namespace: 'flux-pod-system' },
+      spec: { template: { metadata: { labels: { 'app.kubernetes.io/name': 'flux-pod-controller' } } } },
+    });
+  });
+
+  it.each<[string, GivenSpec, number | undefined]>([
+    ['where it is not enabled', {}, undefined],
+    ['where it is off', { FLUX_POD_API: 'off' }, undefined],
+    ['at its usual port', { FLUX_POD_API: 'on' }, 8052],
+    ['at another port', { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: '0.0.0.0:9000' }, 9000],
+    ['at another port, with IPv6', { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: '[::]:9000' }, 9000],
+    ['for the pod alone', { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: '127.0.0.1:8052' }, undefined],
+    ['nowhere', { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: '' }, undefined],
+  ])('a Service for the REST API leads to the leader: %s', (_, environment, port) => {
+    const { manifests } = render({}, { environment });
+    const specs = manifests
+      .filter(({ kind, metadata }) => kind === 'Service' && metadata?.name === 'mc-api')
+      .map((service) => 'spec' in service && service.spec);
+    const ports = [{ name: 'api', port, targetPort: port, protocol: 'TCP' }];
+    const selector = {
+      'flux-pod/minicluster': 'mc',
+      'flux-pod/component': 'broker',
+      'batch.kubernetes.io/job-completion-index': '0',
+    };
+    expect(specs).toEqual(port === undefined ? [] : [{ selector, ports }]);
   });
 
   it('budgets keep the leader and the quorum', () => {

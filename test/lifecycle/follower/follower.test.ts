@@ -393,9 +393,9 @@ describe('where another server has the parent’s address', () => {
       'one that is not of this instance is no parent while the broker joins',
       [...toRun, [brokerState('join')]],
       [
-        [noLink('not the parent'), foreign, 'find parent, foreign 10.0.0.7'],
+        [noLink('foreign'), foreign, 'find parent, foreign 10.0.0.7'],
         [50, 'open link 10.0.0.7'],
-        [noLink('not the parent')],
+        [noLink('foreign')],
         [74],
         [1, 'open link 10.0.0.7'],
       ],
@@ -404,7 +404,7 @@ describe('where another server has the parent’s address', () => {
       'one that is not of this instance is not looked for where it is, also when the broker joins meanwhile',
       [...toRun, [brokerState('join')]],
       [
-        [noLink('not the parent'), foreign, 'find parent, foreign 10.0.0.7'],
+        [noLink('foreign'), foreign, 'find parent, foreign 10.0.0.7'],
         [brokerState('run')],
         [found('10.0.0.7')],
         [50, 'open link 10.0.0.7', 'find parent, foreign 10.0.0.7'],
@@ -413,12 +413,7 @@ describe('where another server has the parent’s address', () => {
     [
       'a broker that has joined has the right parent, whatever else serves HTTP there',
       [...toRun, [brokerState('join')], [brokerState('run')]],
-      [
-        [noLink('not the parent')],
-        [50, 'open link 10.0.0.7'],
-        [noLink('not the parent')],
-        [75, 'open link 10.0.0.7'],
-      ],
+      [[noLink('foreign')], [50, 'open link 10.0.0.7'], [noLink('foreign')], [75, 'open link 10.0.0.7']],
     ],
     [
       'a broker that has not joined after 15 s may have the wrong address',

@@ -7,7 +7,9 @@ import { membershipOf } from '../../../agent/broker/membership.ts';
 import { createHealth } from '../../../agent/health/health.ts';
 import { type ServicesOptions, startServices } from '../../../agent/lifecycle/services/services.ts';
 import { configurationOf, type Given } from '../../support/configuration.ts';
+import { key as controllerLinkKey, openLink as openControllerLink } from '../../support/controller-links.ts';
 import { fakeClient } from '../../support/fake-client.ts';
+import { freePort } from '../../support/raw-client.ts';
 import { recordedLog } from '../../support/recorded-log.ts';
 
 /** The services of a pod whose broker answers how many jobs there are. */
@@ -68,6 +70,22 @@ describe('the services of a pod', () => {
   ])('have parent links for children alone: %s', async (_, set, expected) => {
     const { services } = await start(set);
     expect(services.links !== undefined).toBe(expected);
+  });
+
+  it('let a controller have a link to the leader, and to no other pod', async () => {
+    const answers: string[] = [];
+    for (const index of [0, 1]) {
+      const port = await freePort();
+      const controllers = { key: async () => controllerLinkKey, socket: '/no/such/broker' };
+      await start(
+        { size: 4, index, http: `127.0.0.1:${port}` },
+        { controllers: index === 0 ? controllers : undefined },
+      );
+      const link = await openControllerLink({ host: '127.0.0.1', port }, {});
+      answers.push(typeof link === 'string' ? link : 'a link');
+      if (typeof link !== 'string') link.release();
+    }
+    expect(answers).toEqual(['a link', 'foreign']);
   });
 
   it('start without a server that cannot start: it is an error of the log', async () => {

@@ -39,7 +39,7 @@ export interface ControllerBed extends AsyncDisposable {
   readonly remove: (resource: Resource, name?: string) => void;
   readonly status: (name?: string) => MiniClusterStatus | undefined;
   /** As the kubelet reports the pods of a Job. */
-  readonly runPods: (name?: string, ready?: boolean) => void;
+  readonly runPods: (name?: string, ready?: boolean, podIP?: string) => void;
   /** As the Job controller reports the end of a Job whose program exited with `code`. */
   readonly endJob: (code: number, name?: string) => void;
   /** Events as `REASON: note`, oldest first. */
@@ -70,6 +70,7 @@ export async function startController(options: Partial<ControllerOptions> = {}):
       namespaces: undefined,
       signal: stopping.signal,
       cleanupMs: 0,
+      links: { holder: 'test' },
       backoff: { first: 5, most: 50 },
       watchBackoff: { first: 5, most: 50 },
       log: { info: () => undefined, warn: (fields) => warnings.push(fields) },
@@ -128,11 +129,12 @@ export async function startController(options: Partial<ControllerOptions> = {}):
     create: (object) => server.store.create(pathOf(resourceOfKind(object.kind), {}), object),
     remove: (resource, name = 'mc') => void server.store.delete(collectionOf(resource), namespace, name, {}),
     status: (name = 'mc') => find(resources.miniClusters, name)?.status as MiniClusterStatus | undefined,
-    runPods: (name = 'mc', ready = true) => {
+    runPods: (name = 'mc', ready = true, podIP) => {
       const { completions = 0 } = (find(resources.jobs, name)?.spec ?? {}) as { completions?: number };
       for (let index = 0; index < completions; index++)
         putPod(name, index, {
           phase: 'Running',
+          ...(podIP !== undefined && { podIP }),
           conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
           containerStatuses: [{ name: containerOf(name), state: { running: {} } }],
         });

@@ -7,7 +7,15 @@ import { describe, type Job, lookUp, succeeded } from './job.ts';
 
 const { ENODATA, ENOENT } = constants.errno;
 
-export function serveJobRecords(router: Router, jobs: ReadonlyMap<bigint, Job>): void {
+export interface JobRecords {
+  /** The state of a job has changed. */
+  readonly changed: () => void;
+}
+
+/** Streams of job-stats are updated at most so often (flux-core src/modules/job-list/stats.c). */
+const batchMs = 200;
+
+export function serveJobRecords(router: Router, jobs: ReadonlyMap<bigint, Job>): JobRecords {
   const find = ({ payload }: Asked) => jobs.get(BigInt(payload.id as number));
   router.serve('job-list.list', ({ payload, respond }) => {
     const { max_entries: most, since = 0, constraint = {} } = payload as Listing;
@@ -22,13 +30,13 @@ export function serveJobRecords(router: Router, jobs: ReadonlyMap<bigint, Job>):
     if (job) asked.respond({ job: describe(job) });
     else asked.fail(ENOENT);
   });
-  router.serve('job-list.job-stats', ({ respond }) => {
+  const stats = () => {
     const all = [...jobs.values()];
     const inactive = all.filter(({ state }) => state === 'inactive');
     const inState = (state: JobState) => all.filter((job) => job.state === state).length;
     const canceled = inactive.filter(({ exception }) => exception?.type === 'cancel').length;
     const successful = inactive.filter(succeeded).length;
-    respond({
+    return {
       job_states: {
         depend: inState('depend'),
         priority: inState('priority'),
@@ -44,7 +52,11 @@ export function serveJobRecords(router: Router, jobs: ReadonlyMap<bigint, Job>):
       timeout: 0,
       inactive_purged: 0,
       queues: [],
-    });
+    };
+  };
+  router.serve(statsTopic, ({ keep, respond }) => {
+    keep();
+    respond(stats());
   });
   router.serve('job-info.lookup', (asked) => {
     const job = find(asked);
@@ -62,7 +74,19 @@ export function serveJobRecords(router: Router, jobs: ReadonlyMap<bigint, Job>):
     else asked.keep();
   });
   router.serve('job-info.eventlog-watch-cancel', router.cancel);
+  let timer: NodeJS.Timeout | undefined;
+  const update = () => {
+    timer = undefined;
+    for (const { respond } of router.kept(statsTopic)) respond(stats());
+  };
+  return {
+    changed: () => {
+      if (!timer) timer = setTimeout(update, batchMs).unref();
+    },
+  };
 }
+
+const statsTopic = 'job-list.job-stats';
 
 interface Listing {
   readonly max_entries?: number;

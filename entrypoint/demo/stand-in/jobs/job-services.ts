@@ -32,6 +32,7 @@ export function serveJobs(config: BrokerConfig, router: Router, online: Readonly
     const event = record(job, path, name, context);
     for (const watcher of watchersOf(job)) if (watcher.payload.path === path) watcher.respond({ event });
     if (path.startsWith('guest.')) kvs.changed(job);
+    else records.changed();
   };
   const watchersOf = ({ id }: Job) =>
     router.kept('job-info.eventlog-watch').filter(({ payload }) => BigInt(payload.id as number) === id);
@@ -193,7 +194,7 @@ export function serveJobs(config: BrokerConfig, router: Router, online: Readonly
     forActive(EINVAL, (job, { payload }) => signal(job, Number(payload.signum))),
   );
   router.serve('job-manager.queue-status', ({ respond }) => respond({ enable: true, start: true }));
-  serveJobRecords(router, jobs);
+  const records = serveJobRecords(router, jobs);
   const kvs = serveKvs(router, jobs);
   return {
     schedule,

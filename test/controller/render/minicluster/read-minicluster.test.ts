@@ -201,6 +201,17 @@ describe('a MiniCluster is refused', () => {
       {},
       'spec.containers[1].name: "mc-http" is the name of another Service',
     ],
+    [
+      'a Service by the name of the API’s',
+      {
+        containers: [
+          { runFlux: true, environment: { FLUX_POD_API: 'on' } },
+          { name: 'mc-api', ports: [80] },
+        ],
+      },
+      {},
+      'spec.containers[1].name: "mc-api" is the name of another Service',
+    ],
   ])('with %s', (_, spec, container, expected) => {
     expect(refusal(miniCluster(spec, container))).toContain(expected);
   });

@@ -1,0 +1,107 @@
+/**
+ * The links to the leaders of all MiniClusters, and what they have reported. A report counts when it may: a busy queue of jobs changes it
+ * every second, and each change is a write of a status.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { NoLink, OpenLinkOptions } from '../../agent/link/open-link.ts';
+import { createThrottle, type Throttle } from '../../agent/throttle.ts';
+import type { Backoff } from '../kubernetes/exponential-backoff.ts';
+import type { LeaderReport } from '../reconcile/minicluster-status.ts';
+import { keepLink } from './keep-link.ts';
+import type { LeaderTarget } from './leader-target.ts';
+
+export interface Leaders {
+  /**
+   * Keeps a link to `target`, the present leader of the MiniCluster `key`, or none. Returns its report that counts; undefined where there is
+   * none.
+   */
+  readonly follow: (key: string, target: LeaderTarget | undefined) => LeaderReport | undefined;
+  /** Closes all links. */
+  readonly close: () => void;
+}
+
+export interface LeadersOptions {
+  /** Names this controller among its replicas. */
+  readonly holder: string;
+  /** Another report counts. */
+  readonly onChange: (key: string) => void;
+  /** There is no link to the leader, for so many times in a row. */
+  readonly onFailure: (key: string, why: NoLink, failures: number) => void;
+  /** Reports count at most once in so many milliseconds, the last one always. */
+  readonly reportMs?: number | undefined;
+  readonly backoff?: Backoff | undefined;
+  readonly deadlines?: OpenLinkOptions['deadlines'];
+  /** In place of the target's. */
+  readonly port?: number | undefined;
+}
+
+interface Followed {
+  readonly target: LeaderTarget;
+  counts: LeaderReport | undefined;
+  readonly stop: () => void;
+}
+
+const usual = {
+  reportMs: 5000,
+  backoff: { first: 1000, most: 300_000 },
+  // A controller that starts opens the links of all MiniClusters at once, and waits for no single one.
+  deadlines: { connectMs: 5000, helloMs: 5000 },
+};
+
+export function createLeaders(options: LeadersOptions): Leaders {
+  const { holder, onChange, onFailure, reportMs = usual.reportMs, backoff = usual.backoff } = options;
+  const followed = new Map<string, Followed>();
+
+  const begin = (key: string, target: LeaderTarget): Followed => {
+    const life = new AbortController();
+    let newest: LeaderReport | undefined;
+    const count: Throttle = createThrottle(reportMs, () => {
+      if (isDeepStrictEqual(newest, leader.counts)) return;
+      leader.counts = newest;
+      onChange(key);
+    });
+    const leader: Followed = {
+      target,
+      counts: undefined,
+      stop: () => {
+        count.stop();
+        life.abort();
+      },
+    };
+    const report = (next: LeaderReport | undefined) => {
+      newest = next;
+      if (!isDeepStrictEqual(newest, leader.counts)) count.request();
+    };
+    void keepLink(
+      { ...target, port: options.port ?? target.port },
+      {
+        holder,
+        signal: life.signal,
+        backoff,
+        deadlines: options.deadlines ?? usual.deadlines,
+        onReport: ({ brokersOnline, jobs }) => report({ brokersOnline, jobs }),
+        onBroken: () => report(undefined),
+        onFailure: (why, failures) => onFailure(key, why, failures),
+      },
+    );
+    return leader;
+  };
+
+  return {
+    follow: (key, target) => {
+      const current = followed.get(key);
+      if (target && current && isSame(current.target, target)) return current.counts;
+      current?.stop();
+      followed.delete(key);
+      if (target) followed.set(key, begin(key, target));
+      return undefined;
+    },
+    close: () => {
+      for (const { stop } of followed.values()) stop();
+      followed.clear();
+    },
+  };
+}
+
+const isSame = (one: LeaderTarget, other: LeaderTarget): boolean =>
+  one.uid === other.uid && one.host === other.host && one.key.equals(other.key);

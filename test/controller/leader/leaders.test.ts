@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import type { NoLink } from '../../../agent/link/open-link.ts';
+import type { LeaderTarget } from '../../../controller/leader/leader-target.ts';
+import { createLeaders, type LeadersOptions } from '../../../controller/leader/leaders.ts';
+import { jobs, key, startLeader } from '../../support/controller-links.ts';
+import { listen, patient } from '../../support/parent-links.ts';
+import { patience } from '../../support/raw-client.ts';
+
+const poll = <T>(read: () => T) => expect.poll(read, patience);
+
+/** The links of a controller, and what it was called for. */
+function startLeaders(options: Partial<LeadersOptions> = {}) {
+  const changes: string[] = [];
+  const failures: NoLink[] = [];
+  const leaders = createLeaders({
+    holder: 'test',
+    onChange: (cluster) => changes.push(cluster),
+    onFailure: (_, why) => failures.push(why),
+    reportMs: 1,
+    backoff: { first: 1, most: 20 },
+    deadlines: patient,
+    ...options,
+  });
+  return { ...leaders, changes, failures, [Symbol.dispose]: leaders.close };
+}
+
+const targetOf = ({ host, port }: { host: string; port: number }, uid = 'a'): LeaderTarget => ({
+  host,
+  port,
+  uid,
+  key,
+});
+
+describe('a leader that is followed', () => {
+  it('counts with its report, and each time that it reports another', async () => {
+    await using agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
+    using leaders = startLeaders();
+    const follow = () => leaders.follow('hpc/mc', targetOf(agent));
+    expect(follow()).toBeUndefined();
+    await poll(follow).toEqual({ brokersOnline: 2, jobs: jobs(0) });
+    agent.change({ brokersOnline: 1 });
+    await poll(follow).toEqual({ brokersOnline: 1, jobs: jobs(0) });
+    expect(leaders.changes).toEqual(['hpc/mc', 'hpc/mc']);
+  });
+
+  it('counts at once with its first report, then with the last of many', async () => {
+    await using agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
+    using leaders = startLeaders({ reportMs: 1000 });
+    const follow = () => leaders.follow('hpc/mc', targetOf(agent));
+    follow();
+    await poll(() => leaders.changes.length).toBe(1);
+    const from = performance.now();
+    for (let running = 1; running <= 50; running++) {
+      agent.change({ jobs: jobs(running) });
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    await poll(follow).toEqual({ brokersOnline: 2, jobs: jobs(50) });
+    // On a machine where fifty changes take longer, there may be more of them.
+    expect(leaders.changes.length).toBeLessThanOrEqual(2 + (performance.now() - from) / 1000);
+  });
+
+  it('counts no more when its link has broken, and again when there is a new one', async () => {
+    const agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
+    using leaders = startLeaders();
+    const follow = () => leaders.follow('hpc/mc', targetOf(agent));
+    follow();
+    await poll(follow).toBeDefined();
+    await agent[Symbol.asyncDispose]();
+    await poll(follow).toBeUndefined();
+    await poll(() => leaders.failures.length).toBeGreaterThan(2);
+    await using _ = await startLeader({ port: agent.port, facts: { brokersOnline: 3, jobs: jobs(0) } });
+    await poll(follow).toEqual({ brokersOnline: 3, jobs: jobs(0) });
+  });
+
+  it('counts no more at once when its pod is replaced or no longer ready, and its link is closed', async () => {
+    await using agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
+    using leaders = startLeaders({ reportMs: 60_000 });
+    leaders.follow('hpc/mc', targetOf(agent));
+    await poll(() => leaders.follow('hpc/mc', targetOf(agent))).toBeDefined();
+    expect(leaders.follow('hpc/mc', targetOf(agent, 'another pod'))).toBeUndefined();
+    await poll(() => leaders.follow('hpc/mc', targetOf(agent, 'another pod'))).toBeDefined();
+    expect(leaders.follow('hpc/mc', undefined)).toBeUndefined();
+    await poll(agent.isWatched).toBe(false);
+  });
+
+  it('is not the leader of another MiniCluster', async () => {
+    await using one = await startLeader({ facts: { brokersOnline: 1, jobs: jobs(0) } });
+    await using other = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
+    using leaders = startLeaders();
+    leaders.follow('hpc/one', targetOf(one));
+    leaders.follow('hpc/other', targetOf(other));
+    await poll(() => leaders.follow('hpc/one', targetOf(one))?.brokersOnline).toBe(1);
+    await poll(() => leaders.follow('hpc/other', targetOf(other))?.brokersOnline).toBe(2);
+    leaders.follow('hpc/one', undefined);
+    await poll(one.isWatched).toBe(false);
+    expect(other.isWatched()).toBe(true);
+  });
+
+  it('that answers as an agent too old for links is asked again after the longest backoff', async () => {
+    await using agent = await startLeader({ key: Buffer.from('another certificate') });
+    using leaders = startLeaders({ backoff: { first: 1, most: 3_600_000 } });
+    leaders.follow('hpc/mc', targetOf(agent));
+    await poll(() => leaders.failures).toEqual(['foreign']);
+    expect(leaders.follow('hpc/mc', targetOf(agent))).toBeUndefined();
+  });
+
+  it('is asked again and again where nothing answers yet', async () => {
+    let asked = 0;
+    await using silent = await listen((socket) => {
+      asked++;
+      socket.destroy();
+    });
+    using leaders = startLeaders();
+    leaders.follow('hpc/mc', targetOf(silent));
+    await poll(() => asked).toBeGreaterThan(5);
+    expect(new Set(leaders.failures)).toEqual(new Set(['unavailable']));
+  });
+
+  it('loses its link with the controller', async () => {
+    await using agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
+    const leaders = startLeaders();
+    leaders.follow('hpc/mc', targetOf(agent));
+    await poll(agent.isWatched).toBe(true);
+    leaders.close();
+    await poll(agent.isWatched).toBe(false);
+  });
+});
