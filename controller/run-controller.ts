@@ -2,6 +2,7 @@
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { MetricSources } from './controller-metrics.ts';
 import type { KubernetesApi } from './kubernetes/api.ts';
+import { type Clock, systemClock } from './kubernetes/controller-clock.ts';
 import type { RecordEvent } from './kubernetes/events.ts';
 import type { Backoff } from './kubernetes/exponential-backoff.ts';
 import { type Informer, startInformer } from './kubernetes/informer.ts';
@@ -30,6 +31,9 @@ export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOption
   readonly backoff?: Backoff;
   /** Of lists and watches that fail. */
   readonly watchBackoff?: Backoff;
+  readonly clock?: Clock;
+  /** Of the jitter of both. */
+  readonly random?: () => number;
   readonly onReconciled?: (seconds: number, error: unknown) => void;
   /** When all resources have been listed: what there is to observe. */
   readonly onSynced?: (sources: MetricSources) => void;
@@ -43,14 +47,17 @@ const failuresUntilWarning = 3;
 /** Resolves when `signal` has aborted and the work under way has ended. */
 export async function runController(options: ControllerOptions): Promise<void> {
   const { api, log, signal, workers = 16, backoff = usualBackoff, onReconciled } = options;
+  const { clock = systemClock, random = Math.random } = options;
   const copies = createCopies();
   const queue = createWorkQueue({
     workers,
     backoff,
+    random,
+    clock,
     work: async (key) => {
       const [namespace = '', name = ''] = key.split('/');
-      const from = performance.now();
-      const report = (error?: unknown) => onReconciled?.((performance.now() - from) / 1000, error);
+      const from = clock.monotonic();
+      const report = (error?: unknown) => onReconciled?.((clock.monotonic() - from) / 1000, error);
       try {
         const { again } = await reconcile(namespace, name);
         report();
@@ -80,6 +87,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
   const reconcile = createReconciler({
     ...options,
     copies,
+    now: clock.now,
     followLeader: (namespace, name, target) => leaders.follow(keyOf(namespace, name), target),
   });
   const informers = [resources.miniClusters, resources.pods, ...ownedResources].flatMap((resource) =>
@@ -99,6 +107,8 @@ export async function runController(options: ControllerOptions): Promise<void> {
         onError: (error) =>
           log.warn({ resource: resource.plural, error }, 'Cannot watch a resource: retried'),
         backoff: options.watchBackoff ?? usualWatchBackoff,
+        random,
+        clock,
         signal,
       }),
     ),

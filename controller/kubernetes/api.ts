@@ -55,13 +55,28 @@ export class ApiError extends Error {
   readonly status: number;
   /** Kubernetes' own, such as AlreadyExists. */
   readonly reason: string;
+  /** How long the API server asks to be left alone (the header Retry-After). Milliseconds. */
+  readonly retryAfterMs: number;
 
-  constructor(status: number, reason: string, message: string, options?: ErrorOptions) {
+  constructor(
+    status: number,
+    reason: string,
+    message: string,
+    { retryAfterMs = 0, ...options }: ErrorOptions & { readonly retryAfterMs?: number } = {},
+  ) {
     super(message, options);
     this.status = status;
     this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
   }
 }
+
+/** What a retry of `error` has to wait at least. Milliseconds. */
+export const retryAfter = (error: unknown): number => (error instanceof ApiError ? error.retryAfterMs : 0);
+
+/** The request may succeed later as it is: it found no API server, or one that is overloaded or broken. */
+export const isTransient = (error: unknown): boolean =>
+  error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
 
 export const hasStatus = (error: unknown, ...statuses: readonly number[]): boolean =>
   error instanceof ApiError && statuses.includes(error.status);

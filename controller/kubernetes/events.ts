@@ -1,5 +1,8 @@
 /** Events as `kubectl describe` shows them: what repeats is counted in one Event, as client-go's recorder does. */
-import { hasStatus, type KubernetesApi } from './api.ts';
+import { randomBytes } from 'node:crypto';
+import { type ApiError, hasStatus, isTransient, type KubernetesApi, retryAfter } from './api.ts';
+import { type Clock, pause, systemClock } from './controller-clock.ts';
+import { type Backoff, nextDelay } from './exponential-backoff.ts';
 import { microTime } from './micro-time.ts';
 import type { KubernetesObject } from './object.ts';
 import { resources } from './resources.ts';
@@ -22,8 +25,8 @@ export interface EventOptions {
   /** Names the process among replicas. */
   readonly instance: string;
   readonly onError: (error: unknown) => void;
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
+  readonly random?: () => number;
 }
 
 /** events.k8s.io/v1 refuses longer ones. */
@@ -37,20 +40,47 @@ interface Series {
   count: number;
 }
 
-/** Events are not waited for: one that cannot be written is reported to `onError` and dropped. */
-export function createEventRecorder({ api, instance, onError, now = Date.now }: EventOptions): RecordEvent {
+/** Twelve tries, as client-go's recorder (tools/events, maxTriesPerEvent). */
+const mostTries = 12;
+const backoff: Backoff = { first: 1000, most: 20_000 };
+
+/** Of the quota of a namespace, which another request has changed (apiserver pkg/admission/plugin/resourcequota). */
+const isConflict = (error: unknown): boolean =>
+  hasStatus(error, 409) && (error as ApiError).reason === 'Conflict';
+
+/** Events are not waited for: one that cannot be written in all these tries is reported to `onError` and dropped. */
+export function createEventRecorder({
+  api,
+  instance,
+  onError,
+  clock = systemClock,
+  random = Math.random,
+}: EventOptions): RecordEvent {
   const seen = new Map<string, Promise<Series>>();
   let number = 0;
+  /** Another replica may write an Event of the same MiniCluster in the same millisecond. */
+  const suffix = randomBytes(4).toString('hex');
+
+  async function retried(write: () => Promise<unknown>): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return void (await write());
+      } catch (error) {
+        if (!(isTransient(error) || isConflict(error)) || tries === mostTries) throw error;
+        await pause(clock, Math.max(nextDelay(backoff, tries, random), retryAfter(error)));
+      }
+    }
+  }
 
   async function create({ regarding, type, reason, action, note }: NewEvent): Promise<Series> {
     const { namespace = 'default', name, uid } = regarding.metadata;
-    const time = now();
+    const time = clock.now();
     const event = {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
       metadata: {
         namespace,
-        name: `${name}.${time.toString(16)}${(number++).toString(16).padStart(4, '0')}`,
+        name: `${name}.${time.toString(16)}${(number++).toString(16).padStart(4, '0')}${suffix}`,
       },
       eventTime: microTime(time),
       reportingController: 'flux-pod/controller',
@@ -61,14 +91,18 @@ export function createEventRecorder({ api, instance, onError, now = Date.now }: 
       note,
       regarding: { apiVersion: regarding.apiVersion, kind: regarding.kind, namespace, name, uid },
     };
-    await api.create(event);
+    await retried(() => api.create(event)).catch((error: unknown) => {
+      // It was written, and the answer lost: the name is this process's own.
+      if (!hasStatus(error, 409) || isConflict(error)) throw error;
+    });
     return { name: event.metadata.name, namespace, count: 1 };
   }
 
   async function repeat(series: Series): Promise<Series> {
     series.count++;
     const target = { resource: resources.events, namespace: series.namespace, name: series.name };
-    await api.patch(target, { series: { count: series.count, lastObservedTime: microTime(now()) } });
+    const patch = { series: { count: series.count, lastObservedTime: microTime(clock.now()) } };
+    await retried(() => api.patch(target, patch));
     return series;
   }
 

@@ -21,6 +21,8 @@ const pageSize = 500;
 const answerMs = 30_000;
 /** The token of a service account is replaced in its file long before it expires. */
 const credentialsMs = 60_000;
+/** Seconds. */
+const mostRetryAfter = 60;
 
 interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
@@ -217,5 +219,8 @@ async function errorOf(response: Response, what: string): Promise<ApiError> {
     // A proxy's page.
   }
   const message = status.message ?? (text.slice(0, 200) || response.statusText);
-  return new ApiError(response.status, status.reason ?? '', `${what}: ${message}`);
+  // Seconds; the API server sends no dates (apiserver pkg/server/filters, and flow control).
+  const seconds = Number(response.headers.get('retry-after') ?? 0);
+  const retryAfterMs = seconds > 0 ? Math.min(seconds, mostRetryAfter) * 1000 : 0;
+  return new ApiError(response.status, status.reason ?? '', `${what}: ${message}`, { retryAfterMs });
 }

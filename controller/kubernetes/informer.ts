@@ -1,6 +1,6 @@
 /** A local copy of a collection, kept by list and watch (client-go tools/cache, Reflector). */
-import { setTimeout as delay } from 'node:timers/promises';
-import { hasStatus, type KubernetesApi, type Scope } from './api.ts';
+import { hasStatus, type KubernetesApi, retryAfter, type Scope } from './api.ts';
+import { type Clock, pause, systemClock } from './controller-clock.ts';
 import { type Backoff, nextDelay } from './exponential-backoff.ts';
 import { type KubernetesObject, referenceOf, titleOf } from './object.ts';
 import type { Resource } from './resources.ts';
@@ -25,6 +25,7 @@ export interface InformerOptions {
   readonly onError: (error: unknown) => void;
   readonly backoff: Backoff;
   readonly random?: () => number;
+  readonly clock?: Clock;
   /** Fields that are not needed, such as managedFields, are left out of the copy. */
   readonly trim?: (object: KubernetesObject) => KubernetesObject;
   readonly signal: AbortSignal;
@@ -95,10 +96,20 @@ interface Store {
 
 /** Lists once; then watches, and lists again only when the API server no longer has the events since (410). */
 async function keepInSync(options: InformerOptions, store: Store): Promise<void> {
-  const { api, resource, scope, signal, onError, backoff, random = Math.random } = options;
+  const {
+    api,
+    resource,
+    scope,
+    signal,
+    onError,
+    backoff,
+    random = Math.random,
+    clock = systemClock,
+  } = options;
   let resourceVersion: string | undefined;
   let failures = 0;
   while (!signal.aborted) {
+    let least = 0;
     try {
       if (resourceVersion === undefined) {
         const list = await api.list(resource, scope, signal);
@@ -127,8 +138,9 @@ async function keepInSync(options: InformerOptions, store: Store): Promise<void>
       if (signal.aborted) return;
       if (hasStatus(error, 410)) resourceVersion = undefined;
       else onError(error);
+      least = retryAfter(error);
       failures++;
     }
-    await delay(nextDelay(backoff, failures, random), undefined, { signal }).catch(() => undefined);
+    await pause(clock, Math.max(least, nextDelay(backoff, failures, random)), signal);
   }
 }

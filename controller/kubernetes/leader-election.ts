@@ -1,6 +1,6 @@
 /** One leader among replicas, by a Lease (client-go tools/leaderelection). */
-import { setTimeout as delay } from 'node:timers/promises';
 import { hasStatus, type KubernetesApi, type Target } from './api.ts';
+import { type Clock, pause, systemClock } from './controller-clock.ts';
 import { microTime } from './micro-time.ts';
 import { apiVersionOf, resources } from './resources.ts';
 
@@ -18,10 +18,7 @@ export interface ElectionOptions {
   readonly onError: (error: unknown) => void;
   readonly signal: AbortSignal;
   readonly times?: typeof leaseTimes;
-  /** Monotonic milliseconds. */
-  readonly monotonic?: () => number;
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 interface Lease {
@@ -37,9 +34,10 @@ interface Lease {
 
 /** Resolves when `signal` aborts, after the lease was given back, or when the lease was lost and `lead` has ended. */
 export async function electLeader(options: ElectionOptions): Promise<void> {
-  const { signal, lead, times = leaseTimes, monotonic = () => performance.now() } = options;
-  const claim = createClaim(options, times, monotonic);
-  while (!signal.aborted && !(await claim.attempt())) await wait(times.retryMs, signal);
+  const { signal, lead, times = leaseTimes, clock = systemClock } = options;
+  const { monotonic } = clock;
+  const claim = createClaim(options, times, clock);
+  while (!signal.aborted && !(await claim.attempt())) await pause(clock, times.retryMs, signal);
   if (signal.aborted) return;
   const lost = new AbortController();
   const leading = lead(AbortSignal.any([signal, lost.signal]));
@@ -50,7 +48,7 @@ export async function electLeader(options: ElectionOptions): Promise<void> {
   over.catch(() => undefined);
   let renewed = monotonic();
   while (!signal.aborted && !ended) {
-    await wait(times.retryMs, signal);
+    await pause(clock, times.retryMs, signal);
     if (signal.aborted || ended) break;
     if (await claim.attempt()) renewed = monotonic();
     else if (monotonic() - renewed >= times.renewMs) break;
@@ -61,12 +59,10 @@ export async function electLeader(options: ElectionOptions): Promise<void> {
   await claim.release();
 }
 
-const wait = (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal }).catch(() => undefined);
-
 function createClaim(
-  { api, namespace, name, identity, onError, now = Date.now }: ElectionOptions,
+  { api, namespace, name, identity, onError }: ElectionOptions,
   { durationMs }: typeof leaseTimes,
-  monotonic: () => number,
+  { monotonic, now }: Clock,
 ) {
   const target: Target = { resource: resources.leases, namespace, name };
   /** What was last seen of another holder, and when by this replica's clock: the clocks of replicas may differ. */

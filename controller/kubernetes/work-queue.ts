@@ -2,6 +2,8 @@
  * Keys that wait for work (client-go util/workqueue): a key that is added while it waits is there once, and one that is added while its
  * work is under way is worked on again afterwards, never by two at a time. Work that fails comes again after a backoff of its own.
  */
+import { retryAfter } from './api.ts';
+import { type Clock, systemClock } from './controller-clock.ts';
 import { type Backoff, nextDelay } from './exponential-backoff.ts';
 
 export interface WorkQueue {
@@ -22,6 +24,7 @@ export interface WorkQueueOptions {
   readonly backoff: Backoff;
   readonly onFailure: (key: string, error: unknown, delayMs: number) => void;
   readonly random?: () => number;
+  readonly clock?: Clock;
 }
 
 export function createWorkQueue({
@@ -30,16 +33,17 @@ export function createWorkQueue({
   backoff,
   onFailure,
   random = Math.random,
+  clock = systemClock,
 }: WorkQueueOptions): WorkQueue {
   const waiting = new Set<string>();
   const underWay = new Map<string, Promise<void>>();
   const again = new Set<string>();
   const failures = new Map<string, number>();
-  const timers = new Map<string, { readonly at: number; readonly timer: NodeJS.Timeout }>();
+  const timers = new Map<string, { readonly at: number; readonly cancel: () => void }>();
   let closed = false;
 
   const forgetTimer = (key: string) => {
-    clearTimeout(timers.get(key)?.timer);
+    timers.get(key)?.cancel();
     timers.delete(key);
   };
 
@@ -53,11 +57,11 @@ export function createWorkQueue({
 
   function addAfter(key: string, ms: number): void {
     if (closed || waiting.has(key)) return;
-    const at = performance.now() + ms;
+    const at = clock.monotonic() + ms;
     const earlier = timers.get(key);
     if (earlier && earlier.at <= at) return;
     forgetTimer(key);
-    timers.set(key, { at, timer: setTimeout(() => add(key), ms) });
+    timers.set(key, { at, cancel: clock.after(ms, () => add(key)) });
   }
 
   function start(): void {
@@ -77,7 +81,7 @@ export function createWorkQueue({
     } catch (error) {
       const count = (failures.get(key) ?? 0) + 1;
       failures.set(key, count);
-      const delayMs = nextDelay(backoff, count, random);
+      const delayMs = Math.max(nextDelay(backoff, count, random), retryAfter(error));
       onFailure(key, error, delayMs);
       // An event that came meanwhile does not shorten the backoff of what fails.
       again.delete(key);

@@ -120,6 +120,8 @@ export function createObjectStore(schema: Schema = { statusFields: undefined }) 
 
   return {
     get,
+    find: (collection: string, namespace: string, name: string): Stored | undefined =>
+      of(collection).get(keyOf(namespace, name)),
     version: () => version,
     list: (collection: string, namespace: string, labelSelector: string | undefined): Stored[] =>
       [...of(collection).values()]

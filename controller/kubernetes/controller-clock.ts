@@ -1,0 +1,43 @@
+/** The time of the controller, passed in: in tests a minute passes at once. */
+
+export interface Clock {
+  /** Monotonic milliseconds, for durations. */
+  readonly monotonic: () => number;
+  /** Milliseconds since the epoch, for people and other machines. */
+  readonly now: () => number;
+  /** Runs `act` once after `ms`, which has no upper bound. Returns what cancels that. */
+  readonly after: (ms: number, act: () => void) => () => void;
+}
+
+/** A longer timer of Node.js fires after 1 ms (https://nodejs.org/api/timers.html#settimeoutcallback-delay-args). */
+const longestTimer = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  monotonic: () => performance.now(),
+  now: Date.now,
+  after: (ms, act) => {
+    let timer: NodeJS.Timeout;
+    const wait = (left: number) => {
+      timer = setTimeout(
+        () => (left > longestTimer ? wait(left - longestTimer) : act()),
+        Math.min(left, longestTimer),
+      );
+    };
+    wait(ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after `ms`, or when `signal` aborts. */
+export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      cancel();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = clock.after(ms, done);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
