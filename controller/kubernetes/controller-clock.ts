@@ -1,4 +1,5 @@
 /** The time of the controller, passed in: in tests a minute passes at once. */
+import { longestTimerMs } from '../../agent/clock.ts';
 
 export interface Clock {
   /** Monotonic milliseconds, for durations. */
@@ -9,9 +10,6 @@ export interface Clock {
   readonly after: (ms: number, act: () => void) => () => void;
 }
 
-/** A longer timer of Node.js fires after 1 ms (https://nodejs.org/api/timers.html#settimeoutcallback-delay-args). */
-const longestTimer = 2 ** 31 - 1;
-
 export const systemClock: Clock = {
   monotonic: () => performance.now(),
   now: Date.now,
@@ -19,8 +17,8 @@ export const systemClock: Clock = {
     let timer: NodeJS.Timeout;
     const wait = (left: number) => {
       timer = setTimeout(
-        () => (left > longestTimer ? wait(left - longestTimer) : act()),
-        Math.min(left, longestTimer),
+        () => (left > longestTimerMs ? wait(left - longestTimerMs) : act()),
+        Math.min(left, longestTimerMs),
       );
     };
     wait(ms);

@@ -18,7 +18,7 @@ import { apiVersionOf, pathOf, resourceOf } from './resources.ts';
 /** Of a list: client-go's own (tools/pager). */
 const pageSize = 500;
 /** An answer that takes longer has failed. Watches have no such limit: they are silent while nothing changes. */
-const answerMs = 30_000;
+const usualAnswerMs = 30_000;
 /** The token of a service account is replaced in its file long before it expires. */
 const credentialsMs = 60_000;
 /** Seconds. */
@@ -30,7 +30,10 @@ interface Credentials {
   readonly readAt: number;
 }
 
-export function httpApi(config: KubeConfig, { now = () => performance.now() } = {}): KubernetesApi {
+export function httpApi(
+  config: KubeConfig,
+  { now = () => performance.now(), manager = fieldManager, answerMs = usualAnswerMs } = {},
+): KubernetesApi {
   const server = config.getCurrentCluster()?.server;
   if (server === undefined) throw new ApiError(0, 'NoCluster', 'The kubeconfig has no current cluster.');
   let credentials: Promise<Credentials> | undefined;
@@ -40,7 +43,7 @@ export function httpApi(config: KubeConfig, { now = () => performance.now() } = 
     await config.applySecurityAuthentication(context);
     // One pool of connections for as long as the process lives: a new one would connect anew.
     const dispatcher =
-      before?.dispatcher ?? withoutBodyTimeout(context.getDispatcher() as Dispatcher | undefined);
+      before?.dispatcher ?? withTimeouts(context.getDispatcher() as Dispatcher | undefined, answerMs);
     return { headers: context.getHeaders(), dispatcher, readAt: now() };
   };
   const currentCredentials = async (): Promise<Credentials> => {
@@ -140,21 +143,21 @@ export function httpApi(config: KubeConfig, { now = () => performance.now() } = 
       }),
     create: (object) =>
       json('POST', pathOf(resourceOf(object), { namespace: object.metadata.namespace ?? '' }), {
-        query: { fieldManager },
+        query: { fieldManager: manager },
         body: object,
         type: 'application/json',
       }),
     apply: (object) => {
       const { namespace = '', name } = object.metadata;
       return json('PATCH', pathOf(resourceOf(object), { namespace, name }), {
-        query: { fieldManager, force: 'true' },
+        query: { fieldManager: manager, force: 'true' },
         body: object,
         type: 'application/apply-patch+yaml',
       });
     },
     patch: ({ resource, namespace, name }, patch, subresource) =>
       json('PATCH', pathOf(resource, { namespace, name, ...(subresource && { subresource }) }), {
-        query: { fieldManager },
+        query: { fieldManager: manager },
         body: patch,
         type: 'application/merge-patch+json',
       }),
@@ -176,10 +179,13 @@ export function httpApi(config: KubeConfig, { now = () => performance.now() } = 
   };
 }
 
-/** undici ends a body that is silent for 300 s; a watch may be. Every other request has a deadline of its own. */
-const withoutBodyTimeout = (dispatcher: Dispatcher | undefined): Dispatcher =>
+/**
+ * undici ends a body that is silent for 300 s; a watch may be. It is answered at once all the same, before its first event. Every other request
+ * has a deadline of its own.
+ */
+const withTimeouts = (dispatcher: Dispatcher | undefined, headersTimeout: number): Dispatcher =>
   (dispatcher ?? getGlobalDispatcher()).compose(
-    (dispatch) => (options, handler) => dispatch({ ...options, bodyTimeout: 0 }, handler),
+    (dispatch) => (options, handler) => dispatch({ ...options, bodyTimeout: 0, headersTimeout }, handler),
   );
 
 interface RequestOptions {

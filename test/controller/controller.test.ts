@@ -1,94 +1,325 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownedResources, resources } from '../../controller/kubernetes/resources.ts';
 import { renderingOptions } from '../../controller/reconcile/rendering-options.ts';
+import type { ControllerOptions } from '../../controller/run-controller.ts';
 import {
   type ControllerBed,
   miniCluster,
   settled,
   startController,
+  startControllerAt,
 } from '../support/kubernetes/controller-bed.ts';
+import { isWrite } from '../support/kubernetes/faulty-api.ts';
+import {
+  type RealApiServer,
+  realApiServerUnavailable,
+  startRealApiServer,
+} from '../support/kubernetes/real-api-server.ts';
 
 const patience = { timeout: 20_000 };
-const holding = (bed: ControllerBed, name?: string) =>
-  bed
-    .status(name)
-    ?.conditions.filter(({ status }) => status === 'True')
-    .map(({ type }) => type);
+const holding = async (bed: ControllerBed, name?: string) =>
+  (await bed.status(name))?.conditions.filter(({ status }) => status === 'True').map(({ type }) => type);
 const poll = <T>(read: () => T) => expect.poll(read, patience);
 
-describe('a MiniCluster that is created', () => {
-  it('gets its objects, which it owns, and a status', async () => {
-    await using bed = await startController();
-    const { metadata } = bed.create(miniCluster());
-    await poll(() => bed.find(resources.jobs)).toBeDefined();
-    await poll(() => bed.status()?.state).toBe('Starting');
-    const owned = ownedResources.flatMap((resource) => bed.all(resource));
-    expect(owned.map(({ kind }) => kind).sort()).toEqual(
-      ['Job', 'NetworkPolicy', 'PodDisruptionBudget', 'PodDisruptionBudget', 'Secret', 'Service'].sort(),
-    );
-    for (const object of owned)
-      expect(object.metadata.ownerReferences).toMatchObject([{ uid: metadata.uid, controller: true }]);
-    expect(bed.status()).toMatchObject({
-      size: 2,
-      selector: 'flux-pod/minicluster=mc',
-      observedGeneration: 1,
+const unavailable = realApiServerUnavailable();
+let real: RealApiServer | undefined;
+let namespaces = 0;
+/** Of a real one every test has a namespace, which its controller watches alone. */
+async function startReal(options: Partial<ControllerOptions> = {}): Promise<ControllerBed> {
+  if (!real) throw new Error('the real API server does not run');
+  const namespace = `hpc-${namespaces++}`;
+  await real.post('/api/v1/namespaces', { metadata: { name: namespace } });
+  return startControllerAt({ config: real.config, namespace }, { namespaces: [namespace], ...options });
+}
+const servers = [
+  { server: 'in memory', skipped: undefined, startBed: startController },
+  {
+    server: `of Kubernetes${unavailable === undefined ? '' : ` (SKIPPED: ${unavailable})`}`,
+    skipped: unavailable,
+    startBed: startReal,
+  },
+];
+
+beforeAll(async () => {
+  if (unavailable === undefined) real = await startRealApiServer();
+}, 180_000);
+afterAll(() => real?.[Symbol.asyncDispose]());
+
+describe.each(servers)('with the API server $server', ({ skipped, startBed }) => {
+  describe.skipIf(skipped !== undefined)('', () => {
+    describe('a MiniCluster that is created', () => {
+      it('gets its objects, which it owns, and a status', async () => {
+        await using bed = await startBed();
+        const { metadata } = await bed.create(miniCluster());
+        await poll(() => bed.find(resources.jobs)).toBeDefined();
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        const owned = await bed.owned();
+        expect(owned.map(({ kind }) => kind).sort()).toEqual(
+          ['Job', 'NetworkPolicy', 'PodDisruptionBudget', 'PodDisruptionBudget', 'Secret', 'Service'].sort(),
+        );
+        for (const object of owned)
+          expect(object.metadata.ownerReferences).toMatchObject([{ uid: metadata.uid, controller: true }]);
+        expect(await bed.status()).toMatchObject({
+          size: 2,
+          selector: 'flux-pod/minicluster=mc',
+          observedGeneration: 1,
+        });
+        expect(await holding(bed)).toEqual(['Progressing', 'Valid', 'UpToDate']);
+      });
+
+      it('is ready with its brokers, succeeds with its Job, and tells its life in Events', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await bed.runPods();
+        await poll(() => bed.status()).toMatchObject({ state: 'Running', brokersOnline: 2 });
+        await bed.endJob(0);
+        await poll(() => bed.status()).toMatchObject({
+          state: 'Succeeded',
+          exitCode: 0,
+          message: 'The program has ended with 0',
+        });
+        expect(await holding(bed)).toEqual(['Succeeded', 'Valid', 'UpToDate']);
+        await poll(async () => (await bed.story()).at(-1)).toBe('Succeeded: The program has ended with 0');
+        expect((await bed.story()).map((line) => line.split(':')[0])).toEqual([
+          ...Array(6).fill('Created'),
+          'Ready',
+          'Succeeded',
+        ]);
+      });
+
+      it('fails with the code of its program, and is not run again', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await bed.endJob(3);
+        await poll(() => bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
+        await bed.remove(resources.jobs);
+        await settled(bed);
+        expect(await bed.find(resources.jobs)).toBeUndefined();
+        expect(await bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
+      });
+
+      it('is told what is wrong with it, and created when that is mended', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster({ containers: [{ image: 'a', command: 'true', ports: [9000, 9000] }] }));
+        await poll(async () => (await bed.status())?.state).toBe('Invalid');
+        const valid = (await bed.status())?.conditions.find(({ type }) => type === 'Valid');
+        expect(valid?.message).toMatch(/^spec\.containers\[0\]\.ports\[1\]: 9000 is there twice/);
+        expect(await bed.owned()).toEqual([]);
+        await bed.patch(resources.miniClusters, 'mc', {
+          spec: { containers: [{ image: 'a', command: 'true' }] },
+        });
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        expect(await bed.find(resources.jobs)).toBeDefined();
+      });
+
+      it('takes over no object of another owner', async () => {
+        await using bed = await startBed();
+        const theirs = {
+          apiVersion: 'v1',
+          kind: 'Service',
+          metadata: { name: 'mc', namespace: 'hpc' },
+          spec: { type: 'ClusterIP', ports: [{ port: 80 }] },
+        };
+        await bed.create(theirs);
+        await bed.create(miniCluster());
+        await poll(
+          async () => (await bed.status())?.conditions.find(({ type }) => type === 'Valid')?.message,
+        ).toMatch(new RegExp(`Service ${bed.namespace}/mc exists and belongs to something else`));
+        expect(await bed.find(resources.services)).toMatchObject({ spec: { type: 'ClusterIP' } });
+        expect((await bed.find(resources.services))?.metadata.ownerReferences).toBeUndefined();
+      });
     });
-    expect(holding(bed)).toEqual(['Progressing', 'Valid', 'UpToDate']);
-  });
 
-  it('is ready with its brokers, succeeds with its Job, and tells its life in Events', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.runPods();
-    await poll(() => bed.status()).toMatchObject({ state: 'Running', brokersOnline: 2 });
-    bed.endJob(0);
-    await poll(() => bed.status()).toMatchObject({
-      state: 'Succeeded',
-      exitCode: 0,
-      message: 'The program has ended with 0',
+    describe('what a MiniCluster owns', () => {
+      it('is created again when it is deleted, with the same certificate', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await settled(bed);
+        for (const resource of ownedResources)
+          for (const { metadata, data } of await bed.all(resource)) {
+            await bed.remove(resource, metadata.name);
+            await poll(
+              async () => (await bed.find(resource, metadata.name))?.metadata.uid ?? metadata.uid,
+            ).not.toBe(metadata.uid);
+            expect((await bed.find(resource, metadata.name))?.data).toEqual(data);
+          }
+      });
+
+      it.each([
+        [
+          resources.services,
+          { spec: { publishNotReadyAddresses: false } },
+          { spec: { publishNotReadyAddresses: true } },
+        ],
+        [resources.jobs, { spec: { parallelism: 1 } }, { spec: { parallelism: 2 } }],
+        [
+          resources.jobs,
+          { metadata: { labels: { 'flux-pod/minicluster': null } } },
+          { metadata: { labels: { 'flux-pod/minicluster': 'mc' } } },
+        ],
+      ])('is repaired when it is edited: %o', async (resource, edit, repaired) => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await settled(bed);
+        await bed.patch(resource, 'mc', edit);
+        await poll(() => bed.find(resource)).toMatchObject(repaired);
+      });
+
+      it('is not repaired in what another manager owns: whether Kueue suspends the Job', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        bed.simulate();
+        await bed.patch(resources.jobs, 'mc', { spec: { suspend: true } });
+        await poll(async () => (await bed.status())?.state).toBe('Suspended');
+        await settled(bed);
+        expect(await bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
+      });
+
+      it('goes with it, and nothing comes back', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await bed.runPods();
+        await bed.remove(resources.miniClusters);
+        await poll(async () => [...(await bed.owned()), ...(await bed.all(resources.pods))]).toEqual([]);
+        await settled(bed);
+        expect(await bed.owned()).toEqual([]);
+      });
+
+      it('does not come back while the deletion waits for a finalizer', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster({}, { finalizers: ['flux-pod.test/wait'] }));
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await settled(bed);
+        await bed.remove(resources.miniClusters);
+        for (const resource of ownedResources)
+          for (const { metadata } of await bed.all(resource)) await bed.remove(resource, metadata.name);
+        await settled(bed);
+        expect(await bed.owned()).toEqual([]);
+        expect(await bed.find(resources.miniClusters)).toBeDefined();
+      });
     });
-    expect(holding(bed)).toEqual(['Succeeded', 'Valid', 'UpToDate']);
-    await poll(() => bed.story().at(-1)).toBe('Succeeded: The program has ended with 0');
-    expect(bed.story().map((line) => line.split(':')[0])).toEqual([
-      ...Array(6).fill('Created'),
-      'Ready',
-      'Succeeded',
-    ]);
-  });
 
-  it('fails with the code of its program, and is not run again', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.endJob(3);
-    await poll(() => bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
-    bed.remove(resources.jobs);
-    await settled(bed);
-    expect(bed.find(resources.jobs)).toBeUndefined();
-    expect(bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
-  });
+    describe('a live MiniCluster', () => {
+      it('is resized within its bounds', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster({ minSize: 1, maxSize: 4 }));
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await bed.patch(resources.miniClusters, 'mc', { spec: { size: 4 } });
+        await poll(() => bed.find(resources.jobs)).toMatchObject({
+          spec: { completions: 4, parallelism: 4 },
+        });
+        await poll(async () => (await bed.status())?.size).toBe(4);
+        await bed.patch(resources.miniClusters, 'mc', { spec: { size: 9 } });
+        await poll(
+          async () => (await bed.status())?.conditions.find(({ type }) => type === 'UpToDate')?.reason,
+        ).toBe('SizeOutOfBounds');
+        expect(await bed.find(resources.jobs)).toMatchObject({ spec: { completions: 4 } });
+        await poll(async () => (await bed.story()).at(-1)).toBe(
+          'SizeOutOfBounds: spec.size is 9, but the bounds are 1 to 4: the size stays 4.',
+        );
+      });
 
-  it('is told what is wrong with it, and created when that is mended', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster({ contaners: [] }));
-    await poll(() => bed.status()?.state).toBe('Invalid');
-    const valid = bed.status()?.conditions.find(({ type }) => type === 'Valid');
-    expect(valid?.message).toMatch(/^spec\.contaners: .*did you mean/i);
-    expect(ownedResources.flatMap((resource) => bed.all(resource))).toEqual([]);
-    bed.patch(resources.miniClusters, 'mc', { spec: { contaners: null } });
-    await poll(() => bed.status()?.state).toBe('Starting');
-    expect(bed.find(resources.jobs)).toBeDefined();
-  });
+      it('names the fields that its Job does not take, and replaces the Job where that is asked for', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        const { uid } = (await bed.find(resources.jobs))?.metadata ?? {};
+        await bed.patch(resources.miniClusters, 'mc', {
+          spec: { containers: [{ image: 'b', command: 'true' }] },
+        });
+        await poll(
+          async () => (await bed.status())?.conditions.find(({ type }) => type === 'UpToDate')?.message,
+        ).toMatch(/spec\.template\.spec\.containers\[mc\]\.image/);
+        expect((await bed.find(resources.jobs))?.metadata.uid).toBe(uid);
+        await bed.patch(resources.miniClusters, 'mc', {
+          metadata: { annotations: { 'flux-pod/update-strategy': 'Recreate' } },
+        });
+        await poll(async () => JSON.stringify((await bed.find(resources.jobs))?.spec ?? '')).toMatch(
+          /"image":"b"/,
+        );
+        expect((await bed.find(resources.jobs))?.metadata.uid).not.toBe(uid);
+      });
 
+      it('is suspended and resumed by its own field', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await bed.patch(resources.miniClusters, 'mc', { spec: { suspend: true } });
+        await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
+        await bed.patch(resources.miniClusters, 'mc', { spec: { suspend: null } });
+        await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { suspend: false } });
+        // From now on Kueue may suspend it.
+        await settled(bed);
+        await bed.patch(resources.jobs, 'mc', { spec: { suspend: true } });
+        await settled(bed);
+        expect(await bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
+      });
+
+      it('is deleted after its end where it asks for that', async () => {
+        await using bed = await startBed({ cleanupMs: 50 });
+        await bed.create(miniCluster({ cleanup: true }));
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await bed.endJob(0);
+        await poll(() => bed.find(resources.miniClusters)).toBeUndefined();
+      });
+    });
+
+    describe('the controller', () => {
+      it('makes no request while nothing happens', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await bed.runPods();
+        await poll(async () => (await bed.status())?.state).toBe('Running');
+        await settled(bed);
+        const before = bed.calls.length;
+        await settled(bed, 500);
+        expect(bed.calls.slice(before)).toEqual([]);
+      });
+
+      it('writes nothing when it starts again and all is as it should be', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await settled(bed);
+        await bed.stop();
+        const before = bed.calls.length;
+        bed.start();
+        await poll(() => bed.calls.length).toBeGreaterThan(before);
+        await settled(bed);
+        expect(bed.calls.slice(before).filter(isWrite)).toEqual([]);
+      });
+
+      it('sees what happened while it was away', async () => {
+        await using bed = await startBed();
+        await bed.create(miniCluster());
+        await poll(async () => (await bed.status())?.state).toBe('Starting');
+        await bed.stop();
+        await bed.remove(resources.services);
+        await bed.endJob(0);
+        bed.start();
+        await poll(async () => (await bed.status())?.state).toBe('Succeeded');
+        await poll(() => bed.find(resources.services)).toBeDefined();
+      });
+    });
+  });
+});
+
+describe('the controller with the API server in memory', () => {
   it('works with the Operator’s CRD, whose status has five fields', async () => {
     await using bed = await startController();
     bed.server.schema.statusFields = ['jobid', 'maximumSize', 'selector', 'size', 'conditions'];
-    bed.create(miniCluster());
+    await bed.create(miniCluster());
     await poll(() => bed.find(resources.jobs)).toBeDefined();
-    bed.endJob(3);
+    await bed.endJob(3);
     await poll(() => holding(bed)).toEqual(['Failed', 'Valid', 'UpToDate']);
-    expect(Object.keys(bed.status() ?? {}).sort()).toEqual([
+    expect(Object.keys((await bed.status()) ?? {}).sort()).toEqual([
       'conditions',
       'jobid',
       'maximumSize',
@@ -96,11 +327,46 @@ describe('a MiniCluster that is created', () => {
       'size',
     ]);
     await settled(bed);
-    const before = bed.server.requests.length;
-    bed.patch(resources.jobs, 'mc', { metadata: { labels: { unrelated: 'yes' } } });
+    const before = bed.calls.length;
+    await bed.patch(resources.jobs, 'mc', { metadata: { labels: { unrelated: 'yes' } } });
     await settled(bed);
-    expect(bed.server.requests.slice(before)).toEqual([]);
+    expect(bed.calls.slice(before)).toEqual([]);
   });
+
+  it('lists again when the API server no longer has the events since (410)', async () => {
+    await using bed = await startController();
+    await bed.create(miniCluster());
+    await poll(async () => (await bed.status())?.state).toBe('Starting');
+    await settled(bed);
+    // Watches end, and events are compacted before they begin again.
+    bed.server.fault = ({ query }) => (query.has('watch') ? 'unavailable' : undefined);
+    bed.server.endWatches();
+    await bed.remove(resources.services);
+    bed.server.store.compact();
+    bed.server.fault = () => undefined;
+    await poll(() => bed.find(resources.services)).toBeDefined();
+  });
+
+  it.each(['unavailable', 'conflict', 'lost answer', 'reset'] as const)(
+    'reaches the same end when each request is answered by "%s" once',
+    async (fault) => {
+      await using bed = await startController();
+      const failed = new Set<string>();
+      bed.server.fault = ({ method, path, query }) => {
+        const request = `${method} ${path} ${query.has('watch')}`;
+        if (failed.has(request) || query.has('watch')) return undefined;
+        failed.add(request);
+        return fault;
+      };
+      await bed.create(miniCluster());
+      await poll(async () => (await bed.status())?.state).toBe('Starting');
+      await poll(async () => (await bed.owned()).length).toBe(6);
+      await bed.runPods();
+      await bed.endJob(0);
+      await poll(() => bed.status()).toMatchObject({ state: 'Succeeded', exitCode: 0 });
+      expect(failed.size).toBeGreaterThan(8);
+    },
+  );
 
   it.each([
     ['ours', undefined],
@@ -110,8 +376,8 @@ describe('a MiniCluster that is created', () => {
     async (_, statusFields) => {
       await using bed = await startController();
       bed.server.schema.statusFields = statusFields;
-      const told = () => bed.story().filter((line) => line.startsWith('FieldWarning'));
-      bed.create(
+      const told = async () => (await bed.story()).filter((line) => line.startsWith('FieldWarning'));
+      await bed.create(
         miniCluster(
           { cleanup: true, flux: { arch: 'arm', container: { disable: true } } },
           { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{}' } },
@@ -121,11 +387,11 @@ describe('a MiniCluster that is created', () => {
       await poll(told).toEqual([arch]);
       await bed.stop();
       bed.start();
-      bed.runPods();
+      await bed.runPods();
       await poll(() => holding(bed)).toContain('Ready');
       await settled(bed);
-      expect(told()).toEqual([arch]);
-      bed.patch(resources.miniClusters, 'mc', { spec: { flux: { arch: null, wrap: 'strace' } } });
+      expect(await told()).toEqual([arch]);
+      await bed.patch(resources.miniClusters, 'mc', { spec: { flux: { arch: null, wrap: 'strace' } } });
       await poll(told).toEqual([arch, expect.stringMatching(/^FieldWarning: spec\.flux\.wrap is not used/)]);
     },
   );
@@ -143,7 +409,7 @@ describe('a MiniCluster that is created', () => {
     async (_, status, state, upToDate) => {
       await using bed = await startController();
       await bed.stop();
-      const { metadata } = bed.create(miniCluster());
+      const { metadata } = await bed.create(miniCluster());
       const owner = {
         apiVersion: 'flux-framework.org/v1alpha2',
         kind: 'MiniCluster',
@@ -162,215 +428,60 @@ describe('a MiniCluster that is created', () => {
         metadata: { name: 'mc', namespace: 'hpc', ownerReferences: [owner] },
         spec,
       };
-      const { uid } = bed.create(job).metadata;
-      bed.patch(resources.jobs, 'mc', { status }, 'status');
+      const { uid } = (await bed.create(job)).metadata;
+      await bed.patch(resources.jobs, 'mc', { status }, 'status');
       bed.warnings.splice(0);
       bed.start();
-      await poll(() => bed.status()?.state).toBe(state);
+      await poll(async () => (await bed.status())?.state).toBe(state);
       await settled(bed);
-      expect(bed.find(resources.jobs)).toMatchObject({ metadata: { uid }, spec });
-      expect(bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.reason).toBe(upToDate);
+      expect(await bed.find(resources.jobs)).toMatchObject({ metadata: { uid }, spec });
+      expect((await bed.status())?.conditions.find(({ type }) => type === 'UpToDate')?.reason).toBe(upToDate);
       expect(bed.warnings).toEqual([]);
     },
   );
 
-  it('takes over no object of another owner', async () => {
-    await using bed = await startController();
-    const theirs = {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: 'mc', namespace: 'hpc' },
-      spec: { type: 'ClusterIP' },
-    };
-    bed.create(theirs);
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'Valid')?.message).toMatch(
-      /Service hpc\/mc exists and belongs to something else/,
-    );
-    expect(bed.find(resources.services)).toMatchObject({ spec: { type: 'ClusterIP' } });
-    expect(bed.find(resources.services)?.metadata.ownerReferences).toBeUndefined();
-  });
-});
-
-describe('what a MiniCluster owns', () => {
-  it('is created again when it is deleted, with the same certificate', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    await settled(bed);
-    for (const resource of ownedResources)
-      for (const { metadata, data, spec } of bed.all(resource)) {
-        bed.remove(resource, metadata.name);
-        await poll(() => bed.find(resource, metadata.name)).toMatchObject(
-          data === undefined ? { spec } : { data },
-        );
-        expect(bed.find(resource, metadata.name)?.metadata.uid).not.toBe(metadata.uid);
-      }
-  });
-
-  it.each([
-    [
-      resources.services,
-      { spec: { publishNotReadyAddresses: false } },
-      { spec: { publishNotReadyAddresses: true } },
-    ],
-    [resources.jobs, { spec: { parallelism: 1 } }, { spec: { parallelism: 2 } }],
-    [
-      resources.jobs,
-      { metadata: { labels: { 'flux-pod/minicluster': null } } },
-      { metadata: { labels: { 'flux-pod/minicluster': 'mc' } } },
-    ],
-  ])('is repaired when it is edited: %o', async (resource, edit, repaired) => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    await settled(bed);
-    bed.patch(resource, 'mc', edit);
-    await poll(() => bed.find(resource)).toMatchObject(repaired);
-  });
-
-  it('is not repaired in what another manager owns: whether Kueue suspends the Job', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.patch(resources.jobs, 'mc', { spec: { suspend: true } });
-    bed.patch(
-      resources.jobs,
-      'mc',
-      { status: { conditions: [{ type: 'Suspended', status: 'True' }] } },
-      'status',
-    );
-    await poll(() => bed.status()?.state).toBe('Suspended');
-    await settled(bed);
-    expect(bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
-  });
-
-  it('goes with it, and nothing comes back', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.runPods();
-    bed.remove(resources.miniClusters);
-    await settled(bed);
-    expect([...ownedResources, resources.pods].flatMap((resource) => bed.all(resource))).toEqual([]);
-  });
-
-  it('does not come back while a foreground deletion waits for it', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster({}, { finalizers: ['foregroundDeletion'] }));
-    await poll(() => bed.status()?.state).toBe('Starting');
-    await settled(bed);
-    bed.remove(resources.miniClusters);
-    for (const resource of ownedResources)
-      for (const { metadata } of bed.all(resource)) bed.remove(resource, metadata.name);
-    await settled(bed);
-    expect(ownedResources.flatMap((resource) => bed.all(resource))).toEqual([]);
-    expect(bed.find(resources.miniClusters)).toBeDefined();
-  });
-});
-
-describe('a live MiniCluster', () => {
-  it('is resized within its bounds', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster({ minSize: 1, maxSize: 4 }));
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.patch(resources.miniClusters, 'mc', { spec: { size: 4 } });
-    await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { completions: 4, parallelism: 4 } });
-    await poll(() => bed.status()?.size).toBe(4);
-    bed.patch(resources.miniClusters, 'mc', { spec: { size: 9 } });
-    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.reason).toBe(
-      'SizeOutOfBounds',
-    );
-    expect(bed.find(resources.jobs)).toMatchObject({ spec: { completions: 4 } });
-    await poll(() => bed.story().at(-1)).toBe(
-      'SizeOutOfBounds: spec.size is 9, but the bounds are 1 to 4: the size stays 4.',
-    );
-  });
-
-  it('names the fields that its Job does not take, and replaces the Job where that is asked for', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    const { uid } = bed.find(resources.jobs)?.metadata ?? {};
-    bed.patch(resources.miniClusters, 'mc', { spec: { containers: [{ image: 'b', command: 'true' }] } });
-    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.message).toMatch(
-      /spec\.template\.spec\.containers\[mc\]\.image/,
-    );
-    expect(bed.find(resources.jobs)?.metadata.uid).toBe(uid);
-    bed.patch(resources.miniClusters, 'mc', {
-      metadata: { annotations: { 'flux-pod/update-strategy': 'Recreate' } },
-    });
-    await poll(() => JSON.stringify(bed.find(resources.jobs)?.spec ?? '')).toMatch(/"image":"b"/);
-    expect(bed.find(resources.jobs)?.metadata.uid).not.toBe(uid);
-  });
-
   it('tells the exit code of the container that its Job has, whatever name the resource has for it by now', async () => {
     await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.patch(resources.miniClusters, 'mc', {
+    await bed.create(miniCluster());
+    await poll(async () => (await bed.status())?.state).toBe('Starting');
+    await bed.patch(resources.miniClusters, 'mc', {
       spec: { containers: [{ name: 'other', image: 'a', command: 'true' }] },
     });
-    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.reason).toBe(
-      'JobImmutable',
-    );
-    bed.endJob(3);
+    await poll(
+      async () => (await bed.status())?.conditions.find(({ type }) => type === 'UpToDate')?.reason,
+    ).toBe('JobImmutable');
+    await bed.endJob(3);
     await poll(() => bed.status()).toMatchObject({ state: 'Failed', exitCode: 3 });
   });
 
   it('keeps the claim of its state volume over another Job, and without the field; its deletion takes it along', async () => {
     await using bed = await startController();
     const container = { disable: true };
-    bed.create(
+    await bed.create(
       miniCluster(
         { flux: { container, stateVolume: { size: '1Gi' } } },
         { annotations: { 'flux-pod/update-strategy': 'Recreate' } },
       ),
     );
-    const claim = () => bed.find(resources.claims, 'mc-state')?.metadata;
-    await poll(() => bed.status()?.state).toBe('Starting');
-    const { uid, ownerReferences } = claim() ?? {};
+    const claim = async () => (await bed.find(resources.claims, 'mc-state'))?.metadata;
+    await poll(async () => (await bed.status())?.state).toBe('Starting');
+    const { uid, ownerReferences } = (await claim()) ?? {};
     expect(ownerReferences).toMatchObject([{ kind: 'MiniCluster', name: 'mc', controller: true }]);
-    const { uid: jobUid } = bed.find(resources.jobs)?.metadata ?? {};
-    bed.patch(resources.miniClusters, 'mc', { spec: { flux: { stateVolume: { size: '2Gi' } } } });
-    await poll(() => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.message).toMatch(
-      /PersistentVolumeClaim does not take these changes: spec\.resources\.requests\.storage/,
-    );
-    bed.patch(resources.miniClusters, 'mc', {
+    const { uid: jobUid } = (await bed.find(resources.jobs))?.metadata ?? {};
+    await bed.patch(resources.miniClusters, 'mc', { spec: { flux: { stateVolume: { size: '2Gi' } } } });
+    await poll(
+      async () => (await bed.status())?.conditions.find(({ type }) => type === 'UpToDate')?.message,
+    ).toMatch(/PersistentVolumeClaim does not take these changes: spec\.resources\.requests\.storage/);
+    await bed.patch(resources.miniClusters, 'mc', {
       spec: { flux: { stateVolume: null }, containers: [{ image: 'b', command: 'true' }] },
     });
-    await poll(() => bed.find(resources.jobs)?.metadata.uid ?? jobUid).not.toBe(jobUid);
+    await poll(async () => (await bed.find(resources.jobs))?.metadata.uid ?? jobUid).not.toBe(jobUid);
     await settled(bed);
-    expect(claim()?.uid).toBe(uid);
-    bed.remove(resources.miniClusters);
+    expect((await claim())?.uid).toBe(uid);
+    await bed.remove(resources.miniClusters);
     await poll(claim).toBeUndefined();
   });
 
-  it('is suspended and resumed by its own field', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.patch(resources.miniClusters, 'mc', { spec: { suspend: true } });
-    await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
-    bed.patch(resources.miniClusters, 'mc', { spec: { suspend: null } });
-    await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { suspend: false } });
-    // From now on Kueue may suspend it.
-    await settled(bed);
-    bed.patch(resources.jobs, 'mc', { spec: { suspend: true } });
-    await settled(bed);
-    expect(bed.find(resources.jobs)).toMatchObject({ spec: { suspend: true } });
-  });
-
-  it('is deleted after its end where it asks for that', async () => {
-    await using bed = await startController({ cleanupMs: 50 });
-    bed.create(miniCluster({ cleanup: true }));
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.endJob(0);
-    await poll(() => bed.find(resources.miniClusters)).toBeUndefined();
-  });
-});
-
-describe('the controller', () => {
   it('renders a MiniCluster once, whatever its pods do, and another one of its name again', async () => {
     let renderings = 0;
     const options = renderingOptions({
@@ -385,62 +496,26 @@ describe('the controller', () => {
         return options(object);
       },
     });
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.runPods();
-    await poll(() => bed.status()?.state).toBe('Running');
+    await bed.create(miniCluster());
+    await poll(async () => (await bed.status())?.state).toBe('Starting');
+    await bed.runPods();
+    await poll(async () => (await bed.status())?.state).toBe('Running');
     await settled(bed);
     // Once without a Job, once with it.
     const before = renderings;
     expect(before).toBe(2);
-    bed.runPods('mc', false);
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.remove(resources.services);
+    for (const { metadata } of await bed.all(resources.pods))
+      await bed.patch(resources.pods, metadata.name, { status: { conditions: [] } }, 'status');
+    await poll(async () => (await bed.status())?.state).toBe('Starting');
+    await bed.remove(resources.services);
     await poll(() => bed.find(resources.services)).toBeDefined();
     await settled(bed);
     expect(renderings).toBe(before);
-    bed.remove(resources.miniClusters);
+    await bed.remove(resources.miniClusters);
     await settled(bed);
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
+    await bed.create(miniCluster());
+    await poll(async () => (await bed.status())?.state).toBe('Starting');
     expect(renderings).toBeGreaterThan(before);
-  });
-
-  it('makes no request while nothing happens', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    bed.runPods();
-    await poll(() => bed.status()?.state).toBe('Running');
-    await settled(bed);
-    const before = bed.server.requests.length;
-    await settled(bed, 500);
-    expect(bed.server.requests.slice(before)).toEqual([]);
-  });
-
-  it('writes nothing when it starts again and all is as it should be', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    await settled(bed);
-    await bed.stop();
-    const before = bed.server.requests.length;
-    bed.start();
-    await poll(() => bed.server.requests.length).toBeGreaterThan(before);
-    await settled(bed);
-    expect(bed.server.requests.slice(before).filter(({ method }) => method !== 'GET')).toEqual([]);
-  });
-
-  it('sees what happened while it was away', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    await bed.stop();
-    bed.remove(resources.services);
-    bed.endJob(0);
-    bed.start();
-    await poll(() => bed.status()?.state).toBe('Succeeded');
-    await poll(() => bed.find(resources.services)).toBeDefined();
   });
 
   it.each([
@@ -456,55 +531,22 @@ describe('the controller', () => {
       renderOptions: (object) =>
         renderingOptions({ installer: 'i', seed, user: 'image', extras: new Set() })(object),
     });
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
+    await bed.create(miniCluster());
+    await poll(async () => (await bed.status())?.state).toBe('Starting');
     await bed.stop();
     const secret = () => bed.find(resources.secrets, 'mc-curve');
-    const before = secret();
+    const before = await secret();
     seed = new Uint8Array(32).fill(2);
-    change(bed);
+    await change(bed);
     bed.warnings.splice(0);
     bed.start();
     await poll(() => bed.find(resources.jobs)).toBeDefined();
-    await poll(() => secret()?.metadata.ownerReferences).toEqual(before?.metadata.ownerReferences);
-    bed.runPods();
-    await poll(() => bed.status()?.state).toBe('Running');
-    expect(secret()).toMatchObject({ data: before?.data, metadata: { uid: before?.metadata.uid } });
+    await poll(async () => (await secret())?.metadata.ownerReferences).toEqual(
+      before?.metadata.ownerReferences,
+    );
+    await bed.runPods();
+    await poll(async () => (await bed.status())?.state).toBe('Running');
+    expect(await secret()).toMatchObject({ data: before?.data, metadata: { uid: before?.metadata.uid } });
     expect(bed.warnings).toEqual([]);
   });
-
-  it('lists again when the API server no longer has the events since (410)', async () => {
-    await using bed = await startController();
-    bed.create(miniCluster());
-    await poll(() => bed.status()?.state).toBe('Starting');
-    await settled(bed);
-    // Watches end, and events are compacted before they begin again.
-    bed.server.fault = ({ query }) => (query.has('watch') ? 'unavailable' : undefined);
-    bed.server.endWatches();
-    bed.remove(resources.services);
-    bed.server.store.compact();
-    bed.server.fault = () => undefined;
-    await poll(() => bed.find(resources.services)).toBeDefined();
-  });
-
-  it.each(['unavailable', 'conflict', 'lost answer', 'reset'] as const)(
-    'reaches the same end when each request is answered by "%s" once',
-    async (fault) => {
-      await using bed = await startController();
-      const failed = new Set<string>();
-      bed.server.fault = ({ method, path, query }) => {
-        const request = `${method} ${path} ${query.has('watch')}`;
-        if (failed.has(request) || query.has('watch')) return undefined;
-        failed.add(request);
-        return fault;
-      };
-      bed.create(miniCluster());
-      await poll(() => bed.status()?.state).toBe('Starting');
-      await poll(() => ownedResources.flatMap((resource) => bed.all(resource)).length).toBe(6);
-      bed.runPods();
-      bed.endJob(0);
-      await poll(() => bed.status()).toMatchObject({ state: 'Succeeded', exitCode: 0 });
-      expect(failed.size).toBeGreaterThan(8);
-    },
-  );
 });

@@ -11,7 +11,7 @@ import { restrictedBreaches } from '../../controller/render/pod/pod-security-sta
 import packageJson from '../../package.json' with { type: 'json' };
 import type { SeenRequest } from '../support/kubernetes/api-server.ts';
 import {
-  type ControllerBed,
+  type MemoryBed,
   miniCluster,
   settled,
   startController,
@@ -44,9 +44,9 @@ function permissionsOf(request: SeenRequest): string[] {
   );
 }
 
-async function wholeLife(bed: ControllerBed): Promise<void> {
+async function wholeLife(bed: MemoryBed): Promise<void> {
   const service = { image: 'db', name: 'db' };
-  bed.create(
+  await bed.create(
     miniCluster({
       minSize: 1,
       maxSize: 3,
@@ -56,18 +56,18 @@ async function wholeLife(bed: ControllerBed): Promise<void> {
       containers: [{ image: 'a', commands: { pre: 'true' }, command: 'true' }],
     }),
   );
-  await poll(() => bed.status()?.state).toBe('Starting');
+  await poll(async () => (await bed.status())?.state).toBe('Starting');
   await settled(bed);
   // Each kind: deleted, edited, no longer wanted.
-  bed.patch(resources.services, 'mc', { spec: { publishNotReadyAddresses: false } });
-  bed.patch(resources.miniClusters, 'mc', { spec: { size: 3 } });
+  await bed.patch(resources.services, 'mc', { spec: { publishNotReadyAddresses: false } });
+  await bed.patch(resources.miniClusters, 'mc', { spec: { size: 3 } });
   await poll(() => bed.find(resources.jobs)).toMatchObject({ spec: { completions: 3 } });
   for (let repeat = 0; repeat < 2; repeat++) {
-    bed.remove(resources.services);
+    await bed.remove(resources.services);
     await poll(() => bed.find(resources.services)).toBeDefined();
     await settled(bed);
   }
-  bed.endJob(0);
+  await bed.endJob(0);
   await poll(() => bed.find(resources.miniClusters)).toBeUndefined();
 }
 

@@ -6,12 +6,8 @@ import { controllerKey } from '../../../agent/link/key.ts';
 import { resources } from '../../../controller/kubernetes/resources.ts';
 import type { ControllerOptions } from '../../../controller/run-controller.ts';
 import { jobs, startLeader } from '../../support/controller-links.ts';
-import {
-  type ControllerBed,
-  miniCluster,
-  settled,
-  startController,
-} from '../../support/kubernetes/controller-bed.ts';
+import { miniCluster, settled } from '../../support/kubernetes/controller-bed.ts';
+import { type StoreBed, startStoreBed } from '../../support/kubernetes/store-bed.ts';
 import { patient } from '../../support/parent-links.ts';
 import { freePort, patience } from '../../support/raw-client.ts';
 
@@ -21,28 +17,28 @@ const poll = <T>(read: () => T) => expect.poll(read, patience);
 async function startLinked(links: Partial<ControllerOptions['links']> = {}) {
   const port = await freePort();
   const backoff = { first: 1, most: 20 };
-  const bed = await startController({
+  const bed = await startStoreBed({
     links: { holder: 'test', port, reportMs: 1, backoff, deadlines: patient, ...links },
   });
   return Object.assign(bed, { port });
 }
 
 /** The MiniCluster's leader, with the certificate that the controller has made. */
-async function startLeaderOf(bed: ControllerBed & { port: number }, facts: InstanceFacts) {
+async function startLeaderOf(bed: StoreBed & { port: number }, facts: InstanceFacts) {
   // All objects have been applied, the Job last.
   await poll(() => bed.status()?.state).toBe('Starting');
   return startLeader({ port: bed.port, key: keyIn(bed), facts });
 }
 
-function keyIn(bed: ControllerBed): Buffer {
+function keyIn(bed: StoreBed): Buffer {
   const { data } = bed.find(resources.secrets, 'mc-curve') as { data?: Record<string, string> };
   const reading = parseCertificate(Buffer.from(data?.['curve.cert'] ?? '', 'base64').toString());
   if ('damage' in reading) throw new Error(reading.damage);
   return controllerKey(reading.certificate.secretKey, { namespace: 'hpc', cluster: 'mc' });
 }
 
-const runPods = (bed: ControllerBed, ready = true) => bed.runPods('mc', ready, '127.0.0.1');
-const writesOf = ({ server }: ControllerBed) =>
+const runPods = (bed: StoreBed, ready = true) => bed.runPods('mc', ready, '127.0.0.1');
+const writesOf = ({ server }: StoreBed) =>
   server.requests.filter(({ method, path }) => method === 'PATCH' && path.endsWith('/status')).length;
 
 describe('the status of a MiniCluster', () => {
@@ -108,7 +104,7 @@ describe('the status of a MiniCluster', () => {
     expect(bed.status()?.jobs).toBeUndefined();
   });
 
-  it.each<[string, (bed: ControllerBed) => void]>([
+  it.each<[string, (bed: StoreBed) => void]>([
     ['its leader is no longer ready', (bed) => runPods(bed, false)],
     ['its leader’s pod is deleted', (bed) => bed.remove(resources.pods, 'mc-0-aaaaa')],
     ['it is suspended', suspend],
@@ -168,7 +164,7 @@ describe('the status of a MiniCluster', () => {
   });
 
   it('has the Service of the API, where the MiniCluster serves one', async () => {
-    await using bed = await startController();
+    await using bed = await startStoreBed();
     const environment = { FLUX_POD_API: 'on', FLUX_POD_API_TOKENS: '/etc/tokens' };
     bed.create(miniCluster({ containers: [{ image: 'a', command: 'true', environment }] }));
     await poll(() => bed.status()?.api).toBe('mc-api.hpc.svc:8052');
@@ -176,7 +172,7 @@ describe('the status of a MiniCluster', () => {
   });
 });
 
-function suspend(bed: ControllerBed): void {
+function suspend(bed: StoreBed): void {
   bed.patch(resources.jobs, 'mc', { spec: { suspend: true } });
   const conditions = [{ type: 'Suspended', status: 'True' }];
   bed.patch(resources.jobs, 'mc', { status: { conditions } }, 'status');

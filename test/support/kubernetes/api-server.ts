@@ -3,14 +3,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
-import {
-  createObjectStore,
-  Refused,
-  type Schema,
-  type Stored,
-  type StoreEvent,
-  selects,
-} from './object-store.ts';
+import { createObjectStore, Refused, type Schema, type Stored, type StoreEvent } from './object-store.ts';
+import { shownBy } from './watch-filter.ts';
 
 /** A request as tests see it. */
 export interface SeenRequest {
@@ -20,10 +14,13 @@ export interface SeenRequest {
 }
 
 /** What happens to a request in place of its answer: it fails, or its answer is lost after it was carried out. */
-export type Fault = 'unavailable' | 'conflict' | 'lost answer' | 'reset';
+export type Fault = 'unavailable' | 'too many requests' | 'conflict' | 'lost answer' | 'reset' | 'silence';
 
 export interface MemoryApiServer extends AsyncDisposable {
+  /** Of the controller. */
   readonly config: KubeConfig;
+  /** Of everything else in the cluster: not in `requests`, and without faults. */
+  readonly others: KubeConfig;
   readonly store: ReturnType<typeof createObjectStore>;
   readonly schema: Schema;
   readonly requests: SeenRequest[];
@@ -38,6 +35,7 @@ export async function startApiServer(): Promise<MemoryApiServer> {
   const store = createObjectStore(schema);
   const requests: SeenRequest[] = [];
   const watches = new Set<ServerResponse>();
+  const snapshots: { readonly all: readonly Stored[]; readonly version: string }[] = [];
   const server = createServer((request, response) => {
     void answer(request, response).catch((error: unknown) => {
       const { code, reason, message } =
@@ -50,9 +48,13 @@ export async function startApiServer(): Promise<MemoryApiServer> {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://api');
     const seen = { method: request.method ?? '', path: url.pathname, query: url.searchParams };
-    requests.push(seen);
+    const isController = request.headers.authorization === undefined;
+    if (isController) requests.push(seen);
     const body = await bodyOf(request);
-    const fault = self.fault(seen);
+    const fault = isController ? self.fault(seen) : undefined;
+    if (fault === 'silence') return;
+    if (fault === 'too many requests') response.setHeader('retry-after', '7');
+    if (fault === 'too many requests') throw new Refused(429, 'TooManyRequests', 'the server is busy');
     if (fault === 'reset') return void request.socket.destroy();
     if (fault === 'unavailable')
       throw new Refused(503, 'ServiceUnavailable', 'the server is currently unable to handle the request');
@@ -89,32 +91,36 @@ export async function startApiServer(): Promise<MemoryApiServer> {
   }
 
   function list({ collection, namespace }: Place, query: URLSearchParams): unknown {
-    const all = store.list(collection, namespace, query.get('labelSelector') ?? undefined);
-    const from = Number(query.get('continue') ?? 0);
+    // All pages are of one moment (etcd keeps the revision; the token has it).
+    const [id = 0, from = 0] = query.get('continue')?.split(':').map(Number) ?? [snapshots.length];
+    snapshots[id] ??= {
+      all: store.list(collection, namespace, query.get('labelSelector') ?? undefined),
+      version: String(store.version()),
+    };
+    const { all, version } = snapshots[id];
     const limit = Number(query.get('limit') ?? all.length);
     const items = all.slice(from, from + limit).map(({ apiVersion: _, kind: __, ...item }) => item);
     const metadata = {
-      resourceVersion: String(store.version()),
-      ...(from + limit < all.length && { continue: String(from + limit) }),
+      resourceVersion: version,
+      ...(from + limit < all.length && { continue: `${id}:${from + limit}` }),
     };
     return { kind: 'List', metadata, items };
   }
 
   function watch({ collection, namespace }: Place, query: URLSearchParams, response: ServerResponse): void {
-    const selector = query.get('labelSelector') ?? undefined;
-    const end = store.watch(Number(query.get('resourceVersion') ?? 0), (event) => {
-      if (event.collection !== collection) return;
-      if (namespace !== '' && event.object.metadata.namespace !== namespace) return;
-      if (response.writableEnded) return;
-      const matches = selects(selector, event.object);
-      // What no longer matches is deleted, as far as this watch goes.
-      const matched = event.before ? selects(selector, event.before) : false;
-      if (!matches && !matched) return;
-      const type = !matches ? 'DELETED' : !matched && event.type === 'MODIFIED' ? 'ADDED' : event.type;
-      response.write(`${JSON.stringify({ type, object: matches ? event.object : lastMatching(event) })}\n`);
-    });
+    const labelSelector = query.get('labelSelector') ?? undefined;
+    const write = (event: StoreEvent) => {
+      const shown = shownBy({ collection, namespace, labelSelector }, event);
+      if (shown && !response.writableEnded) response.write(`${JSON.stringify(shown)}\n`);
+    };
+    // The answer begins only when it is known not to be 410.
+    const past: StoreEvent[] = [];
+    let show = (event: StoreEvent): void => void past.push(event);
+    const end = store.watch(Number(query.get('resourceVersion') ?? 0), (event) => show(event));
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
+    show = write;
+    past.forEach(write);
     watches.add(response);
     response.on('close', () => {
       watches.delete(response);
@@ -123,11 +129,15 @@ export async function startApiServer(): Promise<MemoryApiServer> {
   }
 
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const config = new KubeConfig();
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  config.loadFromClusterAndUser({ name: 'memory', server: address, skipTLSVerify: true }, { name: 'test' });
+  const configOf = (user: { name: string; token?: string }) => {
+    const config = new KubeConfig();
+    config.loadFromClusterAndUser({ name: 'memory', server: address, skipTLSVerify: true }, user);
+    return config;
+  };
   const self: MemoryApiServer = {
-    config,
+    config: configOf({ name: 'controller' }),
+    others: configOf({ name: 'others', token: 'others' }),
     store,
     schema,
     requests,
@@ -142,13 +152,6 @@ export async function startApiServer(): Promise<MemoryApiServer> {
   };
   return self;
 }
-
-/** The API server sends the state before, with the version of the change (apiserver pkg/storage, watch_cache). */
-const lastMatching = ({ before, object }: StoreEvent): Stored | undefined =>
-  before && {
-    ...before,
-    metadata: { ...before.metadata, resourceVersion: object.metadata.resourceVersion ?? '' },
-  };
 
 interface Place {
   readonly collection: string;

@@ -22,6 +22,8 @@ export interface SimulatorOptions {
   readonly api: KubernetesApi;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
+  /** Undefined: all. */
+  readonly namespace?: string;
   /** From a pod to its containers, and from those to their readiness. Milliseconds. */
   readonly startMs?: number;
 }
@@ -36,7 +38,7 @@ type LivePod = KubernetesObject & Pod;
 const backoff = { first: 5, most: 50 };
 
 export function startSimulator(options: SimulatorOptions): ClusterSimulator {
-  const { api, signal, clock = systemClock, startMs = 5 } = options;
+  const { api, signal, clock = systemClock, startMs = 5, namespace: only } = options;
   const time = () => new Date(clock.now()).toISOString().replace(/\.\d+Z/, 'Z');
   /** Pods whose deletion the copy does not show yet. */
   const deleted = new Set<string>();
@@ -61,7 +63,7 @@ export function startSimulator(options: SimulatorOptions): ClusterSimulator {
     startInformer({
       api,
       resource,
-      scope: {},
+      scope: { ...(only !== undefined && { namespace: only }) },
       clock,
       backoff,
       signal,

@@ -1,25 +1,25 @@
-/** The controller beside an API server in memory, and what the Job controller and the kubelet do in a cluster. */
+/** The controller beside an API server, in memory over HTTP or a real one, and what the rest of a cluster does. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Job } from 'kubernetes-types/batch/v1.d.ts';
-import type { KubernetesApi } from '../../../controller/kubernetes/api.ts';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { systemClock } from '../../../controller/kubernetes/controller-clock.ts';
 import { createEventRecorder } from '../../../controller/kubernetes/events.ts';
 import { httpApi } from '../../../controller/kubernetes/http-api.ts';
-import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
-import { pathOf, type Resource, resources } from '../../../controller/kubernetes/resources.ts';
+import { ownedResources, type Resource, resources } from '../../../controller/kubernetes/resources.ts';
+import { activePods, isReady } from '../../../controller/reconcile/job-state.ts';
 import type { MiniClusterStatus } from '../../../controller/reconcile/minicluster-status.ts';
 import { renderingOptions } from '../../../controller/reconcile/rendering-options.ts';
-import { clusterLabel, indexLabel } from '../../../controller/render/reserved/names.ts';
 import { type ControllerOptions, runController } from '../../../controller/run-controller.ts';
 import { type MemoryApiServer, startApiServer } from './api-server.ts';
+import { type ClusterSimulator, startSimulator } from './cluster-simulator.ts';
+import { type ApiCall, faultyApi } from './faulty-api.ts';
 import type { Stored } from './object-store.ts';
 
-const namespace = 'hpc';
 const seed = new Uint8Array(32).fill(7);
 
 export const miniCluster = (spec: object = {}, metadata: object = {}): Stored => ({
   apiVersion: 'flux-framework.org/v1alpha2',
   kind: 'MiniCluster',
-  metadata: { name: 'mc', namespace, ...metadata },
+  metadata: { name: 'mc', namespace: 'hpc', ...metadata },
   spec: {
     size: 2,
     containers: [{ image: 'a', command: 'true' }],
@@ -29,46 +29,75 @@ export const miniCluster = (spec: object = {}, metadata: object = {}): Stored =>
 });
 
 export interface ControllerBed extends AsyncDisposable {
-  readonly server: MemoryApiServer;
-  readonly api: KubernetesApi;
+  readonly namespace: string;
+  /** Requests of the controller. */
+  readonly calls: readonly ApiCall[];
   readonly warnings: object[];
-  readonly create: (object: Stored) => Stored;
-  readonly find: (resource: Resource, name?: string) => Stored | undefined;
-  readonly all: (resource: Resource) => Stored[];
-  readonly patch: (resource: Resource, name: string, patch: object, subresource?: string) => void;
-  readonly remove: (resource: Resource, name?: string) => void;
-  readonly status: (name?: string) => MiniClusterStatus | undefined;
-  /** As the kubelet reports the pods of a Job. */
-  readonly runPods: (name?: string, ready?: boolean, podIP?: string) => void;
-  /** As the Job controller reports the end of a Job whose program exited with `code`. */
-  readonly endJob: (code: number, name?: string) => void;
+  /** Creates an object in the bed's namespace. */
+  readonly create: (object: Stored) => Promise<Stored>;
+  readonly find: (resource: Resource, name?: string) => Promise<Stored | undefined>;
+  readonly all: (resource: Resource) => Promise<Stored[]>;
+  readonly owned: () => Promise<Stored[]>;
+  /** Edits an object, as another field manager. */
+  readonly patch: (resource: Resource, name: string, patch: object, subresource?: 'status') => Promise<void>;
+  readonly remove: (resource: Resource, name?: string) => Promise<void>;
+  readonly status: (name?: string) => Promise<MiniClusterStatus | undefined>;
+  /** From now on pods run, and what has lost its owner goes. */
+  readonly simulate: () => void;
+  /** Resolves when all pods of a Job are ready. */
+  readonly runPods: (name?: string) => Promise<void>;
+  /** The program of a Job whose pods run, or are run first, exits with `code`. */
+  readonly endJob: (code: number, name?: string) => Promise<void>;
   /** Events as `REASON: note`, oldest first. */
-  readonly story: () => string[];
+  readonly story: () => Promise<string[]>;
   /** Stops the controller, and resolves when it has ended. */
   readonly stop: () => Promise<void>;
   readonly start: () => void;
 }
 
-export async function startController(options: Partial<ControllerOptions> = {}): Promise<ControllerBed> {
+export interface MemoryBed extends ControllerBed {
+  readonly server: MemoryApiServer;
+}
+
+export async function startController(options: Partial<ControllerOptions> = {}): Promise<MemoryBed> {
   const server = await startApiServer();
-  const api = httpApi(server.config);
-  const collectionOf = (resource: Resource) => pathOf(resource, {});
+  const bed = startControllerAt({ config: server.config, others: server.others, namespace: 'hpc' }, options);
+  return {
+    ...bed,
+    server,
+    [Symbol.asyncDispose]: async () => {
+      await bed[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export function startControllerAt(
+  {
+    config,
+    namespace,
+    others = config,
+  }: { readonly config: KubeConfig; readonly others?: KubeConfig; readonly namespace: string },
+  options: Partial<ControllerOptions> = {},
+): ControllerBed {
+  const user = httpApi(others, { manager: 'test' });
+  const calls: ApiCall[] = [];
+  const api = faultyApi(httpApi(config), {
+    clock: systemClock,
+    fault: (call) => void calls.push(call) as undefined,
+  });
   const warnings: object[] = [];
+  const over = new AbortController();
+  let simulator: ClusterSimulator | undefined;
   let stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();
 
   const start = () => {
     stopping = new AbortController();
-    const record = createEventRecorder({
-      api,
-      instance: 'test',
-      onError: (error) => warnings.push({ error }),
-    });
+    const onError = (error: unknown) => warnings.push({ error });
     running = runController({
-      api,
-      record,
+      record: createEventRecorder({ api, instance: 'test', onError }),
       namespaces: undefined,
-      signal: stopping.signal,
       cleanupMs: 0,
       links: { holder: 'test' },
       backoff: { first: 5, most: 50 },
@@ -81,120 +110,77 @@ export async function startController(options: Partial<ControllerOptions> = {}):
         extras: new Set(['probes', 'network-policy', 'disruption-budget']),
       }),
       ...options,
+      api,
+      signal: stopping.signal,
     });
   };
   const stop = async () => {
     stopping.abort();
     await running;
   };
-  const find = (resource: Resource, name = 'mc') =>
-    server.store
-      .list(collectionOf(resource), namespace, undefined)
-      .find(({ metadata }) => metadata.name === name);
-  const patch = (resource: Resource, name: string, change: object, subresource?: string) =>
-    void server.store.patch(collectionOf(resource), namespace, name, change as Stored, subresource);
-  const all = (resource: Resource) => server.store.list(collectionOf(resource), namespace, undefined);
-
-  const containerOf = (name: string) =>
-    (find(resources.jobs, name) as Job | undefined)?.spec?.template.spec?.containers[0]?.name;
-
-  const putPod = (name: string, index: number, status: object) => {
-    const podName = `${name}-${index}-aaaaa`;
-    if (!all(resources.pods).some(({ metadata }) => metadata.name === podName)) {
-      const labels = { [clusterLabel]: name, [indexLabel]: String(index) };
-      server.store.create(collectionOf(resources.pods), {
-        apiVersion: 'v1',
-        kind: 'Pod',
-        metadata: {
-          name: podName,
-          namespace,
-          labels,
-          ownerReferences: [ownerOf(find(resources.jobs, name))],
-        },
-      });
+  const target = (resource: Resource, name: string) => ({ resource, namespace, name });
+  const find = async (resource: Resource, name = 'mc') =>
+    (await user.get(target(resource, name))) as Stored | undefined;
+  const all = async (resource: Resource) =>
+    (await user.list(resource, { namespace }, over.signal)).items as Stored[];
+  const simulate = () => {
+    simulator ??= startSimulator({
+      api: httpApi(others, { manager: 'simulator' }),
+      signal: over.signal,
+      namespace,
+    });
+  };
+  const runPods = async (name = 'mc') => {
+    simulate();
+    for (;;) {
+      const { completions } = ((await find(resources.jobs, name))?.spec ?? {}) as { completions?: number };
+      const pods = (await all(resources.pods)).filter(({ metadata }) =>
+        metadata.ownerReferences?.some((owner) => owner.name === name),
+      );
+      if (activePods(pods as never).filter(isReady).length === completions) return;
+      await delay(10);
     }
-    patch(resources.pods, podName, { status }, 'status');
   };
 
   start();
   return {
-    server,
-    api,
+    namespace,
+    calls,
     warnings,
     find,
     all,
-    patch,
     start,
     stop,
-    create: (object) => server.store.create(pathOf(resourceOfKind(object.kind), {}), object),
-    remove: (resource, name = 'mc') => void server.store.delete(collectionOf(resource), namespace, name, {}),
-    status: (name = 'mc') => find(resources.miniClusters, name)?.status as MiniClusterStatus | undefined,
-    runPods: (name = 'mc', ready = true, podIP) => {
-      const { completions = 0 } = (find(resources.jobs, name)?.spec ?? {}) as { completions?: number };
-      for (let index = 0; index < completions; index++)
-        putPod(name, index, {
-          phase: 'Running',
-          ...(podIP !== undefined && { podIP }),
-          conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
-          containerStatuses: [{ name: containerOf(name), state: { running: {} } }],
-        });
+    simulate,
+    runPods,
+    owned: async () => (await Promise.all(ownedResources.map(all))).flat(),
+    patch: async (resource, name, change, subresource) =>
+      void (await user.patch(target(resource, name), change, subresource)),
+    create: async (object) =>
+      (await user.create({ ...object, metadata: { ...object.metadata, namespace } })) as Stored,
+    remove: (resource, name = 'mc') => user.delete(target(resource, name)),
+    status: async (name = 'mc') =>
+      (await find(resources.miniClusters, name))?.status as MiniClusterStatus | undefined,
+    endJob: async (code, name = 'mc') => {
+      await runPods(name);
+      await simulator?.endProgram(namespace, name, code);
     },
-    endJob: (code, name = 'mc') => {
-      const terminated = {
-        exitCode: code,
-        message: `The program has ended with ${code}`,
-        finishedAt: '2026-11-26T10:00:00Z',
-      };
-      const phase = code === 0 ? 'Succeeded' : 'Failed';
-      putPod(name, 0, {
-        phase,
-        conditions: [],
-        containerStatuses: [{ name: containerOf(name), state: { terminated } }],
-      });
-      const condition = code === 0 ? { type: 'Complete' } : { type: 'Failed', reason: 'PodFailurePolicy' };
-      const time = '2026-11-26T10:00:01Z';
-      const conditions = [{ ...condition, status: 'True', lastTransitionTime: time }];
-      patch(
-        resources.jobs,
-        name,
-        { status: { conditions, ...(code === 0 && { completionTime: time }) } },
-        'status',
-      );
-    },
-    story: () =>
-      server.store
-        .list(collectionOf(resources.events), '', undefined)
-        .map(
-          (event) =>
-            event as unknown as { reason: string; note: string; eventTime: string } & KubernetesObject,
-        )
-        .sort((a, b) => a.metadata.name.localeCompare(b.metadata.name))
+    story: async () =>
+      (await all(resources.events))
+        .map((event) => event as Stored & { reason: string; note: string })
+        .toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name))
         .map(({ reason, note }) => `${reason}: ${note}`),
     [Symbol.asyncDispose]: async () => {
+      over.abort();
       await stop();
-      await server[Symbol.asyncDispose]();
     },
   };
 }
 
-const ownerOf = (job: Stored | undefined) => ({
-  apiVersion: 'batch/v1',
-  kind: 'Job',
-  name: job?.metadata.name ?? '',
-  uid: job?.metadata.uid ?? '',
-  controller: true,
-});
-
-const resourceOfKind = (kind: string): Resource => {
-  const found = Object.values(resources).find((resource) => resource.kind === kind);
-  if (!found) throw new Error(kind);
-  return found;
-};
-
-/** Waits until the API server has got no request for a while: the controller is idle. */
-export async function settled({ server }: ControllerBed, quietMs = 100): Promise<void> {
-  for (let before = -1; before !== server.requests.length; ) {
-    before = server.requests.length;
+/** Waits until the controller has made no request for a while: it is idle. */
+export async function settled({ calls }: ControllerBed, quietMs = 100): Promise<void> {
+  for (let before = -1; before !== calls.length; ) {
+    before = calls.length;
     await delay(quietMs);
   }
 }

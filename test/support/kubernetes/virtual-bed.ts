@@ -94,6 +94,7 @@ export function createVirtualBed() {
       }),
       namespaces: undefined,
       cleanupMs: 0,
+      links: { holder: 'test' },
       workers: 1000,
       clock,
       random,
