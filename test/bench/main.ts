@@ -2,6 +2,7 @@
 import { api } from './api.ts';
 import { attack } from './attack/main.ts';
 import { bootstrap } from './bootstrap.ts';
+import { controller } from './controller.ts';
 import { health } from './health.ts';
 import { scale } from './scale.ts';
 import { start } from './start.ts';
@@ -13,6 +14,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
   health,
   api,
   attack,
+  controller,
 };
 
 const wanted = process.argv[2];

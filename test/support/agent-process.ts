@@ -12,8 +12,8 @@ export function agentOf(pod: Pod): PodProcess {
 /** The directory that shows it. */
 export const agentProc = (pod: Pod): string => `${pod.proc()}/${agentOf(pod).pid}`;
 
-/** What a process holds: private memory, or all that is resident, in KiB. */
-export const heldKb = (proc: string, what: 'RssAnon' | 'VmRSS'): number =>
+/** What a process holds: private memory, or all that is resident, now or at most, in KiB. */
+export const heldKb = (proc: string, what: 'RssAnon' | 'VmRSS' | 'VmHWM'): number =>
   Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]);
 
 export const openFiles = (proc: string): number => readdirSync(`${proc}/fd`).length;
