@@ -1,6 +1,7 @@
 /** dist/controller.cjs: the controller, for `flux-pod controller` to load. Nothing of it is in flux-pod.cjs. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import { KubeConfig } from '@kubernetes/client-node';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 import { createLog, type LogOptions } from '../agent/log.ts';
@@ -34,6 +35,8 @@ const namespaceFile = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 const leaseName = 'flux-pod-controller';
 
 export const controller: ControllerBundle['controller'] = async (request) => {
+  // What is live of 1,000 MiniClusters is 54 MB; V8 would let the heap grow to 190 before it collects what they have left.
+  setFlagsFromString('--optimize-for-size');
   const { signal, level, format, installer, user, extras } = request;
   const identity = `${hostname()}_${process.pid}`;
   const log = createLog({ level, format, base: { pod: hostname() } });

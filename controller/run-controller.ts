@@ -1,7 +1,7 @@
 /** The controller: informers feed a queue of MiniClusters, each of which is reconciled by one worker at a time. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { MetricSources } from './controller-metrics.ts';
-import type { KubernetesApi } from './kubernetes/api.ts';
+import { type KubernetesApi, untilAborted } from './kubernetes/api.ts';
 import { type Clock, systemClock } from './kubernetes/controller-clock.ts';
 import type { RecordEvent } from './kubernetes/events.ts';
 import type { Backoff } from './kubernetes/exponential-backoff.ts';
@@ -86,6 +86,8 @@ export async function runController(options: ControllerOptions): Promise<void> {
   });
   const reconcile = createReconciler({
     ...options,
+    // One that does not lead any more, or is asked to stop, leaves the rest to the next one.
+    api: untilAborted(api, signal),
     copies,
     now: clock.now,
     followLeader: (namespace, name, target) => leaders.follow(keyOf(namespace, name), target),

@@ -24,8 +24,9 @@ export async function readSeed(api: KubernetesApi, namespace: string): Promise<U
     return seedOf((await api.create(secret)) as { data?: { seed?: string } }, namespace);
   } catch (error) {
     // Another replica was faster.
-    if (!hasStatus(error, 409)) throw error;
-    return seedOf((await api.get(target)) as { data?: { seed?: string } }, namespace);
+    const made = hasStatus(error, 409) ? await api.get(target) : undefined;
+    if (!made) throw error;
+    return seedOf(made as { data?: { seed?: string } }, namespace);
   }
 }
 

@@ -48,6 +48,24 @@ export interface KubernetesApi {
   delete(target: Target, uid?: string): Promise<void>;
 }
 
+/** `api` until `signal` aborts: then no request begins, in the middle of what they belong to. Lists and watches have a signal of their own. */
+export function untilAborted(api: KubernetesApi, signal: AbortSignal): KubernetesApi {
+  const guarded =
+    <P extends readonly unknown[], T>(request: (...parameters: P) => Promise<T>) =>
+    async (...parameters: P): Promise<T> => {
+      signal.throwIfAborted();
+      return request(...parameters);
+    };
+  return {
+    ...api,
+    get: guarded(api.get),
+    create: guarded(api.create),
+    apply: guarded(api.apply),
+    patch: guarded(api.patch),
+    delete: guarded(api.delete),
+  };
+}
+
 /** An answer that is not 2xx, or none. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';

@@ -110,9 +110,11 @@ async function keepInSync(options: InformerOptions, store: Store): Promise<void>
   let failures = 0;
   while (!signal.aborted) {
     let least = 0;
+    const startedAt = clock.monotonic();
     try {
       if (resourceVersion === undefined) {
         const list = await api.list(resource, scope, signal);
+        signal.throwIfAborted();
         store.replace(list.items);
         resourceVersion = list.resourceVersion;
         store.onSynced();
@@ -132,6 +134,7 @@ async function keepInSync(options: InformerOptions, store: Store): Promise<void>
         signal,
       );
       // The API server ends a watch after some minutes. One that ends at once, again and again, is a failure.
+      if (clock.monotonic() - startedAt >= backoff.most) failures = 0;
       failures++;
       if (failures === 1) continue;
     } catch (error) {

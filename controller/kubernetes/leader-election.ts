@@ -37,7 +37,12 @@ export async function electLeader(options: ElectionOptions): Promise<void> {
   const { signal, lead, times = leaseTimes, clock = systemClock } = options;
   const { monotonic } = clock;
   const claim = createClaim(options, times, clock);
-  while (!signal.aborted && !(await claim.attempt())) await pause(clock, times.retryMs, signal);
+  // A lease is renewed as of the moment in which that was asked for.
+  let renewed = monotonic();
+  while (!signal.aborted && !(await claim.attempt())) {
+    await pause(clock, times.retryMs, signal);
+    renewed = monotonic();
+  }
   if (signal.aborted) return;
   const lost = new AbortController();
   const leading = lead(AbortSignal.any([signal, lost.signal]));
@@ -46,17 +51,36 @@ export async function electLeader(options: ElectionOptions): Promise<void> {
     ended = true;
   });
   over.catch(() => undefined);
-  let renewed = monotonic();
-  while (!signal.aborted && !ended) {
+  let isLost = false;
+  while (!signal.aborted && !ended && !isLost) {
     await pause(clock, times.retryMs, signal);
     if (signal.aborted || ended) break;
-    if (await claim.attempt()) renewed = monotonic();
-    else if (monotonic() - renewed >= times.renewMs) break;
+    const askedAt = monotonic();
+    // An API server that does not answer must not make two of one leader.
+    const left = renewed + times.renewMs - askedAt;
+    if (await within(clock, left, signal, claim.attempt())) renewed = askedAt;
+    else isLost = !signal.aborted && monotonic() - renewed >= times.renewMs;
   }
   lost.abort(new Error('the lease was lost'));
   await leading;
   // Only after the work has ended: the next leader takes over at once.
-  await claim.release();
+  if (!isLost) await claim.release();
+}
+
+/** What `work` resolves to, or undefined after `ms` or when `signal` aborts. */
+async function within<T>(
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+  work: Promise<T>,
+): Promise<T | undefined> {
+  const done = new AbortController();
+  const limit = pause(clock, Math.max(0, ms), AbortSignal.any([signal, done.signal]));
+  try {
+    return await Promise.race([work, limit.then(() => undefined)]);
+  } finally {
+    done.abort();
+  }
 }
 
 function createClaim(

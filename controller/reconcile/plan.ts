@@ -48,6 +48,11 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
   const isAdoptable = ({ metadata }: KubernetesObject, wanted: KubernetesObject) =>
     metadata.labels?.[clusterLabel] !== undefined &&
     metadata.labels[clusterLabel] === wanted.metadata.labels?.[clusterLabel];
+  /** Of a MiniCluster of the same name, which has been deleted. */
+  const isPredecessors = (existing: KubernetesObject, wanted: KubernetesObject) => {
+    const [owner, successor] = [controllerOf(existing), controllerOf(wanted)];
+    return owner?.kind === 'MiniCluster' && owner.name === successor?.name && owner.uid !== uid;
+  };
   const steps: Step[] = [];
   const outdated: string[] = [];
   const outdatedClaim: string[] = [];
@@ -56,6 +61,8 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
     const existing = byKey.get(keyOf(object));
     if (!existing) {
       if (!isFinished || !isOfTheRun(object)) steps.push({ act: 'apply', object, why: 'missing' });
+    } else if (isPredecessors(existing, object)) {
+      // The garbage collector deletes it, which the watch reports.
     } else if (controllerOf(existing) ? !isOwn(existing) : !isAdoptable(existing, object)) {
       foreign.push(keyOf(object));
     } else if (existing.metadata.deletionTimestamp !== undefined) {

@@ -77,7 +77,7 @@ export function createReconciler({
     }
     const previous = (object as { status?: MiniClusterStatus }).status;
     const owned = copies.owned(namespace, name);
-    const job = jobAmong(owned, name);
+    const job = jobAmong(owned, object);
 
     // 2. What is asked for.
     const desired = cache.desired(object, job);
@@ -92,7 +92,7 @@ export function createReconciler({
     for (const step of plan.steps) await execute(api, copies, object, step, record);
 
     // 4. The status, where it is another one.
-    const live = liveOf(copies, namespace, name, hidden.filter(isOwnedBy(object)));
+    const live = liveOf(copies, object, hidden.filter(isOwnedBy(object)));
     const status = statusOf(
       {
         ...observedOf(object, desired, plan, previous),
@@ -112,18 +112,33 @@ export function createReconciler({
     }
 
     // 5. The end.
-    return cleanUp(api, object, status, cleanupMs, now());
+    const { again } = await cleanUp(api, object, status, cleanupMs, now());
+    // No watch shows when another owner's object has gone.
+    return { again: plan.foreign.length > 0 ? Math.min(again ?? foreignMs, foreignMs) : again };
   };
 }
 
-/** What there is, with what was written a moment ago. */
-function liveOf(copies: Copies, namespace: string, name: string, hidden: readonly KubernetesObject[]) {
+/** How often it is looked whether a name is free. */
+const foreignMs = 30_000;
+
+/** What there is, with what was written a moment ago. An earlier Job's pods, and those of spec.services, have the label as well. */
+function liveOf(copies: Copies, object: KubernetesObject, hidden: readonly KubernetesObject[]) {
+  const { namespace = '', name } = object.metadata;
   const owned = [...copies.owned(namespace, name), ...hidden];
-  return { owned, job: jobAmong(owned, name) as Job | undefined, pods: copies.pods(namespace, name) };
+  const job = jobAmong(owned, object) as (KubernetesObject & Job) | undefined;
+  const isOwn = (pod: Pod) => controllerOf(pod as KubernetesObject)?.uid === job?.metadata.uid;
+  return { owned, job, pods: job ? copies.pods(namespace, name).filter(isOwn) : [] };
 }
 
-const jobAmong = (objects: readonly KubernetesObject[], name: string): KubernetesObject | undefined =>
-  objects.find(({ kind, metadata }) => kind === 'Job' && metadata.name === name);
+/** The one of a MiniCluster that had the same name, and may have ended, is none of this one. */
+const jobAmong = (
+  objects: readonly KubernetesObject[],
+  { metadata: { name, uid } }: KubernetesObject,
+): KubernetesObject | undefined =>
+  objects.find(
+    (object) =>
+      object.kind === 'Job' && object.metadata.name === name && (controllerOf(object)?.uid ?? uid) === uid,
+  );
 
 const isInvalid = (desired: Desired | Invalid): desired is Invalid => 'problems' in desired;
 

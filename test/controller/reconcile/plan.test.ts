@@ -97,7 +97,7 @@ describe('the plan of a MiniCluster', () => {
     const other = object(
       'Service',
       { spec: { clusterIP: '10.0.0.1' } },
-      { ownerReferences: [{ ...owner, uid: 'u-2' }] },
+      { ownerReferences: [{ ...owner, name: 'other', uid: 'u-2' }] },
     );
     expect(plan({ live: [other, job()] })).toEqual({
       steps: [],
@@ -105,6 +105,11 @@ describe('the plan of a MiniCluster', () => {
       outdatedClaim: [],
       foreign: ['Service default/mc'],
     });
+  });
+
+  it('waits until what a deleted MiniCluster of the same name has left is away', () => {
+    const left = object('Service', {}, { ownerReferences: [{ ...owner, uid: 'u-0' }] });
+    expect(plan({ live: [left, job()] })).toMatchObject({ steps: [], foreign: [] });
   });
 
   it('deletes what it owns and no longer wants', () => {

@@ -178,7 +178,7 @@ export function startControllerAt(
 }
 
 /** Waits until the controller has made no request for a while: it is idle. */
-export async function settled({ calls }: ControllerBed, quietMs = 100): Promise<void> {
+export async function settled({ calls }: Pick<ControllerBed, 'calls'>, quietMs = 100): Promise<void> {
   for (let before = -1; before !== calls.length; ) {
     before = calls.length;
     await delay(quietMs);

@@ -37,7 +37,11 @@ export interface Schema {
   statusFields: readonly string[] | undefined;
 }
 
-export function createObjectStore(schema: Schema = { statusFields: undefined }) {
+export function createObjectStore(
+  schema: Schema = { statusFields: undefined },
+  /** Without it dependents stay until somebody else deletes them, as with an API server alone. */
+  { collectsGarbage = true } = {},
+) {
   /** By collection (`/apis/batch/v1/jobs`), then by `namespace/name`. */
   const collections = new Map<string, Map<string, Stored>>();
   const managers = new Map<string, Map<string, Set<string>>>();
@@ -103,7 +107,7 @@ export function createObjectStore(schema: Schema = { statusFields: undefined }) 
       metadata: { ...object.metadata, resourceVersion: String(version) },
     });
     // The garbage collector, a controller of its own.
-    queueMicrotask(() => collect(uid ?? ''));
+    if (collectsGarbage) queueMicrotask(() => collect(uid ?? ''));
   }
 
   function collect(uid: string): void {

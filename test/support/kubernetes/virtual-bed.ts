@@ -53,7 +53,7 @@ export interface StartOptions extends Partial<Omit<ControllerOptions, 'api' | 'r
 
 export function createVirtualBed() {
   const clock = createVirtualClock();
-  const store = createObjectStore();
+  const store = createObjectStore(undefined, { collectsGarbage: false });
   const api = memoryApi({ store, clock });
   const over = new AbortController();
   const simulator = startSimulator({ api: memoryApi({ store, clock }), clock, signal: over.signal });
