@@ -514,7 +514,7 @@ describe('the controller with the API server in memory', () => {
     await bed.remove(resources.miniClusters);
     await settled(bed);
     await bed.create(miniCluster());
-    await poll(async () => (await bed.status())?.state).toBe('Starting');
+    await poll(async () => (await bed.status())?.state).toBe('Running');
     expect(renderings).toBeGreaterThan(before);
   });
 
