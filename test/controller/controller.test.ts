@@ -304,6 +304,47 @@ describe('a live MiniCluster', () => {
     expect(bed.find(resources.jobs)?.metadata.uid).not.toBe(uid);
   });
 
+  it('loses what is removed from it: a file of the ConfigMap, a label and the deadline of the Job; other managers’ stay', async () => {
+    await using bed = await startController();
+    const [flux, beside] = [
+      { image: 'a', command: 'true', commands: { init: 'true' }, runFlux: true },
+      { name: 'beside', image: 'b', command: 'true', commands: { pre: 'true' } },
+    ];
+    bed.create(miniCluster({ containers: [flux, beside], jobLabels: { team: 'a' }, deadlineSeconds: 60 }));
+    await poll(() => bed.status()?.state).toBe('Starting');
+    const scripts = () => Object.keys((bed.all(resources.configMaps)[0]?.data ?? {}) as object).sort();
+    const [{ metadata: { name = '' } = {} } = {}] = bed.all(resources.configMaps);
+    const before = scripts();
+    expect(before).toContain('sidecar-beside.sh');
+    bed.patch(resources.configMaps, name, { data: { theirs: 'x' } });
+    bed.patch(resources.jobs, 'mc', { metadata: { labels: { theirs: 'x' } } });
+    bed.patch(resources.miniClusters, 'mc', {
+      spec: { containers: [flux], jobLabels: null, deadlineSeconds: null },
+    });
+    await poll(scripts).toEqual([...before.filter((file) => !file.includes('beside')), 'theirs']);
+    await poll(() => bed.find(resources.jobs)?.metadata.labels?.team).toBeUndefined();
+    expect(bed.find(resources.jobs)?.metadata.labels).toMatchObject({ theirs: 'x' });
+    expect(bed.find(resources.jobs)?.spec).not.toHaveProperty('activeDeadlineSeconds');
+  });
+
+  it('names an environment variable that is removed from it and that its Job keeps, and is quiet then', async () => {
+    await using bed = await startController();
+    const container = { image: 'a', command: 'true' };
+    bed.create(miniCluster({ containers: [{ ...container, environment: { DEBUG: '1', KEPT: '1' } }] }));
+    await poll(() => bed.status()?.state).toBe('Starting');
+    bed.patch(resources.miniClusters, 'mc', {
+      spec: { containers: [{ ...container, environment: { KEPT: '1' } }] },
+    });
+    const upToDate = () => bed.status()?.conditions.find(({ type }) => type === 'UpToDate');
+    await poll(upToDate).toMatchObject({ status: 'False', reason: 'JobImmutable' });
+    expect(upToDate()?.message).toMatch(/changes: spec\.template\.spec\.containers\[mc\]\.env\[DEBUG\]\. /);
+    await settled(bed);
+    const before = bed.server.requests.length;
+    bed.patch(resources.jobs, 'mc', { metadata: { labels: { unrelated: 'yes' } } });
+    await settled(bed);
+    expect(bed.server.requests.slice(before)).toEqual([]);
+  });
+
   it('tells the exit code of the container that its Job has, whatever name the resource has for it by now', async () => {
     await using bed = await startController();
     bed.create(miniCluster());
