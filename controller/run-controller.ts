@@ -12,6 +12,7 @@ import { createWorkQueue } from './kubernetes/work-queue.ts';
 import { createLeaders, type LeadersOptions } from './leader/leaders.ts';
 import type { MiniClusterStatus } from './reconcile/minicluster-status.ts';
 import { type Copies, createReconciler, type ReconcilerOptions } from './reconcile/reconciler.ts';
+import { ownManagedFields } from './reconcile/removed-fields.ts';
 import { clusterLabel } from './render/reserved/names.ts';
 
 export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOptions' | 'cleanupMs'> {
@@ -101,7 +102,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
           ...(namespace !== undefined && { namespace }),
           ...(resource !== resources.miniClusters && { labelSelector: clusterLabel }),
         },
-        trim: withoutManagedFields,
+        trim: withOwnManagedFields,
         onChange: (object) => {
           const key = copies.note(resource, object);
           if (key !== undefined && isSynced) queue.add(key);
@@ -133,12 +134,11 @@ export async function runController(options: ControllerOptions): Promise<void> {
   leaders.close();
 }
 
-/** They are as large as the rest, and not read. */
-function withoutManagedFields(object: KubernetesObject): KubernetesObject {
-  const { managedFields: _, ...metadata } = object.metadata as KubernetesObject['metadata'] & {
-    managedFields?: unknown;
-  };
-  return { ...object, metadata };
+/** Those of other managers are as large as the rest, and not read. */
+function withOwnManagedFields(object: KubernetesObject): KubernetesObject {
+  const { managedFields: _, ...metadata } = object.metadata;
+  const own = ownManagedFields(object);
+  return { ...object, metadata: { ...metadata, ...(own.length > 0 && { managedFields: own }) } };
 }
 
 const keyOf = (namespace: string, name: string) => `${namespace}/${name}`;

@@ -45,7 +45,8 @@ const isObject = (value: unknown): value is Fields =>
 /** JSON has no undefined; Kubernetes writes null for what is not set. */
 const isAbsent = (value: unknown): boolean => value === undefined || value === null;
 const isEmpty = (value: Fields): boolean => Object.values(value).every(isAbsent);
-const join = (path: string, key: string): string => {
+/** `data["start.sh"]` where the key is no identifier. */
+export const join = (path: string, key: string): string => {
   if (!/^[A-Za-z][A-Za-z0-9]*$/.test(key)) return `${path}["${key}"]`;
   return path === '' ? key : `${path}.${key}`;
 };

@@ -3,8 +3,9 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { controllerOf, type KubernetesObject, referenceOf, titleOf } from '../kubernetes/object.ts';
 import { clusterLabel } from '../render/reserved/names.ts';
 import { suspendedAnnotation } from './desired.ts';
-import { differences } from './differences.ts';
+import { differences, join } from './differences.ts';
 import { jobEnd } from './job-state.ts';
+import { removedFields } from './removed-fields.ts';
 
 export type Step =
   /** Server-side apply: creates what is missing, and repairs the fields that are desired. */
@@ -72,12 +73,14 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
       steps.push(...job.steps);
       outdated.push(...job.outdated);
     } else if (object.kind === claimKind || isImmutable(existing)) {
-      const changed = differences(object, existing);
+      const removed = removedFields(object, existing);
+      const changed = [...differences(object, existing), ...removed];
       if (object.kind === claimKind) outdatedClaim.push(...changed.filter((path) => !isOfMetadata(path)));
       const why = changed.filter(isOfMetadata);
-      if (why.length > 0) steps.push({ act: 'patch', object: existing, patch: metadataPatch(object), why });
+      const patch = { metadata: metadataPatch(object, existing, removed) };
+      if (why.length > 0) steps.push({ act: 'patch', object: existing, patch, why });
     } else {
-      const changed = differences(object, existing);
+      const changed = [...differences(object, existing), ...removedFields(object, existing)];
       if (changed.length > 0) steps.push({ act: 'apply', object, why: changed });
     }
   }
@@ -95,9 +98,25 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
 const isImmutable = (object: KubernetesObject): boolean =>
   (object as { immutable?: boolean }).immutable === true;
 const isOfMetadata = (path: string): boolean => path.startsWith('metadata.');
-const metadataPatch = ({ metadata: { labels, annotations, ownerReferences } }: KubernetesObject): object => ({
-  metadata: { labels, annotations, ownerReferences },
-});
+
+/** Of a JSON merge patch, in which what is to be removed is null. */
+function metadataPatch(
+  { metadata: desired }: KubernetesObject,
+  { metadata: existing }: KubernetesObject,
+  removed: readonly string[],
+) {
+  const entries = (field: 'labels' | 'annotations') => {
+    const gone = Object.keys(existing[field] ?? {}).filter((key) =>
+      removed.includes(join(`metadata.${field}`, key)),
+    );
+    return { ...Object.fromEntries(gone.map((key) => [key, null])), ...desired[field] };
+  };
+  return {
+    labels: entries('labels'),
+    annotations: entries('annotations'),
+    ownerReferences: desired.ownerReferences,
+  };
+}
 
 /** Its spec does not change (kubernetes pkg/apis/core/validation, ValidatePersistentVolumeClaimUpdate), and its data is never deleted here. */
 const claimKind = 'PersistentVolumeClaim';
@@ -118,12 +137,18 @@ const mutable = [
   'backoffLimit',
 ] as const;
 
+/** Those of them that can be taken away: `suspend` is, by its own annotation, and `backoffLimit` gets its default. */
+const removable: readonly string[] = ['spec.activeDeadlineSeconds', 'spec.ttlSecondsAfterFinished'];
+
 function planJob(desired: KubernetesObject, existing: KubernetesObject, recreate: boolean) {
   const job = existing as KubernetesObject & Job;
   // A Job that has ended stays as it ran.
   if (jobEnd(job)) return { steps: [], outdated: [] };
-  const changed = differences(desired, existing);
-  const isMutable = (path: string) => mutable.some((field) => path === `spec.${field}`) || isOfMetadata(path);
+  const removed = removedFields(desired, existing).filter((path) => path !== 'spec.suspend');
+  const changed = [...differences(desired, existing), ...removed];
+  const isMutable = (path: string) =>
+    isOfMetadata(path) ||
+    (removed.includes(path) ? removable.includes(path) : mutable.some((field) => path === `spec.${field}`));
   const outdated = changed.filter((path) => !isMutable(path));
   if (outdated.length > 0 && recreate)
     return { steps: [{ act: 'delete', object: existing, why: 'recreate' } as const], outdated: [] };
@@ -132,13 +157,13 @@ function planJob(desired: KubernetesObject, existing: KubernetesObject, recreate
   if (why.length === 0) return { steps: [], outdated };
   const wanted = { ...(desired as KubernetesObject & Job).spec, ...(resumed && { suspend: false }) };
   const spec = Object.fromEntries(
-    mutable.flatMap((field) => (why.includes(`spec.${field}`) ? [[field, wanted[field]]] : [])),
+    mutable.flatMap((field) => (why.includes(`spec.${field}`) ? [[field, wanted[field] ?? null]] : [])),
   );
-  const { labels, ownerReferences } = desired.metadata;
-  const annotations = { ...desired.metadata.annotations, ...(resumed && { [suspendedAnnotation]: null }) };
+  const metadata = metadataPatch(desired, existing, removed);
+  const annotations = { ...metadata.annotations, ...(resumed && { [suspendedAnnotation]: null }) };
   const changesMetadata = resumed || why.some(isOfMetadata);
   const patch = {
-    ...(changesMetadata && { metadata: { labels, annotations, ownerReferences } }),
+    ...(changesMetadata && { metadata: { ...metadata, annotations } }),
     ...(Object.keys(spec).length > 0 && { spec }),
   };
   return { steps: [{ act: 'patch', object: existing, patch, why } as const], outdated };

@@ -440,6 +440,52 @@ describe('the controller with the API server in memory', () => {
     },
   );
 
+  it('loses what is removed from it: a file of the ConfigMap, a label and the deadline of the Job; other managers’ stay', async () => {
+    await using bed = await startController();
+    const [flux, beside] = [
+      { image: 'a', command: 'true', commands: { init: 'true' }, runFlux: true },
+      { name: 'beside', image: 'b', command: 'true', commands: { pre: 'true' } },
+    ];
+    await bed.create(
+      miniCluster({ containers: [flux, beside], jobLabels: { team: 'a' }, deadlineSeconds: 60 }),
+    );
+    await poll(async () => (await bed.status())?.state).toBe('Starting');
+    const configMap = async () => (await bed.all(resources.configMaps))[0];
+    const scripts = async () => Object.keys(((await configMap())?.data ?? {}) as object).sort();
+    const { name = '' } = (await configMap())?.metadata ?? {};
+    const before = await scripts();
+    expect(before).toContain('sidecar-beside.sh');
+    await bed.patch(resources.configMaps, name, { data: { theirs: 'x' } });
+    await bed.patch(resources.jobs, 'mc', { metadata: { labels: { theirs: 'x' } } });
+    await bed.patch(resources.miniClusters, 'mc', {
+      spec: { containers: [flux], jobLabels: null, deadlineSeconds: null },
+    });
+    await poll(scripts).toEqual([...before.filter((file) => !file.includes('beside')), 'theirs']);
+    await poll(async () => (await bed.find(resources.jobs))?.metadata.labels?.team).toBeUndefined();
+    expect((await bed.find(resources.jobs))?.metadata.labels).toMatchObject({ theirs: 'x' });
+    expect((await bed.find(resources.jobs))?.spec).not.toHaveProperty('activeDeadlineSeconds');
+  });
+
+  it('names an environment variable that is removed from it and that its Job keeps, and is quiet then', async () => {
+    await using bed = await startController();
+    const container = { image: 'a', command: 'true' };
+    await bed.create(miniCluster({ containers: [{ ...container, environment: { DEBUG: '1', KEPT: '1' } }] }));
+    await poll(async () => (await bed.status())?.state).toBe('Starting');
+    await bed.patch(resources.miniClusters, 'mc', {
+      spec: { containers: [{ ...container, environment: { KEPT: '1' } }] },
+    });
+    const upToDate = async () => (await bed.status())?.conditions.find(({ type }) => type === 'UpToDate');
+    await poll(upToDate).toMatchObject({ status: 'False', reason: 'JobImmutable' });
+    expect((await upToDate())?.message).toMatch(
+      /changes: spec\.template\.spec\.containers\[mc\]\.env\[DEBUG\]\. /,
+    );
+    await settled(bed);
+    const before = bed.calls.length;
+    await bed.patch(resources.jobs, 'mc', { metadata: { labels: { unrelated: 'yes' } } });
+    await settled(bed);
+    expect(bed.calls.slice(before)).toEqual([]);
+  });
+
   it('tells the exit code of the container that its Job has, whatever name the resource has for it by now', async () => {
     await using bed = await startController();
     await bed.create(miniCluster());

@@ -146,6 +146,80 @@ describe('the plan of a MiniCluster', () => {
     expect(titles(steps)).toEqual(['patch Job']);
   });
 
+  /** `live` as flux-pod has applied it with these fields. */
+  const applied = (live: KubernetesObject, fieldsV1: object): KubernetesObject => ({
+    ...live,
+    metadata: {
+      ...live.metadata,
+      managedFields: [{ manager: 'flux-pod', apiVersion: live.apiVersion, fieldsV1 }],
+    },
+  });
+
+  it('applies an object of which a field is no longer desired', () => {
+    const live = applied(object('Service', { spec: { clusterIP: 'None', ports: [{ name: 'a' }] } }), {
+      'f:spec': { 'f:ports': { 'k:{"name":"a"}': { '.': {}, 'f:name': {} } } },
+    });
+    expect(plan({ live: [live, job()] }).steps).toEqual([
+      { act: 'apply', object: service, why: ['spec.ports[a]'] },
+    ]);
+  });
+
+  it.each<[string, object, object, object]>([
+    [
+      'patches a field that can be taken away',
+      { 'f:activeDeadlineSeconds': {} },
+      { activeDeadlineSeconds: 60 },
+      {
+        steps: [{ act: 'patch', patch: { spec: { activeDeadlineSeconds: null } } }],
+        outdated: [],
+      },
+    ],
+    [
+      'names one of the template',
+      { 'f:template': { 'f:spec': { 'f:volumes': { 'k:{"name":"v"}': { '.': {} } } } } },
+      { template: { spec: { containers: [{ name: 'flux', image: 'a' }], volumes: [{ name: 'v' }] } } },
+      { steps: [], outdated: ['spec.template.spec.volumes[v]'] },
+    ],
+    [
+      'names one that has a default',
+      { 'f:backoffLimit': {} },
+      { backoffLimit: 6 },
+      { steps: [], outdated: ['spec.backoffLimit'] },
+    ],
+    [
+      'leaves it to the annotation whether the Job is suspended',
+      { 'f:suspend': {} },
+      { suspend: true },
+      { steps: [], outdated: [] },
+    ],
+  ])('of what is no longer desired of a Job %s', (_, owned, spec, expected) => {
+    const live = job() as KubernetesObject & { spec: object };
+    const changed = applied({ ...live, spec: { ...live.spec, ...spec } } as KubernetesObject, {
+      'f:spec': owned,
+    });
+    expect(plan({ live: [service, changed] })).toMatchObject(expected);
+  });
+
+  it('takes from a Job and a claim the labels and annotations that are no longer desired, and no other', () => {
+    const metadata = { labels: { ours: '1', theirs: '1' }, annotations: { ours: '1' } };
+    const fields = { 'f:metadata': { 'f:labels': { 'f:ours': {} }, 'f:annotations': { 'f:ours': {} } } };
+    const live = [
+      applied(object('PersistentVolumeClaim', {}, metadata), fields),
+      applied(object('Job', {}, metadata), fields),
+    ];
+    const desired = [object('PersistentVolumeClaim'), object('Job')];
+    const patch = {
+      metadata: { labels: { ours: null }, annotations: { ours: null }, ownerReferences: [owner] },
+    };
+    expect(plan({ live, desired }).steps).toMatchObject([
+      { act: 'patch', patch },
+      { act: 'patch', patch },
+    ]);
+    expect(
+      JSON.stringify(plan({ live, desired }).steps.map((step) => 'patch' in step && step.patch)),
+    ).not.toMatch(/theirs/);
+  });
+
   it('deletes such a Job where it is to be created again', () => {
     const { steps, outdated } = plan({ live: [service, job(2, 'b')], recreate: true });
     expect(outdated).toEqual([]);

@@ -86,7 +86,14 @@ export async function startApiServer(): Promise<MemoryApiServer> {
     if (method === 'PATCH' && type.startsWith('application/apply-patch'))
       return store.apply(collection, body as Stored, query.get('fieldManager') ?? '', subresource);
     if (method === 'PATCH')
-      return store.patch(collection, namespace, name ?? '', body as Stored, subresource);
+      return store.patch(
+        collection,
+        namespace,
+        name ?? '',
+        body as Stored,
+        subresource,
+        query.get('fieldManager') ?? '',
+      );
     throw new Refused(405, 'MethodNotAllowed', method);
   }
 

@@ -18,18 +18,54 @@ const keyOf = (list: readonly unknown[]): string | undefined =>
 const neverOwned = new Set(['apiVersion', 'kind', 'metadata.name', 'metadata.namespace']);
 
 /** The leaves of an object as paths; elements of associative lists by their key. */
-export function leavesOf(value: unknown, path = ''): string[] {
+export const leavesOf = (value: unknown): string[] => [...leafValues(value).keys()];
+
+const leafValues = (value: unknown): Map<string, unknown> => new Map(leafEntries(value, ''));
+
+function leafEntries(value: unknown, path: string): [string, unknown][] {
   if (neverOwned.has(path)) return [];
   if (Array.isArray(value)) {
     const key = keyOf(value);
-    if (key === undefined) return [path];
-    return value.flatMap((element) => leavesOf(element, `${path}[${String((element as Fields)[key])}]`));
+    if (key === undefined) return [[path, value]];
+    return value.flatMap((element) => leafEntries(element, `${path}[${String((element as Fields)[key])}]`));
   }
   if (isObject(value) && Object.keys(value).length > 0)
     return Object.entries(value).flatMap(([name, inner]) =>
-      leavesOf(inner, path === '' ? name : `${path}.${name}`),
+      leafEntries(inner, path === '' ? name : `${path}.${name}`),
     );
-  return [path];
+  return [[path, value]];
+}
+
+/** The leaves that a change has set or taken away. */
+export function changedLeaves(before: unknown, after: unknown): { set: string[]; gone: string[] } {
+  const [old, now] = [leafValues(before), leafValues(after)];
+  return {
+    set: [...now].filter(([leaf, value]) => !isDeepStrictEqual(old.get(leaf), value)).map(([leaf]) => leaf),
+    gone: [...old.keys()].filter((leaf) => !now.has(leaf)),
+  };
+}
+
+/** A set of leaves as managedFields has it (structured-merge-diff fieldpath/serialize-pe.go); `live` has all of them. */
+export function fieldsV1Of(live: unknown, owned: ReadonlySet<string>, path = ''): Fields {
+  const entry = (element: string, inner: unknown, place: string): [string, Fields][] => {
+    if (owned.has(place)) return [[element, {}]];
+    const below = fieldsV1Of(inner, owned, place);
+    if (Object.keys(below).length === 0) return [];
+    return [[element, element.startsWith('k:') ? { '.': {}, ...below } : below]];
+  };
+  if (isObject(live))
+    return Object.fromEntries(
+      Object.entries(live).flatMap(([name, inner]) =>
+        entry(`f:${name}`, inner, path === '' ? name : `${path}.${name}`),
+      ),
+    );
+  const key = Array.isArray(live) ? keyOf(live) : undefined;
+  if (!Array.isArray(live) || key === undefined) return {};
+  return Object.fromEntries(
+    live.flatMap((element: Fields) =>
+      entry(`k:${JSON.stringify({ [key]: element[key] })}`, element, `${path}[${String(element[key])}]`),
+    ),
+  );
 }
 
 /** `live` with the fields of `applied`, and without the leaves of `dropped`. */

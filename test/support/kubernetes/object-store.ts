@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
-import { leavesOf, merge, mergePatch } from './field-ownership.ts';
+import { changedLeaves, fieldsV1Of, leavesOf, merge, mergePatch } from './field-ownership.ts';
 
 export type Stored = KubernetesObject & { spec?: unknown; status?: unknown; data?: unknown };
 export interface StoreEvent {
@@ -44,6 +44,7 @@ export function createObjectStore(
 ) {
   /** By collection (`/apis/batch/v1/jobs`), then by `namespace/name`. */
   const collections = new Map<string, Map<string, Stored>>();
+  /** By object, then by manager: the leaves that it has set. */
   const managers = new Map<string, Map<string, Set<string>>>();
   const events: StoreEvent[] = [];
   const listeners = new Set<(event: StoreEvent) => void>();
@@ -122,6 +123,9 @@ export function createObjectStore(
     return found;
   };
 
+  const ownersOf = (collection: string, namespace: string, name: string): Map<string, Set<string>> =>
+    managers.get(`${collection} ${keyOf(namespace, name)}`) ?? new Map();
+
   return {
     get,
     find: (collection: string, namespace: string, name: string): Stored | undefined =>
@@ -149,9 +153,8 @@ export function createObjectStore(
       if (subresource !== undefined && !before) throw notFound(`${applied.kind} "${name}"`);
       const { status, ...main } = applied;
       const part = (subresource === 'status' ? { status } : main) as Stored;
-      const owners =
-        managers.get(`${collection} ${keyOf(namespace, name)}`) ?? new Map<string, Set<string>>();
-      const id = `${manager} ${subresource ?? ''}`;
+      const owners = ownersOf(collection, namespace, name);
+      const id = [manager, 'Apply', subresource].join(' ');
       const leaves = new Set(leavesOf(part));
       const others = new Set([...owners].filter(([other]) => other !== id).flatMap(([, set]) => [...set]));
       const dropped = new Set(
@@ -159,10 +162,11 @@ export function createObjectStore(
       );
       const merged = merge(before ?? { ...applied, status: undefined }, part, dropped) as Stored;
       const { status: none, ...withoutStatus } = merged;
-      const stored = put(collection, before, none === undefined ? (withoutStatus as Stored) : merged);
-      for (const [other, set] of owners) if (other !== id) for (const leaf of leaves) set.delete(leaf);
-      owners.set(id, leaves);
-      managers.set(`${collection} ${keyOf(namespace, name)}`, owners);
+      const now = new Map([...owners].map(([other, set]) => [other, without(set, leaves)]));
+      now.set(id, leaves);
+      const wanted = none === undefined ? (withoutStatus as Stored) : merged;
+      const stored = put(collection, before, withManagedFields(wanted, now));
+      managers.set(`${collection} ${keyOf(namespace, name)}`, now);
       return stored;
     },
     patch(
@@ -171,15 +175,24 @@ export function createObjectStore(
       name: string,
       patch: Stored,
       subresource: string | undefined,
+      manager = 'kubectl',
     ): Stored {
       const before = get(collection, namespace, name);
       const { status: given, ...main } = patch;
       const status = before.kind === 'MiniCluster' ? pruned(given, schema) : given;
-      return put(
-        collection,
-        before,
-        mergePatch(before, subresource === 'status' ? { metadata: patch.metadata, status } : main) as Stored,
+      if (subresource === 'status')
+        return put(collection, before, mergePatch(before, { metadata: patch.metadata, status }) as Stored);
+      const wanted = mergePatch(before, main) as Stored;
+      const { set, gone } = changedLeaves(before, wanted);
+      const taken = new Set([...set, ...gone]);
+      const id = [manager, 'Update', subresource].join(' ');
+      const now = new Map(
+        [...ownersOf(collection, namespace, name)].map(([other, leaves]) => [other, without(leaves, taken)]),
       );
+      now.set(id, new Set([...set, ...(now.get(id) ?? [])]));
+      const stored = put(collection, before, withManagedFields(wanted, now));
+      managers.set(`${collection} ${keyOf(namespace, name)}`, now);
+      return stored;
     },
     delete(
       collection: string,
@@ -223,6 +236,21 @@ export function createObjectStore(
     },
   };
 }
+
+/** With the managedFields of the managers, each `NAME OPERATION SUBRESOURCE`. */
+function withManagedFields(object: Stored, owners: ReadonlyMap<string, ReadonlySet<string>>): Stored {
+  const { managedFields: _, ...metadata } = object.metadata;
+  const managedFields = [...owners].flatMap(([id, leaves]) => {
+    const [manager = '', operation = '', subresource = ''] = id.split(' ');
+    const fieldsV1 = fieldsV1Of(object, leaves);
+    if (Object.keys(fieldsV1).length === 0) return [];
+    return [{ manager, operation, apiVersion: object.apiVersion, subresource, fieldsV1 }];
+  });
+  return { ...object, metadata: { ...metadata, ...(managedFields.length > 0 && { managedFields }) } };
+}
+
+const without = (leaves: ReadonlySet<string>, taken: ReadonlySet<string>): Set<string> =>
+  new Set([...leaves].filter((leaf) => !taken.has(leaf)));
 
 export type ObjectStore = ReturnType<typeof createObjectStore>;
 
