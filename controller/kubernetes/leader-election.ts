@@ -52,19 +52,24 @@ export async function electLeader(options: ElectionOptions): Promise<void> {
   });
   over.catch(() => undefined);
   let isLost = false;
+  let renewal: Promise<boolean> = Promise.resolve(true);
   while (!signal.aborted && !ended && !isLost) {
     await pause(clock, times.retryMs, signal);
     if (signal.aborted || ended) break;
     const askedAt = monotonic();
     // An API server that does not answer must not make two of one leader.
     const left = renewed + times.renewMs - askedAt;
-    if (await within(clock, left, signal, claim.attempt())) renewed = askedAt;
+    renewal = claim.attempt();
+    if (await within(clock, left, signal, renewal)) renewed = askedAt;
     else isLost = !signal.aborted && monotonic() - renewed >= times.renewMs;
   }
   lost.abort(new Error('the lease was lost'));
   await leading;
   // Only after the work has ended: the next leader takes over at once.
-  if (!isLost) await claim.release();
+  if (isLost) return;
+  // Nor while a renewal is under way, which would come in between and have the release refused.
+  await within(clock, times.renewMs, new AbortController().signal, renewal);
+  await claim.release();
 }
 
 /** What `work` resolves to, or undefined after `ms` or when `signal` aborts. */

@@ -9,7 +9,7 @@ const patience = { timeout: 20_000 };
 const times = { durationMs: 400, renewMs: 250, retryMs: 20 };
 
 /** A replica; `leads` while it does, `stop` gives the lease back, `crash` does not. */
-function startReplica(server: MemoryApiServer, identity: string) {
+function startReplica(server: MemoryApiServer, identity: string, renewal = async () => {}) {
   const stopping = new AbortController();
   const real = httpApi(server.config);
   let crashed = false;
@@ -20,7 +20,11 @@ function startReplica(server: MemoryApiServer, identity: string) {
     ...real,
     get: (target) => guard(() => real.get(target)),
     create: (object) => guard(() => real.create(object)),
-    patch: (...parameters) => guard(() => real.patch(...parameters)),
+    patch: (...parameters) =>
+      guard(async () => {
+        await renewal();
+        return real.patch(...parameters);
+      }),
   };
   const ended = electLeader({
     api,
@@ -67,6 +71,22 @@ describe('of several replicas', () => {
     await expect.poll(second.leads, patience).toBe(true);
     expect(holderOf(server)).toBe('second');
     await second.stop();
+    expect(holderOf(server)).toBe('');
+  });
+
+  it('one gives the lease back also when it stops in the middle of a renewal', async () => {
+    await using server = await startApiServer();
+    const [begun, may] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const replica = startReplica(server, 'first', () => {
+      begun.resolve();
+      return may.promise;
+    });
+    await begun.promise;
+    const stopped = replica.stop();
+    // Whatever it asks meanwhile is answered.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    may.resolve();
+    await stopped;
     expect(holderOf(server)).toBe('');
   });
 
