@@ -74,13 +74,13 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
       outdated.push(...job.outdated);
     } else if (object.kind === claimKind || isImmutable(existing)) {
       const removed = removedFields(object, existing);
-      const changed = [...differences(object, existing), ...removed];
+      const changed = changesOf(object, existing, removed);
       if (object.kind === claimKind) outdatedClaim.push(...changed.filter((path) => !isOfMetadata(path)));
       const why = changed.filter(isOfMetadata);
       const patch = { metadata: metadataPatch(object, existing, removed) };
       if (why.length > 0) steps.push({ act: 'patch', object: existing, patch, why });
     } else {
-      const changed = [...differences(object, existing), ...removedFields(object, existing)];
+      const changed = changesOf(object, existing, removedFields(object, existing));
       if (changed.length > 0) steps.push({ act: 'apply', object, why: changed });
     }
   }
@@ -93,6 +93,10 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
       steps.push({ act: 'delete', object, why: 'not desired' });
   return { steps, outdated, outdatedClaim, foreign };
 }
+
+const changesOf = (desired: KubernetesObject, existing: KubernetesObject, removed: readonly string[]) => [
+  ...new Set([...differences(desired, existing), ...removed]),
+];
 
 /** A Secret whose data the API server never changes: a certificate that exists is the one with which pods run, whatever made it. */
 const isImmutable = (object: KubernetesObject): boolean =>
@@ -145,7 +149,7 @@ function planJob(desired: KubernetesObject, existing: KubernetesObject, recreate
   // A Job that has ended stays as it ran.
   if (jobEnd(job)) return { steps: [], outdated: [] };
   const removed = removedFields(desired, existing).filter((path) => path !== 'spec.suspend');
-  const changed = [...differences(desired, existing), ...removed];
+  const changed = changesOf(desired, existing, removed);
   const isMutable = (path: string) =>
     isOfMetadata(path) ||
     (removed.includes(path) ? removable.includes(path) : mutable.some((field) => path === `spec.${field}`));

@@ -4,7 +4,7 @@
  */
 import { fieldManager } from '../kubernetes/api.ts';
 import type { KubernetesObject, ManagedFields } from '../kubernetes/object.ts';
-import { join } from './differences.ts';
+import { differences, join } from './differences.ts';
 
 /** Paths such as `spec.template.spec.containers[flux].env[DEBUG]`. */
 export function removedFields(desired: KubernetesObject, live: KubernetesObject): string[] {
@@ -35,9 +35,16 @@ function removedIn(owned: object, desired: unknown, live: unknown, path: string)
     if (isAbsent(existing)) return [];
     const isWhole = step.isElement || Object.keys(below).every((inner) => inner === '.');
     if (isWhole && isAbsent(wanted)) return [step.path];
+    if (isWhole && atomic.test(step.path)) return differences(existing, wanted, step.path);
     return removedIn(below, wanted, existing, step.path);
   });
 }
+
+/**
+ * Fields that a MiniCluster has, that are set as a whole (`x-kubernetes-map-type` or `-list-type: atomic`), and in which the API server fills in
+ * no defaults: what is removed inside of them is not in the set.
+ */
+const atomic = /\.(nodeSelector|tolerations)$/;
 
 interface PathStep {
   readonly path: string;

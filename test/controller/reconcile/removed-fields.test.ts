@@ -75,6 +75,27 @@ describe('the fields that were applied and are no longer desired', () => {
       ['spec.emptyDir'],
     ],
     [
+      'a key of a map that is set as a whole',
+      { 'f:spec': { 'f:nodeSelector': {} } },
+      { spec: { nodeSelector: { a: '1' } } },
+      { spec: { nodeSelector: { a: '1', b: '2' } } },
+      ['spec.nodeSelector.b'],
+    ],
+    [
+      'a field in a list that is set as a whole',
+      { 'f:spec': { 'f:tolerations': {} } },
+      { spec: { tolerations: [{ key: 'a' }] } },
+      { spec: { tolerations: [{ key: 'a', effect: 'NoSchedule' }] } },
+      ['spec.tolerations[0].effect'],
+    ],
+    [
+      'what Kueue has added to a map that was set as a whole, which is its own since then',
+      { 'f:spec': { 'f:hostname': {} } },
+      { spec: { nodeSelector: { a: '1' } } },
+      { spec: { nodeSelector: { a: '1', flavor: 'x' } } },
+      [],
+    ],
+    [
       'an element of which a part of the key is a default',
       containers({
         'f:ports': { 'k:{"containerPort":8050,"protocol":"TCP"}': { '.': {}, 'f:containerPort': {} } },
