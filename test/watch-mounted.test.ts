@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type WatchHandlers, watchMounted } from '../agent/watch-mounted.ts';
-import { mountSecret } from './support/mounted-secret.ts';
+import { mountSecret } from './support/agent/mounted-secret.ts';
 
 /** For what inotify, or a poll, has to notice first. */
 const soon = { timeout: 10_000, interval: 20 };

@@ -5,8 +5,8 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readToken, startApi, writeToken } from '../support/fake-api.ts';
-import { begunJob } from '../support/fake-kvs.ts';
+import { readToken, startApi, writeToken } from '../support/agent/fake-api.ts';
+import { begunJob } from '../support/flux/fake-kvs.ts';
 
 const submitted = { 'job-ingest.submit': () => ({ id: 42 }) };
 let api: Awaited<ReturnType<typeof startApi>>;

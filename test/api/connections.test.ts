@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
 import { describe, expect, it } from 'vitest';
-import { startApi, writeToken } from '../support/fake-api.ts';
-import { begunJob } from '../support/fake-kvs.ts';
-import { connectRaw, get, patience, type RawClient } from '../support/raw-client.ts';
-import { selfSigned } from '../support/self-signed.ts';
+import { startApi, writeToken } from '../support/agent/fake-api.ts';
+import { connectRaw, get, patience, type RawClient } from '../support/agent/raw-client.ts';
+import { selfSigned } from '../support/agent/self-signed.ts';
+import { begunJob } from '../support/flux/fake-kvs.ts';
 
 const few = { connections: 20, stallMs: 10_000, handshakeMs: 10_000 };
 const authorization = `Authorization: Bearer ${writeToken}\r\n`;

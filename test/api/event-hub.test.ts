@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { startApi, writeToken } from '../support/fake-api.ts';
+import { startApi, writeToken } from '../support/agent/fake-api.ts';
 
 describe('the stream of events', () => {
   it('has an event for the end of the API, which a lost connection has not', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readSubmission } from '../../agent/api/routes/flux-restful-api.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { splitWords } from '../../agent/shell-words.ts';
-import { startApi, writeToken } from '../support/fake-api.ts';
+import { startApi, writeToken } from '../support/agent/fake-api.ts';
 
 describe('submission', () => {
   it('with an Idempotency-Key happens once, and another request with that key is refused', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { jsonFaultAt, lineAndColumn } from '../../agent/api/http/json-fault.ts';
-import { startApi } from '../support/fake-api.ts';
+import { startApi } from '../support/agent/fake-api.ts';
 
 describe('the place where a text stops being JSON', () => {
   it.each([

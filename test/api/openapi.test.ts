@@ -4,8 +4,8 @@ import { readCredentials } from '../../agent/api/auth/credentials.ts';
 import { apiRoutes } from '../../agent/api/routes/api-routes.ts';
 import { openapiOf } from '../../agent/api/routes/openapi.ts';
 import { ExitCode } from '../../agent/errors.ts';
-import { configurationOf } from '../support/configuration.ts';
-import { startApi } from '../support/fake-api.ts';
+import { configurationOf } from '../support/agent/configuration.ts';
+import { startApi } from '../support/agent/fake-api.ts';
 
 describe('the description', () => {
   const document = openapiOf(apiRoutes, { version: '1' });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mostPairs, readPairs } from '../../agent/api/routes/read-pairs.ts';
 import { splitWords } from '../../agent/shell-words.ts';
-import { startApi } from '../support/fake-api.ts';
+import { startApi } from '../support/agent/fake-api.ts';
 
 describe('pairs', () => {
   it.each([

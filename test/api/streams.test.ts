@@ -7,9 +7,9 @@ import { createBrokerConnections } from '../../agent/api/broker-connections.ts';
 import { createStreams } from '../../agent/api/http/streams.ts';
 import { apiRoutes } from '../../agent/api/routes/api-routes.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
-import { readToken, startApi, writeToken } from '../support/fake-api.ts';
-import { type FakeBroker, startFakeBroker } from '../support/fake-broker.ts';
-import { entryLine, fakeKvs, logKey, outputLine } from '../support/fake-kvs.ts';
+import { readToken, startApi, writeToken } from '../support/agent/fake-api.ts';
+import { type FakeBroker, startFakeBroker } from '../support/flux/fake-broker.ts';
+import { entryLine, fakeKvs, logKey, outputLine } from '../support/flux/fake-kvs.ts';
 
 const id = 0x2a;
 const outputKey = logKey(id, 'guest.output');

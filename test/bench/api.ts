@@ -5,10 +5,10 @@
 import { Agent, get, request } from 'node:http';
 import { createConnection } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { agentProc, heldKb } from '../support/agent-process.ts';
-import { bedUnavailable, createBed } from '../support/bed.ts';
-import { installFluxPod, realFlux, startMiniCluster } from '../support/flux-pod.ts';
-import type { Pod } from '../support/pod.ts';
+import { agentProc, heldKb } from '../support/bed/agent-process.ts';
+import { bedUnavailable, createBed } from '../support/bed/bed.ts';
+import type { Pod } from '../support/bed/pod.ts';
+import { installFluxPod, realFlux, startMiniCluster } from '../support/project/flux-pod.ts';
 import { medianOf, row } from './table.ts';
 
 const seconds = Number(process.env.BENCH_SECONDS ?? 10);

@@ -4,9 +4,9 @@
  */
 import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
 import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
-import { type Bed, bedUnavailable, createBed, type PodSpec } from '../support/bed.ts';
-import { certificateMount, type Flux, miniCluster, realFlux } from '../support/flux-pod.ts';
-import type { Pod } from '../support/pod.ts';
+import { type Bed, bedUnavailable, createBed, type PodSpec } from '../support/bed/bed.ts';
+import type { Pod } from '../support/bed/pod.ts';
+import { certificateMount, type Flux, miniCluster, realFlux } from '../support/project/flux-pod.ts';
 import { medianOf, row } from './table.ts';
 
 const size = 4;

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathOf, resources } from '../../controller/kubernetes/resources.ts';
 import type { MiniClusterStatus } from '../../controller/reconcile/minicluster-status.ts';
-import { heldKb } from '../support/agent-process.ts';
+import { heldKb } from '../support/bed/agent-process.ts';
 import { type MemoryApiServer, startApiServer } from '../support/kubernetes/api-server.ts';
 import { miniCluster } from '../support/kubernetes/controller-bed.ts';
 import type { Stored } from '../support/kubernetes/object-store.ts';

@@ -11,11 +11,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectFlux } from '../../agent/flux/client.ts';
 import { getState } from '../../agent/flux/services/state-machine.ts';
-import { agentProc, heldKb, openFiles } from '../support/agent-process.ts';
-import { statusOf, until } from '../support/ask-pod.ts';
-import { bedUnavailable, createBed } from '../support/bed.ts';
-import { installFluxPod, realFlux, startMiniCluster } from '../support/flux-pod.ts';
-import type { Pod } from '../support/pod.ts';
+import { agentProc, heldKb, openFiles } from '../support/bed/agent-process.ts';
+import { statusOf, until } from '../support/bed/ask-pod.ts';
+import { bedUnavailable, createBed } from '../support/bed/bed.ts';
+import type { Pod } from '../support/bed/pod.ts';
+import { installFluxPod, realFlux, startMiniCluster } from '../support/project/flux-pod.ts';
 import { row } from './table.ts';
 
 const watchSeconds = Number(process.env.BENCH_SECONDS ?? 60);
@@ -74,16 +74,11 @@ export async function health(): Promise<void> {
   }
   console.log(row('a probe of ready, ms of CPU', each));
   console.log(row('`flux getattr`, ms of CPU', [await getattrCost(leader), await getattrCost(follower)]));
-  console.log(row('private memory after 100,000 probes, ratio to that before', await grown(all, probeOften)));
+  console.log(row('memory x after 100,000 probes', await grown(all, probeOften)));
   const restarted = [{ host: follower.address, port: 8051, proc: agentProc(follower) }];
-  console.log(
-    row('the same after its broker was killed 5 times', [
-      '',
-      ...(await grown(restarted, () => killOften(follower))),
-    ]),
-  );
+  console.log(row('after 5 killed brokers', ['', ...(await grown(restarted, () => killOften(follower)))]));
   await Promise.all(pods.map((pod) => pod.kill()));
-  console.log(row('a state in /status before or after the broker’s log line, ms', ['', ...apart]));
+  console.log(row('/status after the log, ms', ['', ...apart]));
   console.log(row('1,000 state-machine.get, ms', [await roundTrips(flux.onHost)]));
 }
 

@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DemoCluster, startDemoCluster } from '../../entrypoint/demo/demo-cluster.ts';
-import { heldKb } from '../support/agent-process.ts';
-import { installOnHost } from '../support/flux-pod.ts';
+import { heldKb } from '../support/bed/agent-process.ts';
+import { installOnHost } from '../support/project/flux-pod.ts';
 import { row } from './table.ts';
 
 const sizes = [4, 40, 400];

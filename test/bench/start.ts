@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
 import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
-import { installOnHost, realFlux } from '../support/flux-pod.ts';
+import { installOnHost, realFlux } from '../support/project/flux-pod.ts';
 import { row } from './table.ts';
 
 const pairs = 40;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { instanceName, membershipOf } from '../../agent/broker/membership.ts';
 import { PodError } from '../../agent/errors.ts';
-import { configurationOf } from '../support/configuration.ts';
+import { configurationOf } from '../support/agent/configuration.ts';
 
 const suffix = '.flux-service.default.svc.cluster.local';
 const asFqdn = (index: number) => ({ hostname: `mc-${index}${suffix}` });

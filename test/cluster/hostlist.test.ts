@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatHostlist, formatIndexedHosts, parseHostlist } from '../../agent/cluster/hostlist.ts';
-import { cpuTime, growth } from '../support/cpu-time.ts';
+import { cpuTime, growth } from '../support/virtual/cpu-time.ts';
 
 const MANY = 100_000;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatIdset, parseCpuList, parseIdset } from '../../agent/cluster/idset.ts';
-import { growth } from '../support/cpu-time.ts';
+import { growth } from '../support/virtual/cpu-time.ts';
 
 const id = fc.oneof(fc.nat(40), fc.nat(2 ** 31 - 1));
 

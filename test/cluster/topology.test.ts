@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Topology } from '../../agent/cluster/topology.ts';
 import { createTopology, parseTopology } from '../../agent/cluster/topology.ts';
-import { cpuTime } from '../support/cpu-time.ts';
+import { cpuTime } from '../support/virtual/cpu-time.ts';
 
 const MANY = 100_000;
 const MAX_INT = 2 ** 31 - 1;

@@ -1,7 +1,7 @@
-/** Trees as a real Flux has described them, which test/system/cluster-against-flux.test.ts compares with the Flux that is there. */
+/** Trees as a real Flux has described them, which test/system/bed/cluster-against-flux.test.ts compares with the Flux that is there. */
 import { expect, it } from 'vitest';
 import { createTopology, parseTopology } from '../../agent/cluster/topology.ts';
-import { describeTree, readTrees, recordedSpecs } from '../support/flux-tree.ts';
+import { describeTree, readTrees, recordedSpecs } from '../support/flux/flux-tree.ts';
 
 const trees = readTrees();
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readEnvironment, readFlags } from '../../agent/config/layers.ts';
 import { resolveAttachment } from '../../agent/config/resolve.ts';
 import type { PodFacts } from '../../agent/pod/facts.ts';
-import { podFacts } from '../support/pod-facts.ts';
+import { podFacts } from '../support/bed/pod-facts.ts';
 
 interface Given {
   readonly flags?: Record<string, string>;

@@ -10,9 +10,9 @@ import { environmentName, flagName, settingNames, settings } from '../../agent/c
 import { attachFlags, settingFlags } from '../../entrypoint/command-line/arguments.ts';
 import { manPage } from '../../entrypoint/command-line/man-page.ts';
 import { loadVerbs } from '../../entrypoint/verbs.ts';
-import { configurationOf } from '../support/configuration.ts';
-import { podFacts, untold } from '../support/pod-facts.ts';
-import { copyProgram } from '../support/program-copy.ts';
+import { configurationOf } from '../support/agent/configuration.ts';
+import { podFacts, untold } from '../support/bed/pod-facts.ts';
+import { copyProgram } from '../support/bed/program-copy.ts';
 
 const manual = manPage('1.2.3', await loadVerbs())
   .replaceAll('\\-', '-')

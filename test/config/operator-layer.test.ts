@@ -3,7 +3,7 @@ import { readEnvironment } from '../../agent/config/layers.ts';
 import { operatorLayer } from '../../agent/config/operator-layer.ts';
 import { resolveConfiguration } from '../../agent/config/resolve.ts';
 import type { OperatorLayout } from '../../agent/pod/operator-layout.ts';
-import { podFacts } from '../support/pod-facts.ts';
+import { podFacts } from '../support/bed/pod-facts.ts';
 
 const layout = (change: Partial<OperatorLayout> = {}, script = ''): OperatorLayout => ({
   hostlist: 'mc-[0-3]',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fluxUriLayer, podLayer } from '../../agent/config/pod-layer.ts';
 import { settingNames, settings } from '../../agent/config/settings.ts';
-import { podFacts } from '../support/pod-facts.ts';
+import { podFacts } from '../support/bed/pod-facts.ts';
 
 const variable = 'JOB_COMPLETION_INDEX';
 const ofHostname = (index: number) => ({ value: index, source: 'the pod' });

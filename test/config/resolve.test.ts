@@ -13,7 +13,7 @@ import {
 } from '../../agent/config/settings.ts';
 import { PodError } from '../../agent/errors.ts';
 import type { PodFacts } from '../../agent/pod/facts.ts';
-import { held, loopback, podFacts, untold } from '../support/pod-facts.ts';
+import { held, loopback, podFacts, untold } from '../support/bed/pod-facts.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'flux-pod-resolve-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

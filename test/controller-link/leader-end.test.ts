@@ -14,15 +14,15 @@ import {
   reportsOf,
   type StartedLeader,
   startLeader,
-} from '../support/controller-links.ts';
-import { middleman } from '../support/middleman.ts';
+} from '../support/agent/controller-links.ts';
+import { middleman } from '../support/agent/middleman.ts';
 import {
   key as keyOfInstance,
   openLink as openParentLink,
   secretKey,
   startParent,
-} from '../support/parent-links.ts';
-import { connectRaw, get, patience } from '../support/raw-client.ts';
+} from '../support/agent/parent-links.ts';
+import { connectRaw, get, patience } from '../support/agent/raw-client.ts';
 
 const online = (brokersOnline: number, running = 0): Report => ({
   kind: 'report',

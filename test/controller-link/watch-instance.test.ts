@@ -3,9 +3,9 @@ import { watchInstance } from '../../agent/controller-link/watch-instance.ts';
 import { connectFlux } from '../../agent/flux/client.ts';
 import { Flag } from '../../agent/flux/constants.ts';
 import type { Request } from '../../agent/flux/flux-message.ts';
-import { type FakeBroker, type FakeConnection, startFakeBroker } from '../support/fake-broker.ts';
-import { patience } from '../support/raw-client.ts';
-import { recordedLog } from '../support/recorded-log.ts';
+import { patience } from '../support/agent/raw-client.ts';
+import { recordedLog } from '../support/agent/recorded-log.ts';
+import { type FakeBroker, type FakeConnection, startFakeBroker } from '../support/flux/fake-broker.ts';
 
 const stats = (states: object) => ({
   job_states: { depend: 0, priority: 0, sched: 0, run: 0, cleanup: 0, inactive: 0, total: 0, ...states },

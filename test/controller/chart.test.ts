@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { chartFiles } from '../../controller/install/chart.ts';
 import { type Installed, manifests, usualImage, usualValues } from '../../controller/install/manifests.ts';
-import { renderTemplate } from '../support/helm-template.ts';
+import { renderTemplate } from '../support/manifests/helm-template.ts';
 
 const directory = 'controller/install/chart';
 const read = (file: string) => readFileSync(`${directory}/${file}`, 'utf8');

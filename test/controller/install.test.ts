@@ -16,7 +16,7 @@ import {
   settled,
   startController,
 } from '../support/kubernetes/controller-bed.ts';
-import { kustomize, kustomizeUnavailable } from '../support/kustomize.ts';
+import { kustomize, kustomizeUnavailable } from '../support/manifests/kustomize.ts';
 
 const patience = { timeout: 20_000 };
 const poll = <T>(read: () => T) => expect.poll(read, patience);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readEndpointSlices } from '../../agent/dns/endpoint-slices.ts';
 import type { ParentName } from '../../agent/dns/query/lookup.ts';
-import { selfSigned } from '../support/self-signed.ts';
+import { selfSigned } from '../support/agent/self-signed.ts';
 
 const parent: ParentName = {
   name: 'mc-0.flux-service.team-a.svc.cluster.local',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parentName, seeded, virtualWorld } from '../support/virtual-wait.ts';
+import { parentName, seeded, virtualWorld } from '../support/virtual/virtual-wait.ts';
 
 /**
  * All pods but the leader start at once and wait for it, at a CoreDNS that keeps denials and answers for 30 s. `record` is when the

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { VirtualDns } from '../support/virtual-cluster.ts';
-import { parentName, type VirtualWorld, virtualWorld } from '../support/virtual-wait.ts';
+import type { VirtualDns } from '../support/virtual/virtual-cluster.ts';
+import { parentName, type VirtualWorld, virtualWorld } from '../support/virtual/virtual-wait.ts';
 
 const never = new AbortController().signal;
 const [live, dead] = ['10.0.0.1', '10.0.0.99'];

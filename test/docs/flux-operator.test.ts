@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { environmentName, settingNames } from '../../agent/config/settings.ts';
 import { operatorPaths } from '../../agent/pod/operator-paths.ts';
-import { kubernetesValidator, miniClusterValidator } from '../support/kubernetes-schema.ts';
-import { operatorFile } from '../support/operator-pod.ts';
-import { haveSharedFixtures, miniClusterSpecSchema } from '../support/shared-fixtures.ts';
+import { kubernetesValidator, miniClusterValidator } from '../support/manifests/kubernetes-schema.ts';
+import { operatorFile } from '../support/manifests/operator-pod.ts';
+import { haveSharedFixtures, miniClusterSpecSchema } from '../support/manifests/shared-fixtures.ts';
 
 const text = readFileSync('docs/flux-operator.md', 'utf8');
 const blocks = [...text.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, yaml = '']) => parse(yaml));

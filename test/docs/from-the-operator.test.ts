@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ExitCode } from '../../agent/errors.ts';
 import { miniClusterSchema } from '../../controller/render/minicluster/schema.ts';
-import { type Reaction, reactionTo } from '../support/job-controller.ts';
-import { type Effect, effectOf, leaves } from '../support/minicluster-fields.ts';
-import { type GivenSpec, jobOf, render } from '../support/miniclusters.ts';
-import { haveSharedFixtures, miniClusterSpecSchema } from '../support/shared-fixtures.ts';
+import { type Reaction, reactionTo } from '../support/manifests/job-controller.ts';
+import { type Effect, effectOf, leaves } from '../support/manifests/minicluster-fields.ts';
+import { type GivenSpec, jobOf, render } from '../support/manifests/miniclusters.ts';
+import { haveSharedFixtures, miniClusterSpecSchema } from '../support/manifests/shared-fixtures.ts';
 
 interface Row {
   /** As in the table: `spec.containers[].volumes.NAME.path`. */

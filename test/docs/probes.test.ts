@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { fluxContainerOf, render } from '../support/miniclusters.ts';
+import { fluxContainerOf, render } from '../support/manifests/miniclusters.ts';
 
 /** A probe of a pod's container, written in one line. */
 const probesOf = (page: string): string[] =>

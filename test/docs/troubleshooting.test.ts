@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ExitCode } from '../../agent/errors.ts';
-import { createSpoken, readTexts } from '../support/spoken.ts';
+import { createSpoken, readTexts } from '../support/project/spoken.ts';
 
 const page = readFileSync('docs/troubleshooting.md', 'utf8');
 const isSpoken = createSpoken(readTexts(['agent', 'controller', 'entrypoint']));

@@ -7,7 +7,7 @@ import { help } from '../../entrypoint/command-line/help.ts';
 import { manPage } from '../../entrypoint/command-line/man-page.ts';
 import { jobIds } from '../../entrypoint/verbs/verb.ts';
 import { loadVerbs, runVerb } from '../../entrypoint/verbs.ts';
-import { written } from '../support/written.ts';
+import { written } from '../support/project/written.ts';
 
 const verbs = await loadVerbs();
 const completion = (args: readonly string[]) => runVerb('completion', args);

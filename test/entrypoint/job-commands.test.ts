@@ -9,9 +9,9 @@ import type { JobsClient } from '../../entrypoint/jobs/jobs-client.ts';
 import { watchJob } from '../../entrypoint/jobs/watch-job.ts';
 import { submissionOf, submit } from '../../entrypoint/verbs/jobs/submit.ts';
 import { runVerb, type VerbName } from '../../entrypoint/verbs.ts';
-import { type FakeFlux, startApi, writeTls, writeToken } from '../support/fake-api.ts';
-import { selfSigned } from '../support/self-signed.ts';
-import { written } from '../support/written.ts';
+import { type FakeFlux, startApi, writeTls, writeToken } from '../support/agent/fake-api.ts';
+import { selfSigned } from '../support/agent/self-signed.ts';
+import { written } from '../support/project/written.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'flux-pod-cli-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseVerbArguments } from '../../entrypoint/command-line/arguments.ts';
 import { loadVerbs, verbs } from '../../entrypoint/verbs.ts';
-import { copyProgram } from '../support/program-copy.ts';
+import { copyProgram } from '../support/bed/program-copy.ts';
 
 const names = Object.keys(verbs);
 const rows = await loadVerbs();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { environmentText, redact } from '../../entrypoint/doctor/redact.ts';
-import { cpuTime } from '../support/cpu-time.ts';
+import { cpuTime } from '../support/virtual/cpu-time.ts';
 
 const secret = 's3cr3t/0123456789+abcdef';
 

@@ -7,8 +7,8 @@ import { parseCertificate } from '../../agent/broker/certificate/curve-certifica
 import { isKeyPair } from '../../agent/broker/certificate/key-pair.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
 import { runVerb } from '../../entrypoint/verbs.ts';
-import { byFluxKeygen } from '../support/certificates.ts';
-import { miniCluster } from '../support/miniclusters.ts';
+import { byFluxKeygen } from '../support/agent/certificates.ts';
+import { miniCluster } from '../support/manifests/miniclusters.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'flux-pod-render-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

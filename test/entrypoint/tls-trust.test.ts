@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { selfSigned } from '../support/self-signed.ts';
+import { selfSigned } from '../support/agent/self-signed.ts';
 
 const sourceOf = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url));
 

@@ -8,13 +8,13 @@ import { readEnvironment } from '../../agent/config/layers.ts';
 import type { SettingName } from '../../agent/config/settings.ts';
 import type { Manifest } from '../../controller/render/render-minicluster.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { configuredJob } from '../support/configured-job.ts';
-import { podsOf, referenceProblems } from '../support/kubernetes-references.ts';
-import { kubernetesValidator } from '../support/kubernetes-schema.ts';
-import { directory, exampleNames, readYaml } from '../support/kustomize.ts';
-import { environmentOf, jobOf } from '../support/miniclusters.ts';
-import { brokenRestrictedRules } from '../support/restricted.ts';
-import { haveSharedFixtures } from '../support/shared-fixtures.ts';
+import { configuredJob } from '../support/agent/configured-job.ts';
+import { podsOf, referenceProblems } from '../support/manifests/kubernetes-references.ts';
+import { kubernetesValidator } from '../support/manifests/kubernetes-schema.ts';
+import { directory, exampleNames, readYaml } from '../support/manifests/kustomize.ts';
+import { environmentOf, jobOf } from '../support/manifests/miniclusters.ts';
+import { brokenRestrictedRules } from '../support/manifests/restricted.ts';
+import { haveSharedFixtures } from '../support/manifests/shared-fixtures.ts';
 
 /** As much of a kustomization as the examples use. */
 const kustomization = z.strictObject({

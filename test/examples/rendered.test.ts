@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { readMiniCluster } from '../../controller/render/minicluster/read-minicluster.ts';
 import { type Manifest, renderMiniCluster } from '../../controller/render/render-minicluster.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { directory, exampleNames, kustomize, kustomizeUnavailable } from '../support/kustomize.ts';
+import { directory, exampleNames, kustomize, kustomizeUnavailable } from '../support/manifests/kustomize.ts';
 import {
   type GivenSpec,
   jobOf,
@@ -13,7 +13,7 @@ import {
   miniCluster,
   podOf,
   usualOptions,
-} from '../support/miniclusters.ts';
+} from '../support/manifests/miniclusters.ts';
 
 const unavailable = kustomizeUnavailable();
 if (unavailable) console.warn(`SKIPPED: whether the examples are what render makes. ${unavailable}`);

@@ -5,7 +5,7 @@ import { Flag, MessageType, NodeId } from '../../agent/flux/constants.ts';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import type { Request } from '../../agent/flux/flux-message.ts';
 import { decodeJson, type JsonObject } from '../../agent/flux/payload.ts';
-import { responseTo } from '../support/fake-broker.ts';
+import { responseTo } from '../support/flux/fake-broker.ts';
 
 /** A channel whose carrier keeps what is sent, and a service that answers at a test's word. */
 function setUp() {

@@ -11,8 +11,8 @@ import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { encodeMessage, type Request } from '../../agent/flux/flux-message.ts';
 import { frame, longestMessage } from '../../agent/flux/framing.ts';
 import { decodeJson } from '../../agent/flux/payload.ts';
-import { encodeRaw } from '../support/encode-message.ts';
-import { type FakeConnection, responseTo, startFakeBroker } from '../support/fake-broker.ts';
+import { encodeRaw } from '../support/flux/encode-message.ts';
+import { type FakeConnection, responseTo, startFakeBroker } from '../support/flux/fake-broker.ts';
 
 const mebibyte = 1024 * 1024;
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Flag, MessageType, NodeId } from '../../agent/flux/constants.ts';
 import { FluxProtocolError } from '../../agent/flux/errors.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../agent/flux/flux-message.ts';
-import { encodeRaw, type RawMessage } from '../support/encode-message.ts';
+import { encodeRaw, type RawMessage } from '../support/flux/encode-message.ts';
 
 const owner = { flags: 0, userid: 1000, rolemask: 1 };
 const bytes = (length: number) => Buffer.alloc(length, 'x');

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FluxProtocolError } from '../../agent/flux/errors.ts';
 import { decodeMessage } from '../../agent/flux/flux-message.ts';
 import { createDeframer, frame, longestMessage } from '../../agent/flux/framing.ts';
-import { encodeRaw, frameRaw } from '../support/encode-message.ts';
+import { encodeRaw, frameRaw } from '../support/flux/encode-message.ts';
 
 const messages = ['one', 'x'.repeat(300), 'z'].map((text) => Buffer.from(text));
 const stream = Buffer.concat(messages.map(frameRaw));

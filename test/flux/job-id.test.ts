@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatJobId, jobId, parseJobId } from '../../agent/flux/job-id.ts';
-import { realFlux } from '../support/flux-pod.ts';
+import { realFlux } from '../support/project/flux-pod.ts';
 
 /** The examples of RFC 19, and the edges. */
 const table: [bigint, string][] = [

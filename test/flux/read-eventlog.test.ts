@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { createBlobCache } from '../../agent/flux/services/eventlog/blob-cache.ts';
 import { type EventlogOptions, readEventlog } from '../../agent/flux/services/eventlog/read-eventlog.ts';
-import { fakeBroker } from '../support/fake-api.ts';
-import { entryLine, type FakeKvs, fakeKvs, logKey } from '../support/fake-kvs.ts';
+import { fakeBroker } from '../support/agent/fake-api.ts';
+import { entryLine, type FakeKvs, fakeKvs, logKey } from '../support/flux/fake-kvs.ts';
 
 const output = logKey(0x2a, 'guest.output');
 const namespace = 'job-42';

@@ -1,4 +1,4 @@
-/** What a real Flux has answered, read with this codec and these services. See test/support/record-flux.ts for how it was taken. */
+/** What a real Flux has answered, read with this codec and these services. See test/support/flux/record-flux.ts for how it was taken. */
 import { describe, expect, it } from 'vitest';
 import { createChannel } from '../../agent/flux/channel.ts';
 import type { FluxClient } from '../../agent/flux/client.ts';
@@ -20,7 +20,7 @@ import {
   getScheduledResources,
 } from '../../agent/flux/services/resource.ts';
 import { getState } from '../../agent/flux/services/state-machine.ts';
-import { type Recording, readRecordings } from '../support/recording.ts';
+import { type Recording, readRecordings } from '../support/flux/recording.ts';
 
 const recordings = readRecordings();
 const closed = new FluxError(Errno.connectionReset);

@@ -12,11 +12,11 @@ import { linkSigner } from '../../agent/link/key.ts';
 import { linkHeader, signProof, signRequest } from '../../agent/link/protocol.ts';
 import { parentLinkPath } from '../../agent/parent-link/announcement.ts';
 import { createParentLinks } from '../../agent/parent-link/parent-end.ts';
-import { key as controllerKey } from '../support/controller-links.ts';
-import { key } from '../support/parent-links.ts';
-import { podStateOf } from '../support/pod-state.ts';
-import { connectRaw, freePort, get, patience, type RawClient } from '../support/raw-client.ts';
-import { recordedLog } from '../support/recorded-log.ts';
+import { key as controllerKey } from '../support/agent/controller-links.ts';
+import { key } from '../support/agent/parent-links.ts';
+import { podStateOf } from '../support/agent/pod-state.ts';
+import { connectRaw, freePort, get, patience, type RawClient } from '../support/agent/raw-client.ts';
+import { recordedLog } from '../support/agent/recorded-log.ts';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {

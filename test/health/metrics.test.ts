@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { instant } from '../../agent/clock.ts';
 import { metricsText } from '../../agent/health/metrics.ts';
 import { probeResult } from '../../agent/health/probes.ts';
-import { now, podStateOf } from '../support/pod-state.ts';
+import { now, podStateOf } from '../support/agent/pod-state.ts';
 
 describe('metrics', () => {
   const state = podStateOf({

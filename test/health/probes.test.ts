@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Probe, probeResult } from '../../agent/health/probes.ts';
-import { type ChangedState, now, podStateOf, type Seen } from '../support/pod-state.ts';
+import { type ChangedState, now, podStateOf, type Seen } from '../support/agent/pod-state.ts';
 
 const follower = { index: 1 };
 const silentFor = (milliseconds: number) => (state: ChangedState) => {

@@ -12,8 +12,8 @@ import {
   type Respond,
 } from '../../agent/http/connection-limits.ts';
 import { endWith } from '../../agent/http/end-with.ts';
-import { connectRaw, get, patience, type RawClient } from '../support/raw-client.ts';
-import { selfSigned } from '../support/self-signed.ts';
+import { connectRaw, get, patience, type RawClient } from '../support/agent/raw-client.ts';
+import { selfSigned } from '../support/agent/self-signed.ts';
 
 const limits: ConnectionLimits = { connections: 4, perAddress: 2, stallMs: 60_000 };
 const undo: (() => void)[] = [];

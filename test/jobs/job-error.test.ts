@@ -6,7 +6,7 @@ import { jobspecOf } from '../../agent/jobs/jobspec.ts';
 import { findJob, listPage } from '../../agent/jobs/list.ts';
 import { ofNodes } from '../../agent/jobs/nodes.ts';
 import { submit } from '../../agent/jobs/submit-job.ts';
-import { fakeBroker } from '../support/fake-api.ts';
+import { fakeBroker } from '../support/agent/fake-api.ts';
 
 const defaults = { environment: {}, directory: '/' };
 const refusing = (topic: string, errnum: number, text = '') =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatJobId } from '../../agent/flux/job-id.ts';
 import { listPage } from '../../agent/jobs/list.ts';
-import { fakeBroker } from '../support/fake-api.ts';
+import { fakeBroker } from '../support/agent/fake-api.ts';
 
 /** A job-list service with jobs of its own: constraints, order and max_entries as RFC 43 has them. */
 function jobList(pending: number, running: number, inactive: number) {

@@ -4,8 +4,8 @@ import { createTopology } from '../../agent/cluster/topology.ts';
 import { follower } from '../../agent/lifecycle/follower/follower.ts';
 import { leader } from '../../agent/lifecycle/leader.ts';
 import type { Machine } from '../../agent/lifecycle/machine.ts';
-import { type World, world } from '../support/follower-world.ts';
-import { drained, exitedWith, outcome, signal, started } from '../support/played-machine.ts';
+import { type World, world } from '../support/virtual/follower-world.ts';
+import { drained, exitedWith, outcome, signal, started } from '../support/virtual/played-machine.ts';
 
 const pod = {
   size: 4,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { leader } from '../../agent/lifecycle/leader.ts';
-import { exitedWith, play, replay, type Script, signal, started } from '../support/played-machine.ts';
+import { exitedWith, play, replay, type Script, signal, started } from '../support/virtual/played-machine.ts';
 
 const services = ['start services', 'watch mounts', 'accept child links'];
 const toRun: Script = [

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { runPod } from '../../agent/lifecycle/run.ts';
-import { fakeFlux } from '../support/agent.ts';
-import { configurationOf, type Given } from '../support/configuration.ts';
-import { recordedLog } from '../support/recorded-log.ts';
+import { fakeFlux } from '../support/agent/agent.ts';
+import { configurationOf, type Given } from '../support/agent/configuration.ts';
+import { recordedLog } from '../support/agent/recorded-log.ts';
 
 /** The life of a single pod whose broker is its program alone. */
 function live(command: readonly string[], set: Given = {}, hooks: Readonly<Record<string, string>> = {}) {

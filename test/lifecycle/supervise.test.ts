@@ -14,8 +14,8 @@ import type { Signals } from '../../agent/lifecycle/stop/signals.ts';
 import { supervise } from '../../agent/lifecycle/supervise.ts';
 import { createLog } from '../../agent/log.ts';
 import { createLifecycle } from '../../agent/pod/phase.ts';
-import { fakeFlux } from '../support/agent.ts';
-import { configurationOf } from '../support/configuration.ts';
+import { fakeFlux } from '../support/agent/agent.ts';
+import { configurationOf } from '../support/agent/configuration.ts';
 
 const log = createLog({ level: 'silent', format: 'json', base: {} });
 let place: string;

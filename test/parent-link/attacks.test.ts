@@ -6,8 +6,8 @@ import { createTopology } from '../../agent/cluster/topology.ts';
 import { instanceKey } from '../../agent/link/key.ts';
 import type { Announcement } from '../../agent/parent-link/announcement.ts';
 import type { ParentLinkOptions } from '../../agent/parent-link/child-end.ts';
-import { couple, middleman, type Recording } from '../support/middleman.ts';
-import { heldLink, key, listen, openLink, secretKey, startParent } from '../support/parent-links.ts';
+import { couple, middleman, type Recording } from '../support/agent/middleman.ts';
+import { heldLink, key, listen, openLink, secretKey, startParent } from '../support/agent/parent-links.ts';
 
 const stopping: Announcement = { kind: 'stopping', signal: 'SIGTERM' };
 const outcome: Announcement = { kind: 'outcome', code: 0, sentence: 'The program exited with code 0' };

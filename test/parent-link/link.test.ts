@@ -14,7 +14,7 @@ import {
   openLink,
   secretKey,
   startParent,
-} from '../support/parent-links.ts';
+} from '../support/agent/parent-links.ts';
 
 const stopping: Announcement = { kind: 'stopping', signal: 'SIGTERM' };
 const outcome: Announcement = { kind: 'outcome', code: 7, sentence: 'The program exited with code 7' };

@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { NoLink, OpenLink } from '../../agent/link/open-link.ts';
 import { encodeLine, linkHeader, readRequest } from '../../agent/link/protocol.ts';
-import { key, listen, openLink } from '../support/parent-links.ts';
-import { selfSigned } from '../support/self-signed.ts';
+import { key, listen, openLink } from '../support/agent/parent-links.ts';
+import { selfSigned } from '../support/agent/self-signed.ts';
 
 const incarnation = '27-1';
 const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n';

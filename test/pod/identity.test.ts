@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parsePodHostname, readIdentity } from '../../agent/pod/identity.ts';
-import { held, loopback, podFacts } from '../support/pod-facts.ts';
+import { held, loopback, podFacts } from '../support/bed/pod-facts.ts';
 
 const fqdn = 'mc-1.flux-service.default.svc.cluster.local';
 

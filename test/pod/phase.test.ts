@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createLifecycle, type Phase, phases } from '../../agent/pod/phase.ts';
-import { recordedLog } from '../support/recorded-log.ts';
+import { recordedLog } from '../support/agent/recorded-log.ts';
 
 /** A lifecycle with a clock that only `pass` moves. */
 function startLifecycle() {

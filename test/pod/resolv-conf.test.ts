@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseResolvConf, systemNameservers } from '../../agent/pod/resolv-conf.ts';
-import { podFacts } from '../support/pod-facts.ts';
+import { podFacts } from '../support/bed/pod-facts.ts';
 
 describe('resolv.conf(5)', () => {
   it('of a pod names its server and its search list', () => {

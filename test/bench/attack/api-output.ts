@@ -3,8 +3,8 @@
 import { readdirSync } from 'node:fs';
 import { get, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { agentProc } from '../../support/agent-process.ts';
-import { installFluxPod } from '../../support/flux-pod.ts';
+import { agentProc } from '../../support/bed/agent-process.ts';
+import { installFluxPod } from '../../support/project/flux-pod.ts';
 import { brokerProc } from './measure.ts';
 import { close, openSockets, stillOpen } from './sockets.ts';
 import type { Attack, Target } from './target.ts';

@@ -4,7 +4,7 @@ import { parseCertificate } from '../../../agent/broker/certificate/curve-certif
 import { instanceKey, linkSigner } from '../../../agent/link/key.ts';
 import { linkHeader, signRequest } from '../../../agent/link/protocol.ts';
 import { parentLinkPath } from '../../../agent/parent-link/announcement.ts';
-import type { Pod } from '../../support/pod.ts';
+import type { Pod } from '../../support/bed/pod.ts';
 import { close, keepOpen, openSockets, stillOpen } from './sockets.ts';
 import type { Attack, Target } from './target.ts';
 

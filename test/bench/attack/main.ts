@@ -4,10 +4,10 @@
  */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Bed, bedUnavailable, createBed } from '../../support/bed.ts';
-import { everyFlux, type Flux, startMiniCluster } from '../../support/flux-pod.ts';
-import type { Pod } from '../../support/pod.ts';
-import { selfSigned } from '../../support/self-signed.ts';
+import { selfSigned } from '../../support/agent/self-signed.ts';
+import { type Bed, bedUnavailable, createBed } from '../../support/bed/bed.ts';
+import type { Pod } from '../../support/bed/pod.ts';
+import { everyFlux, type Flux, startMiniCluster } from '../../support/project/flux-pod.ts';
 import { row } from '../table.ts';
 import { apiConnections } from './api.ts';
 import { apiOutput } from './api-output.ts';

@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { agentProc } from '../../support/agent-process.ts';
-import type { Pod } from '../../support/pod.ts';
+import { agentProc } from '../../support/bed/agent-process.ts';
+import type { Pod } from '../../support/bed/pod.ts';
 import { medianOf } from '../table.ts';
 import type { ProbeTask, Waited } from './prober.ts';
 import type { Attack, Target } from './target.ts';

@@ -1,4 +1,4 @@
-import type { Pod } from '../../support/pod.ts';
+import type { Pod } from '../../support/bed/pod.ts';
 
 /** The pod that is attacked: a leader, its program runs. */
 export interface Target {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatCertificate, parseCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
 import { createCertificate, isKeyPair } from '../../../agent/broker/certificate/key-pair.ts';
-import { byCzmq, byFluxKeygen, testKeys } from '../../support/certificates.ts';
+import { byCzmq, byFluxKeygen, testKeys } from '../../support/agent/certificates.ts';
 
 const ours = formatCertificate(createCertificate({ name: 'mc', hostname: 'mc-0.svc', userid: '1000' }));
 const z85 = /^[0-9a-zA-Z.:+=^!/*?&<>()[\]{}@%$#-]{40}$/;

@@ -16,7 +16,7 @@ import {
   readMountedCertificate,
 } from '../../../agent/broker/certificate/mounted-certificate.ts';
 import { messageOf, PodError } from '../../../agent/errors.ts';
-import { byCzmq, byFluxKeygen, testKeys } from '../../support/certificates.ts';
+import { byCzmq, byFluxKeygen, testKeys } from '../../support/agent/certificates.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'curve-file-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -7,7 +7,7 @@ import type { HostPort } from '../../../agent/address.ts';
 import { brokerConfig } from '../../../agent/broker/config/broker-config.ts';
 import { membershipOf } from '../../../agent/broker/membership.ts';
 import type { PodFacts } from '../../../agent/pod/facts.ts';
-import { configurationOf, type Given } from '../../support/configuration.ts';
+import { configurationOf, type Given } from '../../support/agent/configuration.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'broker-config-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

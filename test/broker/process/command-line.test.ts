@@ -3,7 +3,7 @@ import { membershipOf } from '../../../agent/broker/membership.ts';
 import { brokerArguments } from '../../../agent/broker/process/command-line.ts';
 import { runDirectoryAt } from '../../../agent/broker/run-directory/run-directory.ts';
 import type { PodFacts } from '../../../agent/pod/facts.ts';
-import { configurationOf, type Given } from '../../support/configuration.ts';
+import { configurationOf, type Given } from '../../support/agent/configuration.ts';
 
 function argumentsOf(set: Given, program: readonly string[] = [], facts: Partial<PodFacts> = {}): string[] {
   const configuration = configurationOf(set, facts);

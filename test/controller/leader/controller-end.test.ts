@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { type AcceptedLink, acceptLink } from '../../../agent/link/accept-link.ts';
 import type { Message } from '../../../agent/link/protocol.ts';
-import { key, openLink, reportsOf } from '../../support/controller-links.ts';
-import { listening } from '../../support/parent-links.ts';
-import { patience } from '../../support/raw-client.ts';
+import { key, openLink, reportsOf } from '../../support/agent/controller-links.ts';
+import { listening } from '../../support/agent/parent-links.ts';
+import { patience } from '../../support/agent/raw-client.ts';
 
 /** A leader that says these, one after the other. */
 async function leaderThatSays(messages: readonly Message[]) {

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { NoLink } from '../../../agent/link/open-link.ts';
 import type { LeaderTarget } from '../../../controller/leader/leader-target.ts';
 import { createLeaders, type LeadersOptions } from '../../../controller/leader/leaders.ts';
-import { jobs, key, startLeader } from '../../support/controller-links.ts';
-import { listen, patient } from '../../support/parent-links.ts';
-import { patience } from '../../support/raw-client.ts';
+import { jobs, key, startLeader } from '../../support/agent/controller-links.ts';
+import { listen, patient } from '../../support/agent/parent-links.ts';
+import { patience } from '../../support/agent/raw-client.ts';
 
 const poll = <T>(read: () => T) => expect.poll(read, patience);
 

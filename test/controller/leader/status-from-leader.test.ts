@@ -5,11 +5,11 @@ import type { InstanceFacts } from '../../../agent/controller-link/watch-instanc
 import { controllerKey } from '../../../agent/link/key.ts';
 import { resources } from '../../../controller/kubernetes/resources.ts';
 import type { ControllerOptions } from '../../../controller/run-controller.ts';
-import { jobs, startLeader } from '../../support/controller-links.ts';
+import { jobs, startLeader } from '../../support/agent/controller-links.ts';
+import { patient } from '../../support/agent/parent-links.ts';
+import { freePort, patience } from '../../support/agent/raw-client.ts';
 import { miniCluster, settled } from '../../support/kubernetes/controller-bed.ts';
 import { type StoreBed, startStoreBed } from '../../support/kubernetes/store-bed.ts';
-import { patient } from '../../support/parent-links.ts';
-import { freePort, patience } from '../../support/raw-client.ts';
 
 const poll = <T>(read: () => T) => expect.poll(read, patience);
 

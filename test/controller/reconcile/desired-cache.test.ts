@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
 import { initialSizeAnnotation } from '../../../controller/reconcile/desired.ts';
 import { createDesiredCache } from '../../../controller/reconcile/desired-cache.ts';
-import { usualOptions } from '../../support/miniclusters.ts';
+import { usualOptions } from '../../support/manifests/miniclusters.ts';
 
 const miniCluster = (metadata: object = {}, spec: object = {}): KubernetesObject => ({
   apiVersion: 'flux-framework.org/v1alpha2',

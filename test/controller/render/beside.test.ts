@@ -7,7 +7,7 @@ import {
   podOf,
   render,
   warningsOf,
-} from '../../support/miniclusters.ts';
+} from '../../support/manifests/miniclusters.ts';
 
 const withExtras = (...extras: ('http-service' | 'network-policy' | 'disruption-budget')[]) => ({
   extras: new Set(extras),

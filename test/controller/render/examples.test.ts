@@ -10,12 +10,12 @@ import {
 } from '../../../controller/render/documents.ts';
 import { readMiniCluster } from '../../../controller/render/minicluster/read-minicluster.ts';
 import { type Rendering, renderMiniCluster } from '../../../controller/render/render-minicluster.ts';
-import { configuredJob } from '../../support/configured-job.ts';
-import { podsOf, referenceProblems } from '../../support/kubernetes-references.ts';
-import { kubernetesValidator } from '../../support/kubernetes-schema.ts';
-import { jobOf, usualOptions } from '../../support/miniclusters.ts';
-import { brokenRestrictedRules } from '../../support/restricted.ts';
-import { haveSharedFixtures, operatorExamples } from '../../support/shared-fixtures.ts';
+import { configuredJob } from '../../support/agent/configured-job.ts';
+import { podsOf, referenceProblems } from '../../support/manifests/kubernetes-references.ts';
+import { kubernetesValidator } from '../../support/manifests/kubernetes-schema.ts';
+import { jobOf, usualOptions } from '../../support/manifests/miniclusters.ts';
+import { brokenRestrictedRules } from '../../support/manifests/restricted.ts';
+import { haveSharedFixtures, operatorExamples } from '../../support/manifests/shared-fixtures.ts';
 
 const fixtures = 'test/controller/render/fixtures';
 const own = readdirSync(fixtures).map((name): [string, string] => [

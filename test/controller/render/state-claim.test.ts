@@ -10,7 +10,7 @@ import {
   podOf,
   render,
   warningsOf,
-} from '../../support/miniclusters.ts';
+} from '../../support/manifests/miniclusters.ts';
 
 const withVolume = (stateVolume: GivenSpec, spec: GivenSpec = {}) =>
   render({ flux: { container: { disable: true }, stateVolume }, ...spec });

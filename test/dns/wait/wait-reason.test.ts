@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createReasonLog, describeReason, type WaitReason } from '../../../agent/dns/wait/wait-reason.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
-import type { VirtualCluster, VirtualDns } from '../../support/virtual-cluster.ts';
-import { parentName, virtualWorld } from '../../support/virtual-wait.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
+import type { VirtualCluster, VirtualDns } from '../../support/virtual/virtual-cluster.ts';
+import { parentName, virtualWorld } from '../../support/virtual/virtual-wait.ts';
 
 const live = '10.0.0.1';
 

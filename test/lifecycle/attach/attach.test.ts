@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { attach } from '../../../agent/lifecycle/attach/attach.ts';
-import { brokerWith } from '../../support/attributed-broker.ts';
-import { configurationOf, type Given } from '../../support/configuration.ts';
-import { startFakeBroker } from '../../support/fake-broker.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { configurationOf, type Given } from '../../support/agent/configuration.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
+import { brokerWith } from '../../support/flux/attributed-broker.ts';
+import { startFakeBroker } from '../../support/flux/fake-broker.ts';
 
 const leader = {
   ...{ rank: '0', size: '2', hostlist: 'mc-[0-1]', hostname: 'mc-0', 'tbon.topo': 'custom' },

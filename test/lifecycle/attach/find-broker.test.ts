@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type BrokerSearch, findBroker } from '../../../agent/lifecycle/attach/find-broker.ts';
-import { brokerWith } from '../../support/attributed-broker.ts';
-import { startFakeBroker } from '../../support/fake-broker.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
+import { brokerWith } from '../../support/flux/attributed-broker.ts';
+import { startFakeBroker } from '../../support/flux/fake-broker.ts';
 
 const EPERM = 1;
 const user = process.getuid?.() ?? 0;

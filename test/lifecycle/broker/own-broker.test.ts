@@ -3,9 +3,9 @@ import { membershipOf } from '../../../agent/broker/membership.ts';
 import type { LogLine } from '../../../agent/flux/services/broker-log.ts';
 import type { BrokerState } from '../../../agent/flux/services/state-machine.ts';
 import { ownBroker } from '../../../agent/lifecycle/broker/own-broker.ts';
-import { configurationOf } from '../../support/configuration.ts';
-import { fakeClient } from '../../support/fake-client.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { configurationOf } from '../../support/agent/configuration.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
+import { fakeClient } from '../../support/flux/fake-client.ts';
 
 const reason = '<27>1 2026-11-26T04:35:50.671220Z 0 broker 23868 - - rc1.0: no such module';
 const R = { execution: { R_lite: [], nodelist: [] } };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ExitCode } from '../../../agent/errors.ts';
 import { assertPortIsFree } from '../../../agent/lifecycle/broker/port-in-use.ts';
-import { listen } from '../../support/parent-links.ts';
+import { listen } from '../../support/agent/parent-links.ts';
 
 describe('the overlay port', () => {
   it('that another process listens on is named, with the setting that changes it', async () => {

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { membershipOf } from '../../../agent/broker/membership.ts';
 import { createQuorumReport } from '../../../agent/lifecycle/broker/report-quorum.ts';
 import type { Log } from '../../../agent/log.ts';
-import { configurationOf } from '../../support/configuration.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { configurationOf } from '../../support/agent/configuration.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
 
 const configuration = configurationOf({ size: 4 });
 const quorumReport = (log: Log) =>

@@ -12,9 +12,9 @@ import { type PreparedPod, preparePod } from '../../../agent/lifecycle/prepare/p
 import type { Target } from '../../../agent/lifecycle/stop/signals.ts';
 import type { Supervised } from '../../../agent/lifecycle/supervised.ts';
 import { createLifecycle } from '../../../agent/pod/phase.ts';
-import { fakeFlux } from '../../support/agent.ts';
-import { configurationOf } from '../../support/configuration.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { fakeFlux } from '../../support/agent/agent.ts';
+import { configurationOf } from '../../support/agent/configuration.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
 
 interface Options {
   readonly flux?: string;

@@ -5,8 +5,8 @@ import { Flag } from '../../../agent/flux/constants.ts';
 import { createBrokerStatus } from '../../../agent/health/broker-status.ts';
 import { waitForSocket } from '../../../agent/lifecycle/broker/wait-for-socket.ts';
 import { noteExit, watchBroker } from '../../../agent/lifecycle/broker/watch-broker.ts';
-import { type FakeBroker, type FakeConnection, startFakeBroker } from '../../support/fake-broker.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
+import { type FakeBroker, type FakeConnection, startFakeBroker } from '../../support/flux/fake-broker.ts';
 
 const runs = 5;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createHold } from '../../../agent/lifecycle/exit/hold.ts';
-import { configurationOf } from '../../support/configuration.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { configurationOf } from '../../support/agent/configuration.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
 
 const failed = { code: 75, sentence: 'The pre hook failed' };
 

@@ -17,7 +17,7 @@ import {
   signal,
   started,
   stopping,
-} from '../../support/played-machine.ts';
+} from '../../support/virtual/played-machine.ts';
 
 const pod = {
   size: 4,

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { membershipOf } from '../../../agent/broker/membership.ts';
 import { ExitCode } from '../../../agent/errors.ts';
 import { findParent } from '../../../agent/lifecycle/parent/find-parent.ts';
-import { configurationOf, type Given } from '../../support/configuration.ts';
-import { listen } from '../../support/parent-links.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { configurationOf, type Given } from '../../support/agent/configuration.ts';
+import { listen } from '../../support/agent/parent-links.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
 
 /** The search of rank 1 for a parent at 127.0.0.1. */
 function search(port: number, set: Given = {}) {

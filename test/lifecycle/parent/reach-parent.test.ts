@@ -4,8 +4,8 @@ import { createPodState } from '../../../agent/health/pod-state.ts';
 import type { Event } from '../../../agent/lifecycle/machine.ts';
 import { reachParent } from '../../../agent/lifecycle/parent/reach-parent.ts';
 import { createLog } from '../../../agent/log.ts';
-import { configurationOf } from '../../support/configuration.ts';
-import { key, listen, startParent } from '../../support/parent-links.ts';
+import { configurationOf } from '../../support/agent/configuration.ts';
+import { key, listen, startParent } from '../../support/agent/parent-links.ts';
 
 /** Reaches for a parent whose agent has this port. */
 function reachAt(http: string) {

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findHooks, runHooks, type Stage } from '../../../agent/lifecycle/prepare/hooks.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
 
 let directory = '';
 let hooks = '';

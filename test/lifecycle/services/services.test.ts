@@ -6,11 +6,14 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { membershipOf } from '../../../agent/broker/membership.ts';
 import { createHealth } from '../../../agent/health/health.ts';
 import { type ServicesOptions, startServices } from '../../../agent/lifecycle/services/services.ts';
-import { configurationOf, type Given } from '../../support/configuration.ts';
-import { key as controllerLinkKey, openLink as openControllerLink } from '../../support/controller-links.ts';
-import { fakeClient } from '../../support/fake-client.ts';
-import { freePort } from '../../support/raw-client.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { configurationOf, type Given } from '../../support/agent/configuration.ts';
+import {
+  key as controllerLinkKey,
+  openLink as openControllerLink,
+} from '../../support/agent/controller-links.ts';
+import { freePort } from '../../support/agent/raw-client.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
+import { fakeClient } from '../../support/flux/fake-client.ts';
 
 /** The services of a pod whose broker answers how many jobs there are. */
 async function start(set: Given, more: Partial<ServicesOptions> = {}) {

@@ -9,10 +9,10 @@ import type { Configuration } from '../../../agent/config/configuration.ts';
 import { preparePod } from '../../../agent/lifecycle/prepare/prepare-pod.ts';
 import { watchMounts } from '../../../agent/lifecycle/services/watch-mounts.ts';
 import type { Phase } from '../../../agent/pod/phase.ts';
-import { fakeFlux } from '../../support/agent.ts';
-import { configurationOf, type Given } from '../../support/configuration.ts';
-import { type FakeClient, fakeClient } from '../../support/fake-client.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { fakeFlux } from '../../support/agent/agent.ts';
+import { configurationOf, type Given } from '../../support/agent/configuration.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
+import { type FakeClient, fakeClient } from '../../support/flux/fake-client.ts';
 
 interface World {
   readonly client?: FakeClient;

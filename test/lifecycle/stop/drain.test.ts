@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { BrokerState } from '../../../agent/flux/services/state-machine.ts';
 import { drainSelf, undrainSelf } from '../../../agent/lifecycle/stop/drain.ts';
-import { fakeClient } from '../../support/fake-client.ts';
-import { recordedLog } from '../../support/recorded-log.ts';
+import { recordedLog } from '../../support/agent/recorded-log.ts';
+import { fakeClient } from '../../support/flux/fake-client.ts';
 
 const reason = 'flux-pod: the pod is stopping';
 

@@ -97,7 +97,9 @@ export function memoryApi({ store, clock, latencyMs = 1, watchMs = 3 }: MemoryAp
         store.apply(collectionOf(resourceOf(object)), object as Stored, fieldManager, undefined),
       ),
     patch: ({ resource, namespace, name }, patch, subresource) =>
-      carryOut(() => store.patch(collectionOf(resource), namespace, name, patch as Stored, subresource, fieldManager)),
+      carryOut(() =>
+        store.patch(collectionOf(resource), namespace, name, patch as Stored, subresource, fieldManager),
+      ),
     delete: ({ resource, namespace, name }, uid) =>
       carryOut(() =>
         store.delete(collectionOf(resource), namespace, name, uid === undefined ? {} : { uid }),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { effectOf, leaves, placeOf } from '../../../support/minicluster-fields.ts';
-import { haveSharedFixtures, miniClusterSpecSchema } from '../../../support/shared-fixtures.ts';
+import { effectOf, leaves, placeOf } from '../../../support/manifests/minicluster-fields.ts';
+import { haveSharedFixtures, miniClusterSpecSchema } from '../../../support/manifests/shared-fixtures.ts';
 
 /** Fields whose value is right but changes nothing, because it is the only one or the default. */
 const saysNothingNew = ['.pod.securityContext.runAsNonRoot'];

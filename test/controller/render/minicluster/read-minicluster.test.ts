@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ExitCode, PodError } from '../../../../agent/errors.ts';
 import { readMiniCluster } from '../../../../controller/render/minicluster/read-minicluster.ts';
-import { testKeys } from '../../../support/certificates.ts';
-import { type GivenSpec, miniCluster } from '../../../support/miniclusters.ts';
+import { testKeys } from '../../../support/agent/certificates.ts';
+import { type GivenSpec, miniCluster } from '../../../support/manifests/miniclusters.ts';
 
 function refusal(object: unknown): string {
   try {

@@ -8,7 +8,7 @@ import {
   podOf,
   render,
   warningsOf,
-} from '../../../support/miniclusters.ts';
+} from '../../../support/manifests/miniclusters.ts';
 
 it('the container that runs Flux keeps the name that the MiniCluster gives it, and the policy of the Job is about it', () => {
   const rendering = render({}, { name: 'solver' });

@@ -13,7 +13,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { quoted, toLine } from '../../../../agent/shell-words.ts';
-import { fluxContainerOf, type GivenSpec, manifest, render } from '../../../support/miniclusters.ts';
+import {
+  fluxContainerOf,
+  type GivenSpec,
+  manifest,
+  render,
+} from '../../../support/manifests/miniclusters.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'flux-pod-quoting-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -6,7 +6,7 @@ import {
   manifest,
   render,
   warningsOf,
-} from '../../../support/miniclusters.ts';
+} from '../../../support/manifests/miniclusters.ts';
 
 /** What `flux-pod run` is told: COMMAND, FLUX_POD_MODE and FLUX_POD_TASKS. */
 function told(spec: GivenSpec, container: GivenSpec): { command: string[]; mode?: string; tasks?: string } {

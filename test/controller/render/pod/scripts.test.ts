@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { type GivenSpec, manifest, render } from '../../../support/miniclusters.ts';
+import { type GivenSpec, manifest, render } from '../../../support/manifests/miniclusters.ts';
 
 // Node's pipes are sockets, and with a socket for its stdin bash takes itself for a remote shell and reads .bashrc: none here.
 

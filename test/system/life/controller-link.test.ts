@@ -1,0 +1,74 @@
+/** What a controller hears of a running instance over its link to the leader. */
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { parseCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
+import type { Report } from '../../../agent/controller-link/report.ts';
+import { controllerKey } from '../../../agent/link/key.ts';
+import { jobs, openLink, reportsOf } from '../../support/agent/controller-links.ts';
+import { fluxPod, probe } from '../../support/bed/ask-pod.ts';
+import { type Bed, bedUnavailable, createBed } from '../../support/bed/bed.ts';
+import type { Pod } from '../../support/bed/pod.ts';
+import { beginCluster } from '../../support/bed/running-cluster.ts';
+import { everyFlux } from '../../support/project/flux-pod.ts';
+
+const unavailable = bedUnavailable();
+if (unavailable) console.warn(`SKIPPED: the link of a controller. ${unavailable}`);
+
+/** The key that a controller derives: it has the same certificate. */
+async function keyOf(pod: Pod, cluster: string): Promise<Buffer> {
+  const reading = parseCertificate((await pod.exec(['cat', '/etc/flux-pod/curve/curve.cert'])).stdout);
+  if ('damage' in reading) throw new Error(reading.damage);
+  return controllerKey(reading.certificate.secretKey, { namespace: 'default', cluster });
+}
+
+describe.skipIf(unavailable)('the link of a controller', { concurrent: true }, () => {
+  let bed: Bed;
+  beforeAll(async () => {
+    bed = await createBed();
+  });
+  afterAll(() => bed?.close());
+
+  it.for(everyFlux())('brings brokers online and jobs by state: $name', async (flux, { expect }) => {
+    const cluster = flux.real ? 'real' : 'stand-in';
+    const env = { FLUX_POD_SIZE: '3', FLUX_POD_MIN_SIZE: '1' };
+    await using mc = beginCluster(bed, { flux, size: 1, cluster, env });
+    await mc.up();
+    const key = await keyOf(mc.leader, cluster);
+    const leader = { host: mc.leader.address, port: 8051 };
+    const { reports, release, broken } = await reportsOf(leader, { key });
+    const report = (brokersOnline: number, jobs: Report['jobs']): Report[] => [
+      { kind: 'report', brokersOnline, size: 3, jobs },
+    ];
+    const last = () => reports.slice(-1);
+
+    await expect.poll(last).toEqual(report(1, jobs(0)));
+    for (const index of [1, 2]) mc.replace(index);
+    await expect.poll(last).toEqual(report(3, jobs(0)));
+    expect(await openLink({ ...leader, host: mc.pod(1).address }, { key })).toBe('foreign');
+
+    const { stdout: id } = await fluxPod(mc.leader, 'submit', '--', 'sleep', '1000');
+    await expect.poll(last).toEqual(report(3, jobs(1)));
+    // More nodes than there are: it fails at once.
+    await fluxPod(mc.leader, 'submit', '-N400', '--', 'true');
+    await expect.poll(last).toEqual(report(3, jobs(1, 1)));
+    await fluxPod(mc.leader, 'cancel', id.trim());
+    await expect.poll(last).toEqual(report(3, jobs(0, 2)));
+
+    // What is asked of the pod meanwhile changes nothing.
+    const before = reports.length;
+    for (let n = 0; n < 20; n++) await probe(mc.leader, 'readyz');
+    expect(reports.slice(before)).toEqual([]);
+
+    await mc.pod(2).kill();
+    await expect.poll(last).toEqual(report(2, jobs(0, 2)));
+    if (flux.real) expect(await watchersOf(mc.leader)).toBe(1);
+    release();
+    await broken;
+    if (flux.real) await expect.poll(() => watchersOf(mc.leader)).toBe(0);
+  });
+});
+
+/** How many streams of job states the broker's job-list module serves. */
+async function watchersOf(pod: Pod): Promise<number> {
+  const { stdout } = await fluxPod(pod, 'shell', '--', 'flux', 'module', 'stats', 'job-list');
+  return JSON.parse(stdout).stats_watchers;
+}

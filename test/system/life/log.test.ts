@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Bed, bedUnavailable, createBed } from '../../support/bed/bed.ts';
+import type { Pod } from '../../support/bed/pod.ts';
+import {
+  exitCodes,
+  firstChoice,
+  logsOf,
+  startMiniCluster,
+  withoutCleanup,
+} from '../../support/project/flux-pod.ts';
+
+const unavailable = bedUnavailable();
+if (unavailable) console.warn(`SKIPPED: what pods write to their logs. ${unavailable}`);
+
+/** The agent's `12:30:01.123`; the broker's, which has the date as well (the stand-in: ISO 8601). */
+const time =
+  /^(\d\d:\d\d:\d\d\.\d{3} |\w{3} [ \d]\d \d\d:\d\d:\d\d\.\d+ \S+ \d{4} |\d{4}-\d\d-\d\dT[\d:.]+Z )/;
+
+describe.skipIf(unavailable)('the log of pods', { concurrent: true }, () => {
+  const flux = firstChoice();
+  let bed: Bed;
+  beforeAll(async () => {
+    bed = await createBed();
+  });
+  afterAll(() => bed?.close());
+
+  it('has a time in each line of the text format, the broker’s too, and each pod has its own broker’s lines only', async () => {
+    const pods = startMiniCluster(bed, {
+      size: 2,
+      flux,
+      cluster: 'text',
+      jobs: false,
+      env: { FLUX_POD_LOG_FORMAT: 'text' },
+      command: ['sh', '-c', 'exit 7'],
+    });
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([7, 7]);
+    for (const [rank, { stderr }] of pods.entries()) {
+      const lines = stderr.split('\n').filter((line) => line !== '');
+      expect(lines.filter((line) => !time.test(line))).toEqual([]);
+      const brokers = lines.flatMap((line) => /\w\.\w+\[(\d+)\]: /.exec(line)?.[1] ?? []);
+      expect(new Set(brokers)).toEqual(new Set([String(rank)]));
+    }
+  });
+
+  it.runIf(flux.real)('shows the program as COMMAND has it', async () => {
+    const pods = startMiniCluster(bed, {
+      size: 1,
+      flux,
+      cluster: 'shown',
+      jobs: false,
+      command: ['sh', '-c', 'exit 7'],
+    });
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([7]);
+    expect(pods[0]?.stderr).toMatch(/ rc2\.0: sh -c exit 7 Exited \(rc=7\)/);
+  });
+
+  it('a signal reaches the program and not a job, though both are the broker’s children', async () => {
+    const script = `trap 'echo got it; exit 9' USR1
+      flux submit sh -c 'trap "echo job got it" USR1; sleep 1000' >/dev/null; echo up; while :; do sleep 0.05; done`;
+    const pods = startMiniCluster(bed, {
+      size: 1,
+      flux,
+      cluster: 'signal',
+      env: withoutCleanup,
+      command: ['sh', '-c', script],
+    });
+    const [leader] = pods as [Pod];
+    await leader.waitForOutput(/^up$/m);
+    await leader.signal('SIGUSR1');
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([9]);
+    expect(leader.stdout).toBe('up\ngot it\n');
+  });
+});
