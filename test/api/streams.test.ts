@@ -198,11 +198,16 @@ describe('one token', () => {
       streams: { most: 3, each: 2, stallMs: 600_000, beatMs: 10_000 },
     });
     const gone = new AbortController();
-    const get = (token: string) =>
-      fetch(`${api.url}/v1/jobs/${id}/output?format=text`, {
+    // The body of a response that nothing holds is cancelled when it is collected.
+    const held: Response[] = [];
+    const get = async (token: string) => {
+      const response = await fetch(`${api.url}/v1/jobs/${id}/output?format=text`, {
         headers: { authorization: `Bearer ${token}` },
         signal: gone.signal,
       });
+      held.push(response);
+      return response;
+    };
     expect([(await get(readToken)).status, (await get(readToken)).status]).toEqual([200, 200]);
     const third = await get(readToken);
     expect([third.status, third.headers.get('retry-after')]).toEqual([429, '5']);
@@ -213,6 +218,7 @@ describe('one token', () => {
     expect(await (await get(writeToken)).json()).toMatchObject({
       detail: '3 streams are under way, as many as there can be at once.',
     });
+    expect(held.map(({ status }) => status)).toEqual([200, 200, 429, 200, 429]);
     gone.abort();
   });
 

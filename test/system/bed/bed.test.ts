@@ -437,7 +437,9 @@ describe.skipIf(unavailable !== undefined)('beds', { concurrent: true }, () => {
   it.each(['in a directory that pods have to themselves', '/mnt'])('work in a checkout %s', async (where) => {
     const scratch = mkdtempSync(join(tmpdir(), 'flux-pod-checkout-'));
     const checkout = where === '/mnt' ? where : join(scratch, 'a b');
-    const [bed, fluxPod] = ['bed.ts', 'flux-pod.ts'].map((file) => join(checkout, 'test/support', file));
+    const [bed, fluxPod] = ['bed/bed.ts', 'project/flux-pod.ts'].map((file) =>
+      join(checkout, 'test/support', file),
+    );
     const script = `import { createBed } from ${JSON.stringify(bed)};
       import { installFluxPod } from ${JSON.stringify(fluxPod)};
       await using bed = await createBed();
