@@ -4,7 +4,8 @@
  */
 import * as z from 'zod/mini';
 
-const count = z.int().check(z.minimum(0));
+/** The status of a MiniCluster has int32. */
+const count = z.int().check(z.minimum(0), z.maximum(2 ** 31 - 1));
 const report = z.object({
   kind: z.literal('report'),
   /** Of the group broker.online. */

@@ -4,6 +4,7 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import * as z from 'zod/mini';
 import type { HostPort } from '../address.ts';
 import { errnoOf } from '../errors.ts';
+import { createRateLimit } from '../http/rate-limit.ts';
 import { type LinkName, linkSigner } from './key.ts';
 import {
   decodeLine,
@@ -40,6 +41,10 @@ export interface OpenLinkOptions {
  * rank. `unavailable`: it may be that agent, which accepts no links at this moment, or never does.
  */
 export type NoLink = 'unreachable' | 'foreign' | 'unavailable';
+
+/** An agent sends a few lines in all, or one a second: more of them would only take this end's time. */
+const linesPerSecond = 10;
+const mostLinesAtOnce = 100;
 
 const usualDeadlines = {
   /** A running pod accepts within milliseconds, however busy its agent is; after a lost SYN the next attempt follows. */
@@ -89,8 +94,10 @@ export function openLink(address: HostPort, options: OpenLinkOptions): Promise<O
       response.once('end', () => giveUp('foreign'));
       let position = 0;
       let incarnation: string | undefined;
+      const rate = createRateLimit(linesPerSecond, mostLinesAtOnce);
       const take = (line: Line | undefined): boolean => {
-        if (!line || line.incarnation !== (incarnation ?? line.incarnation)) return false;
+        if (!line || rate.take('lines') > 0 || line.incarnation !== (incarnation ?? line.incarnation))
+          return false;
         const first = z.safeParse(hello, line.message);
         if (first.success !== (incarnation === undefined)) return false;
         if (!first.success) return onMessage(line.message);

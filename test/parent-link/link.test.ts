@@ -35,6 +35,25 @@ describe('a parent link', () => {
     return promise;
   };
 
+  it('is closed by a child whose parent sends more than a few lines', async () => {
+    let heard = 0;
+    parent.begin(key);
+    const link = await openLink(parent, { onMessage: () => void heard++ });
+    if (typeof link === 'string') throw new Error(link);
+    let isBroken = false;
+    void link.broken.then(() => {
+      isBroken = true;
+    });
+    let said = 0;
+    for (; !isBroken && said < 5000; said++) {
+      parent.announce(stopping);
+      // The parent itself gives up a child that does not read.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(said).toBeLessThan(5000);
+    expect(heard).toBeGreaterThan(50);
+  });
+
   it('names the broker that it belongs to, and carries what is announced, also to a child that comes later', async () => {
     parent.begin(key);
     const heard: Announcement[] = [];

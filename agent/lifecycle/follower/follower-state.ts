@@ -19,6 +19,8 @@ export interface Start extends Ends {
   readonly attempt: number;
   readonly parent: HostPort;
   readonly startedAt: Instant;
+  /** Of the instance, as its leader has announced. */
+  readonly outcome?: Outcome | undefined;
   readonly deadlines: Deadlines;
 }
 
@@ -26,8 +28,6 @@ export interface Life extends Omit<Start, 'at'>, FollowerRun {
   readonly watch: ParentWatch;
   /** The address of another broker that has taken the parent's place. */
   readonly replacedBy?: HostPort | undefined;
-  /** Of the instance, as its leader has announced. */
-  readonly outcome?: Outcome | undefined;
 }
 
 export interface Run extends Life {

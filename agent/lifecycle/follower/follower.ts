@@ -93,14 +93,16 @@ function starting(state: Start, event: Event, context: Context): Step<Follower> 
     ...(state.attempt > 0 ? [{ do: 'close link' } as const] : []),
     ...watchParent,
   ];
-  const seen: Event =
-    event.kind === 'announced' && event.message.kind === 'outcome'
-      ? { kind: 'failed', outcome: announcedOutcome(event.message) }
-      : event;
-  return whileStarting<Start, Follower>(state, seen, {
-    run: () => ({ state: run, commands }),
+  if (event.kind === 'announced' && event.message.kind === 'outcome')
+    return {
+      state: { ...state, outcome: state.outcome ?? announcedOutcome(event.message) },
+      commands: [{ do: 'cancel start' }],
+    };
+  const { outcome, failure, stoppedBy } = state;
+  return whileStarting<Start, Follower>(state, event, {
+    run: () => ({ state: run, commands: outcome ? [{ do: 'kill broker' }] : commands }),
     stop: (signal) => after(commands, stop.stopFollower(run, signal, now, context)),
-    exit,
+    exit: (other) => (outcome && !failure && !stoppedBy ? exit(outcome, true) : exit(other)),
   });
 }
 

@@ -197,7 +197,19 @@ describe('all pods exit with the outcome of the leader’s program', () => {
         [found('10.0.0.7'), listens('10.0.0.7'), 'start broker 10.0.0.7'],
         [outcome(71), 'cancel start'],
         [started, 'kill broker'],
-        [exitedWith(137, 'SIGKILL'), `${ended(71)} (no post hooks)`],
+        [exitedWith(137, 'SIGKILL'), ended(71)],
+      ],
+    ],
+    [
+      'or while that is being started, whose start is cancelled',
+      toLinked,
+      [
+        [exitedWith(1)],
+        [100, ...leave, again],
+        [50, 'enter await-parent', 'find parent'],
+        [found('10.0.0.7'), listens('10.0.0.7'), 'start broker 10.0.0.7'],
+        [outcome(71), 'cancel start'],
+        [{ kind: 'broker not started', outcome: undefined }, ended(71)],
       ],
     ],
     [

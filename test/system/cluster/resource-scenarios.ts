@@ -9,7 +9,11 @@ import { type Scenario, seconds } from './scenario.ts';
 const staysUp = 'echo "started $(date +%s.%N)"; sleep 1000';
 
 const status: Scenario = async (place, find) => {
-  const good = await applyReconciled(place, { name: 'good', program: 'flux run -N4 hostname' });
+  const good = await applyReconciled(place, {
+    name: 'good',
+    // As long as the kubelet takes to find it ready.
+    program: 'flux run -N4 hostname; sleep 8',
+  });
   await kubectl([
     'wait',
     '--for=condition=Succeeded',
@@ -35,6 +39,8 @@ const status: Scenario = async (place, find) => {
     places.every((at, index) => at > (places[index - 1] ?? -1)),
     reasons.join(' '),
   );
+  const { status: ended } = await good.resource();
+  find('its jobs are counted', ended?.jobs?.inactive === 1, JSON.stringify(ended?.jobs ?? 'no jobs'));
   await good.delete();
   const bad = await applyReconciled(place, { name: 'bad', program: 'exit 3' });
   await bad.becomes('failed', (seen) => isTrue(seen, 'Failed'));
