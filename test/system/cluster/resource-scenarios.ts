@@ -192,6 +192,51 @@ const scaled: Scenario = async (place, find) => {
   await cluster.delete();
 };
 
+/** What a Job does not take is named; asked to, the controller replaces the Job, once. */
+const edited: Scenario = async (place, find) => {
+  const cluster = await applyReconciled(place, {
+    name: 'edited',
+    size: 2,
+    program: staysUp,
+    environment: { DEBUG: '1', KEPT: '1' },
+  });
+  await cluster.becomes('ready', (seen) => isTrue(seen, 'Ready'));
+  const uidOfJob = async () =>
+    kubectl([
+      'get',
+      'job',
+      'edited',
+      '-n',
+      place.namespace,
+      '--ignore-not-found',
+      '-o',
+      'jsonpath={.metadata.uid}',
+    ]);
+  const uid = await uidOfJob();
+  const { status: fresh } = await cluster.resource();
+  find('a Job that runs is up to date', fresh !== undefined && isTrue(fresh, 'UpToDate'), '');
+  const resource = JSON.parse(await kubectl(['get', 'mc', 'edited', '-n', place.namespace, '-o', 'json']));
+  const [container] = resource.spec.containers;
+  await cluster.patch({ spec: { containers: [{ ...container, environment: { KEPT: '1' } }] } });
+  await cluster.becomes('outdated', (seen) => !isTrue(seen, 'UpToDate'));
+  const message = async () =>
+    (await cluster.resource()).status?.conditions.find(({ type }) => type === 'UpToDate')?.message ?? '';
+  const named = await message();
+  find('a variable that is removed is named', /env\[DEBUG\]/.test(named), named);
+  const kept = await stays(async () => (await uidOfJob()) === uid);
+  find('and the Job is left alone', kept, '');
+  const from = performance.now();
+  await cluster.patch({ metadata: { annotations: { 'flux-pod/update-strategy': 'Recreate' } } });
+  const replaced = await until(90, async () => {
+    const now = await uidOfJob();
+    return now !== '' && now !== uid ? now : undefined;
+  });
+  await cluster.becomes('ready again', (seen) => isTrue(seen, 'Ready') && isTrue(seen, 'UpToDate'));
+  find('with update-strategy: Recreate it is replaced', replaced !== undefined, seconds(from));
+  find('once', await stays(async () => (await uidOfJob()) === replaced), '');
+  await cluster.delete();
+};
+
 /** Every way of deleting ends, while a job runs. */
 const deleted: Scenario = async (place, find) => {
   for (const how of ['background', 'foreground', 'orphan']) {
@@ -363,6 +408,7 @@ export const resourceScenarios: Readonly<Record<string, Scenario>> = {
   drift,
   suspended,
   scaled,
+  edited,
   deleted,
   failover,
   'controller-crashes': controllerCrashes,
