@@ -1,5 +1,6 @@
 /** What only a controller does: `npm run test:cluster -- --by-resource`. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { execa } from 'execa';
 import { crashController, leadingController, stopController } from './controller.ts';
 import { kubectl } from './kubectl.ts';
 import { type Place, until } from './minicluster.ts';
@@ -366,6 +367,30 @@ const failover: Scenario = async (place, find) => {
   await cluster.delete();
 };
 
+/** It answers nobody for a minute, while a program runs and ends. */
+const apiServerAway: Scenario = async (place, find) => {
+  const { HOLD_API_SERVER: hold } = process.env;
+  if (!hold) {
+    console.warn(
+      'SKIPPED: the API server is not held up. Set HOLD_API_SERVER to a shell command that does so for a minute.',
+    );
+    return;
+  }
+  const [ends, stays] = await Promise.all([
+    applyReconciled(place, { name: 'ends', size: 2, program: 'sleep 20; exit 3' }),
+    applyReconciled(place, { name: 'stays', size: 2, program: staysUp }),
+  ]);
+  await stays.becomes('ready', (seen) => isTrue(seen, 'Ready'));
+  await execa('sh', ['-c', hold], { stdin: 'ignore' });
+  const from = performance.now();
+  await ends.becomes('failed', (seen) => isTrue(seen, 'Failed') && seen.exitCode === 3, 170);
+  find('the API server is away for a minute: a program that ended meanwhile is told', true, seconds(from));
+  await stays.patch({ spec: { suspend: true } });
+  await stays.becomes('suspended', (seen) => isTrue(seen, 'Suspended'), 170);
+  find('and what is asked for afterwards is done', true, seconds(from));
+  await Promise.all([ends.delete(), stays.delete()]);
+};
+
 /** They are suspended, so that the node is not what is measured. */
 const fifty: Scenario = async (place, find) => {
   const count = 50;
@@ -412,5 +437,6 @@ export const resourceScenarios: Readonly<Record<string, Scenario>> = {
   deleted,
   failover,
   'controller-crashes': controllerCrashes,
+  'api-server-away': apiServerAway,
   fifty,
 };
