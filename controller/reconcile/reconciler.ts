@@ -113,8 +113,9 @@ export function createReconciler({
 
     // 5. The end.
     const { again } = await cleanUp(api, object, status, cleanupMs, now());
-    // No watch shows when another owner's object has gone.
-    return { again: plan.foreign.length > 0 ? Math.min(again ?? foreignMs, foreignMs) : again };
+    // No watch shows when another owner's object has gone, nor one without the label that is waited for.
+    const waits = plan.foreign.length > 0 || hidden.some(isWaitedFor(object));
+    return { again: waits ? Math.min(again ?? foreignMs, foreignMs) : again };
   };
 }
 
@@ -177,6 +178,10 @@ const isOwnedBy =
   ({ metadata: { uid } }: KubernetesObject) =>
   (object: KubernetesObject): boolean =>
     controllerOf(object)?.uid === uid;
+
+/** Another owner's, such as a predecessor's, or one that is being deleted. */
+const isWaitedFor = (owner: KubernetesObject) => (object: KubernetesObject) =>
+  !isOwnedBy(owner)(object) || object.metadata.deletionTimestamp !== undefined;
 
 async function execute(
   api: KubernetesApi,
