@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError, type KubernetesApi } from '../../../controller/kubernetes/api.ts';
+import { pause } from '../../../controller/kubernetes/controller-clock.ts';
 import {
   createEventRecorder,
   type EventOptions,
@@ -74,10 +75,12 @@ describe('an Event', () => {
     const { clock, record, events, errors } = startRecorder(({ create }) => ({
       create: async (object) => {
         if (++tries > 1) return create(object);
-        record('a');
+        await pause(clock, 10);
         throw new ApiError(403, 'Forbidden', 'the namespace is being made');
       },
     }));
+    record('a');
+    await clock.run(5);
     record('a');
     await clock.run();
     expect(errors).toHaveLength(1);
