@@ -42,8 +42,6 @@ export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOption
 
 const usualBackoff: Backoff = { first: 100, most: 60_000 };
 const usualWatchBackoff: Backoff = { first: 200, most: 30_000 };
-/** A network may need a moment for a new pod. */
-const failuresUntilWarning = 3;
 
 /** Resolves when `signal` has aborted and the work under way has ended. */
 export async function runController(options: ControllerOptions): Promise<void> {
@@ -79,11 +77,8 @@ export async function runController(options: ControllerOptions): Promise<void> {
   const leaders = createLeaders({
     ...options.links,
     onChange: (key) => queue.add(key),
-    onFailure: (key, why, failures) => {
-      // What answers as no leader of this MiniCluster goes on doing so.
-      if (failures === (why === 'foreign' ? 1 : failuresUntilWarning))
-        log.warn({ miniCluster: key, why }, 'Cannot link to a leader: its pods are counted by readiness');
-    },
+    onFailure: (key, why) =>
+      log.warn({ miniCluster: key, why }, 'Cannot link to a leader: its pods are counted by readiness'),
   });
   const reconcile = createReconciler({
     ...options,

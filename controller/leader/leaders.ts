@@ -25,8 +25,8 @@ export interface LeadersOptions {
   readonly holder: string;
   /** Another report counts. */
   readonly onChange: (key: string) => void;
-  /** There is no link to the leader, for so many times in a row. */
-  readonly onFailure: (key: string, why: NoLink, failures: number) => void;
+  /** There is no link to the leader: told once for each target. */
+  readonly onFailure: (key: string, why: NoLink) => void;
   /** Reports count at most once in so many milliseconds, the last one always. */
   readonly reportMs?: number | undefined;
   readonly backoff?: Backoff | undefined;
@@ -48,6 +48,9 @@ const usual = {
   deadlines: { connectMs: 5000, helloMs: 5000 },
 };
 
+/** A network may need a moment for a new pod. What answers as no leader of this MiniCluster goes on doing so. */
+const isLasting = (why: NoLink, failures: number): boolean => why === 'foreign' || failures >= 3;
+
 export function createLeaders(options: LeadersOptions): Leaders {
   const { holder, onChange, onFailure, reportMs = usual.reportMs, backoff = usual.backoff } = options;
   const followed = new Map<string, Followed>();
@@ -68,6 +71,7 @@ export function createLeaders(options: LeadersOptions): Leaders {
         life.abort();
       },
     };
+    let isTold = false;
     const report = (next: LeaderReport | undefined) => {
       newest = next;
       if (!isDeepStrictEqual(newest, leader.counts)) count.request();
@@ -81,7 +85,11 @@ export function createLeaders(options: LeadersOptions): Leaders {
         deadlines: options.deadlines ?? usual.deadlines,
         onReport: ({ brokersOnline, jobs }) => report({ brokersOnline, jobs }),
         onBroken: () => report(undefined),
-        onFailure: (why, failures) => onFailure(key, why, failures),
+        onFailure: (why, failures) => {
+          if (isTold || !isLasting(why, failures)) return;
+          isTold = true;
+          onFailure(key, why);
+        },
       },
     );
     return leader;
