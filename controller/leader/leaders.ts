@@ -6,16 +6,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { NoLink, OpenLinkOptions } from '../../agent/link/open-link.ts';
 import { createThrottle, type Throttle } from '../../agent/throttle.ts';
 import type { Backoff } from '../kubernetes/exponential-backoff.ts';
-import type { LeaderReport } from '../reconcile/minicluster-status.ts';
+import type { LeaderNews } from '../reconcile/minicluster-status.ts';
 import { keepLink } from './keep-link.ts';
 import type { LeaderTarget } from './leader-target.ts';
 
 export interface Leaders {
   /**
-   * Keeps a link to `target`, the present leader of the MiniCluster `key`, or none. Returns its report that counts; undefined where there is
-   * none.
+   * Keeps a link to `target`, the present leader of the MiniCluster `key`, or none. Returns its report that counts.
    */
-  readonly follow: (key: string, target: LeaderTarget | undefined) => LeaderReport | undefined;
+  readonly follow: (key: string, target: LeaderTarget | undefined) => LeaderNews;
   /** Closes all links. */
   readonly close: () => void;
 }
@@ -37,7 +36,7 @@ export interface LeadersOptions {
 
 interface Followed {
   readonly target: LeaderTarget;
-  counts: LeaderReport | undefined;
+  counts: LeaderNews;
   readonly stop: () => void;
 }
 
@@ -57,7 +56,7 @@ export function createLeaders(options: LeadersOptions): Leaders {
 
   const begin = (key: string, target: LeaderTarget): Followed => {
     const life = new AbortController();
-    let newest: LeaderReport | undefined;
+    let newest: LeaderNews = 'pending';
     const count: Throttle = createThrottle(reportMs, () => {
       if (isDeepStrictEqual(newest, leader.counts)) return;
       leader.counts = newest;
@@ -65,14 +64,14 @@ export function createLeaders(options: LeadersOptions): Leaders {
     });
     const leader: Followed = {
       target,
-      counts: undefined,
+      counts: newest,
       stop: () => {
         count.stop();
         life.abort();
       },
     };
     let isTold = false;
-    const report = (next: LeaderReport | undefined) => {
+    const report = (next: LeaderNews) => {
       newest = next;
       if (!isDeepStrictEqual(newest, leader.counts)) count.request();
     };
@@ -88,6 +87,7 @@ export function createLeaders(options: LeadersOptions): Leaders {
         onFailure: (why, failures) => {
           if (isTold || !isLasting(why, failures)) return;
           isTold = true;
+          report(undefined);
           onFailure(key, why);
         },
       },
@@ -101,8 +101,10 @@ export function createLeaders(options: LeadersOptions): Leaders {
       if (target && current && isSame(current.target, target)) return current.counts;
       current?.stop();
       followed.delete(key);
-      if (target) followed.set(key, begin(key, target));
-      return undefined;
+      if (!target) return undefined;
+      const next = begin(key, target);
+      followed.set(key, next);
+      return next.counts;
     },
     close: () => {
       for (const { stop } of followed.values()) stop();

@@ -11,7 +11,7 @@ import type { RenderOptions } from '../render/minicluster/cluster.ts';
 import type { Desired, Invalid } from './desired.ts';
 import { createDesiredCache } from './desired-cache.ts';
 import { jobEnd } from './job-state.ts';
-import { hasEnded, type LeaderReport, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
+import { hasEnded, type LeaderNews, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
 import { type Plan, planOf, type Step } from './plan.ts';
 import { eventsBetween } from './story.ts';
 
@@ -30,11 +30,7 @@ export interface ReconcilerOptions {
   readonly copies: Copies;
   readonly record: RecordEvent;
   /** Keeps a link to the leader of a MiniCluster, or none, and returns what it has reported. */
-  readonly followLeader: (
-    namespace: string,
-    name: string,
-    target: LeaderTarget | undefined,
-  ) => LeaderReport | undefined;
+  readonly followLeader: (namespace: string, name: string, target: LeaderTarget | undefined) => LeaderNews;
   readonly renderOptions: (object: KubernetesObject) => RenderOptions;
   /** How long a MiniCluster with `cleanup` stays after its end, so that its log can be read. Milliseconds. */
   readonly cleanupMs: number;

@@ -37,7 +37,7 @@ describe('a leader that is followed', () => {
     await using agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
     using leaders = startLeaders();
     const follow = () => leaders.follow('hpc/mc', targetOf(agent));
-    expect(follow()).toBeUndefined();
+    expect(follow()).toBe('pending');
     await poll(follow).toEqual({ brokersOnline: 2, jobs: jobs(0) });
     agent.change({ brokersOnline: 1 });
     await poll(follow).toEqual({ brokersOnline: 1, jobs: jobs(0) });
@@ -65,7 +65,7 @@ describe('a leader that is followed', () => {
     using leaders = startLeaders();
     const follow = () => leaders.follow('hpc/mc', targetOf(agent));
     follow();
-    await poll(follow).toBeDefined();
+    await poll(follow).toBeTypeOf('object');
     await agent[Symbol.asyncDispose]();
     await poll(follow).toBeUndefined();
     await poll(() => leaders.failures).toEqual(['unavailable']);
@@ -77,9 +77,9 @@ describe('a leader that is followed', () => {
     await using agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
     using leaders = startLeaders({ reportMs: 60_000 });
     leaders.follow('hpc/mc', targetOf(agent));
-    await poll(() => leaders.follow('hpc/mc', targetOf(agent))).toBeDefined();
-    expect(leaders.follow('hpc/mc', targetOf(agent, 'another pod'))).toBeUndefined();
-    await poll(() => leaders.follow('hpc/mc', targetOf(agent, 'another pod'))).toBeDefined();
+    await poll(() => leaders.follow('hpc/mc', targetOf(agent))).toBeTypeOf('object');
+    expect(leaders.follow('hpc/mc', targetOf(agent, 'another pod'))).toBe('pending');
+    await poll(() => leaders.follow('hpc/mc', targetOf(agent, 'another pod'))).toBeTypeOf('object');
     expect(leaders.follow('hpc/mc', undefined)).toBeUndefined();
     await poll(agent.isWatched).toBe(false);
   });
@@ -90,8 +90,8 @@ describe('a leader that is followed', () => {
     using leaders = startLeaders();
     leaders.follow('hpc/one', targetOf(one));
     leaders.follow('hpc/other', targetOf(other));
-    await poll(() => leaders.follow('hpc/one', targetOf(one))?.brokersOnline).toBe(1);
-    await poll(() => leaders.follow('hpc/other', targetOf(other))?.brokersOnline).toBe(2);
+    await poll(() => leaders.follow('hpc/one', targetOf(one))).toMatchObject({ brokersOnline: 1 });
+    await poll(() => leaders.follow('hpc/other', targetOf(other))).toMatchObject({ brokersOnline: 2 });
     leaders.follow('hpc/one', undefined);
     await poll(one.isWatched).toBe(false);
     expect(other.isWatched()).toBe(true);

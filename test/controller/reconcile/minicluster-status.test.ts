@@ -157,6 +157,15 @@ describe('the conditions of a MiniCluster', () => {
     expect(seen.reason).toBe(reason);
   });
 
+  it('count the brokers as an earlier controller has done until the leader reports', () => {
+    const pods = four([true, true, true, true]);
+    const jobs = { pending: 0, running: 1, inactive: 7 };
+    const previous = of({ job: job(), pods, leader: { brokersOnline: 3, jobs } }).status;
+    expect(of({ job: job(), pods, leader: 'pending', previous }).status.brokersOnline).toBe(3);
+    expect(of({ job: job(), pods, leader: undefined, previous }).status.brokersOnline).toBe(4);
+    expect(of({ job: job(), pods, leader: 'pending' }).status.brokersOnline).toBe(4);
+  });
+
   it('say how many brokers are online, by the leader’s count where it reports', () => {
     const pods = four([true, true, true, false]);
     expect(of({ job: job(), pods }).message).toBe('3 of 4 brokers are online.');
@@ -303,6 +312,16 @@ describe('the status', () => {
       'as reported',
       { pods: all, leader: { brokersOnline: 4, jobs: { ...jobs, running: 2 } } },
       { ...jobs, running: 2 },
+    ],
+    [
+      'as an earlier controller has written them, before the first report',
+      { pods: all, leader: 'pending' },
+      jobs,
+    ],
+    [
+      'not, before the first report of another Job',
+      { pods: all, leader: 'pending', job: { ...job(), metadata: { uid: 'u-2' } } },
+      undefined,
     ],
     ['not, where a ready leader does not report them', { pods: all }, undefined],
     [
