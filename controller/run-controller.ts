@@ -75,6 +75,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
     },
   });
   const leaders = createLeaders({
+    clock,
     ...options.links,
     onChange: (key) => queue.add(key),
     onFailure: (key, why) =>

@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { NoLink, OpenLinkOptions } from '../../agent/link/open-link.ts';
 import { createThrottle, type Throttle } from '../../agent/throttle.ts';
+import { type Clock, systemClock } from '../kubernetes/controller-clock.ts';
 import type { Backoff } from '../kubernetes/exponential-backoff.ts';
 import type { LeaderNews } from '../reconcile/minicluster-status.ts';
 import { keepLink } from './keep-link.ts';
@@ -29,6 +30,7 @@ export interface LeadersOptions {
   /** Reports count at most once in so many milliseconds, the last one always. */
   readonly reportMs?: number | undefined;
   readonly backoff?: Backoff | undefined;
+  readonly clock?: Clock;
   readonly deadlines?: OpenLinkOptions['deadlines'];
   /** In place of the target's. */
   readonly port?: number | undefined;
@@ -81,6 +83,7 @@ export function createLeaders(options: LeadersOptions): Leaders {
         holder,
         signal: life.signal,
         backoff,
+        clock: options.clock ?? systemClock,
         deadlines: options.deadlines ?? usual.deadlines,
         onReport: ({ brokersOnline, jobs }) => report({ brokersOnline, jobs }),
         onBroken: () => report(undefined),

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import type { NoLink } from '../../../agent/link/open-link.ts';
+import { systemClock } from '../../../controller/kubernetes/controller-clock.ts';
 import type { LeaderTarget } from '../../../controller/leader/leader-target.ts';
 import { createLeaders, type LeadersOptions } from '../../../controller/leader/leaders.ts';
 import { jobs, key, startLeader } from '../../support/agent/controller-links.ts';
@@ -128,6 +129,29 @@ describe('a leader that is followed', () => {
     leaders.follow('hpc/mc', targetOf(silent));
     await poll(() => asked).toBeGreaterThan(5);
     expect(leaders.failures).toEqual(['unavailable']);
+  });
+
+  it('is asked again when the backoff is over by the clock that is given', async () => {
+    let asked = 0;
+    await using silent = await listen((socket) => {
+      asked++;
+      socket.destroy();
+    });
+    const waits: (() => void)[] = [];
+    const clock = {
+      ...systemClock,
+      after: (_: number, act: () => void) => {
+        waits.push(act);
+        return () => undefined;
+      },
+    };
+    using leaders = startLeaders({ clock });
+    leaders.follow('hpc/mc', targetOf(silent));
+    await poll(() => waits.length).toBe(1);
+    expect(asked).toBe(1);
+    waits[0]?.();
+    await poll(() => waits.length).toBe(2);
+    expect(asked).toBe(2);
   });
 
   it('loses its link with the controller', async () => {
