@@ -69,6 +69,8 @@ export interface Observed {
   readonly outdated: readonly string[];
   /** Fields whose change the claim for the statedir does not take. */
   readonly outdatedClaim: readonly string[];
+  /** Secrets whose certificate is not the one that is asked for. */
+  readonly outdatedSecret: readonly string[];
   /** Why the size is not what is asked for; undefined where it is. */
   readonly sizeRefused: string | undefined;
   readonly job: Job | undefined;
@@ -199,7 +201,13 @@ const validity = (problems: readonly string[]): NewCondition =>
     ? condition('Valid', true, 'Valid', 'Every field can be used.')
     : condition('Valid', false, 'InvalidSpec', problems.join('\n'));
 
-function currency({ outdated, outdatedClaim, sizeRefused, problems }: Observed): NewCondition {
+function currency({
+  outdated,
+  outdatedClaim,
+  outdatedSecret,
+  sizeRefused,
+  problems,
+}: Observed): NewCondition {
   if (problems.length > 0)
     return condition(
       'UpToDate',
@@ -221,6 +229,13 @@ function currency({ outdated, outdatedClaim, sizeRefused, problems }: Observed):
       false,
       'ClaimImmutable',
       `A PersistentVolumeClaim does not take these changes: ${outdatedClaim.join(', ')}. Where its class allows it \`kubectl patch pvc\` grows it.`,
+    );
+  if (outdatedSecret.length > 0)
+    return condition(
+      'UpToDate',
+      false,
+      'SecretImmutable',
+      `spec.flux.curveCert is not the certificate with which pods run: delete the Secret ${outdatedSecret.join(', ')} and the Job.`,
     );
   return condition('UpToDate', true, 'Applied', 'All objects are as the MiniCluster asks.');
 }

@@ -140,19 +140,25 @@ const jobAmong = (
 const isInvalid = (desired: Desired | Invalid): desired is Invalid => 'problems' in desired;
 
 function planFor(
-  { metadata }: KubernetesObject,
+  { metadata, ...object }: KubernetesObject,
   desired: Desired | Invalid,
   live: readonly KubernetesObject[],
   isFinished: boolean,
 ): Plan {
-  if (isInvalid(desired)) return { steps: [], outdated: [], outdatedClaim: [], foreign: [] };
+  if (isInvalid(desired))
+    return { steps: [], outdated: [], outdatedClaim: [], outdatedSecret: [], foreign: [] };
   return planOf({
     uid: metadata.uid ?? '',
     desired: desired.objects,
     live,
     isFinished,
+    hasOwnCertificate: Boolean((object as OwnCertificate).spec?.flux?.curveCert),
     recreate: metadata.annotations?.[recreateAnnotation] === 'Recreate',
   });
+}
+
+interface OwnCertificate {
+  readonly spec?: { readonly flux?: { readonly curveCert?: string } };
 }
 
 /**
@@ -220,7 +226,7 @@ function writeStatus(
 function observedOf(
   object: KubernetesObject,
   desired: Desired | Invalid,
-  { outdated, outdatedClaim, foreign }: Plan,
+  { outdated, outdatedClaim, outdatedSecret, foreign }: Plan,
   previous: MiniClusterStatus | undefined,
 ) {
   const common = {
@@ -229,6 +235,7 @@ function observedOf(
     previous,
     outdated,
     outdatedClaim,
+    outdatedSecret,
   };
   if (!isInvalid(desired)) {
     const { size, maxSize, quorum, sizeRefused, api } = desired;

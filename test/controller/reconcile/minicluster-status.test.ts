@@ -54,6 +54,7 @@ const base: Observed = {
   problems: [],
   outdated: [],
   outdatedClaim: [],
+  outdatedSecret: [],
   sizeRefused: undefined,
   job: undefined,
   pods: [],
@@ -155,6 +156,15 @@ describe('the conditions of a MiniCluster', () => {
     expect(seen.status.state).toBe(state);
     expect(seen.holding.filter((type) => type !== 'Valid' && type !== 'UpToDate')).toEqual(holding);
     expect(seen.reason).toBe(reason);
+  });
+
+  it('name a Secret whose certificate is not the one that is asked for', () => {
+    const { conditions } = of({ job: job(), outdatedSecret: ['mc-curve'] }).status;
+    expect(conditions.find(({ type }) => type === 'UpToDate')).toMatchObject({
+      status: 'False',
+      reason: 'SecretImmutable',
+      message: expect.stringContaining('delete the Secret mc-curve and the Job'),
+    });
   });
 
   it('count the brokers as an earlier controller has done until the leader reports', () => {
