@@ -9,7 +9,7 @@ import { type Informer, startInformer } from './kubernetes/informer.ts';
 import type { KubernetesObject } from './kubernetes/object.ts';
 import { ownedResources, type Resource, resourceOf, resources } from './kubernetes/resources.ts';
 import { createWorkQueue } from './kubernetes/work-queue.ts';
-import { createLeaders, type LeadersOptions } from './leader/leaders.ts';
+import { createLeaders, type LeadersOptions } from './leader-link/leaders.ts';
 import type { MiniClusterStatus } from './reconcile/minicluster-status.ts';
 import { type Copies, createReconciler, type ReconcilerOptions } from './reconcile/reconciler.ts';
 import { ownManagedFields } from './reconcile/removed-fields.ts';

@@ -6,7 +6,7 @@ import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { RecordEvent } from '../kubernetes/events.ts';
 import { controllerOf, type KubernetesObject } from '../kubernetes/object.ts';
 import { resourceOf, resources } from '../kubernetes/resources.ts';
-import { type LeaderTarget, leaderTarget } from '../leader/leader-target.ts';
+import { type LeaderTarget, leaderTarget } from '../leader-link/leader-target.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
 import type { Desired, Invalid } from './desired.ts';
 import { createDesiredCache } from './desired-cache.ts';
