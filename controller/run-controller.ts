@@ -9,7 +9,7 @@ import { type Informer, startInformer } from './kubernetes/informer.ts';
 import type { KubernetesObject } from './kubernetes/object.ts';
 import { ownedResources, type Resource, resourceOf, resources } from './kubernetes/resources.ts';
 import { createWorkQueue } from './kubernetes/work-queue.ts';
-import { createLeaders, type LeadersOptions } from './leader/leaders.ts';
+import { createLeaders, type LeadersOptions } from './leader-link/leaders.ts';
 import type { MiniClusterStatus } from './reconcile/minicluster-status.ts';
 import { type Copies, createReconciler, type ReconcilerOptions } from './reconcile/reconciler.ts';
 import { ownManagedFields } from './reconcile/removed-fields.ts';
@@ -42,8 +42,6 @@ export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOption
 
 const usualBackoff: Backoff = { first: 100, most: 60_000 };
 const usualWatchBackoff: Backoff = { first: 200, most: 30_000 };
-/** A network may need a moment for a new pod. */
-const failuresUntilWarning = 3;
 
 /** Resolves when `signal` has aborted and the work under way has ended. */
 export async function runController(options: ControllerOptions): Promise<void> {
@@ -77,13 +75,11 @@ export async function runController(options: ControllerOptions): Promise<void> {
     },
   });
   const leaders = createLeaders({
+    clock,
     ...options.links,
     onChange: (key) => queue.add(key),
-    onFailure: (key, why, failures) => {
-      // What answers as no leader of this MiniCluster goes on doing so.
-      if (failures === (why === 'foreign' ? 1 : failuresUntilWarning))
-        log.warn({ miniCluster: key, why }, 'Cannot link to a leader: its pods are counted by readiness');
-    },
+    onFailure: (key, why) =>
+      log.warn({ miniCluster: key, why }, 'Cannot link to a leader: its pods are counted by readiness'),
   });
   const reconcile = createReconciler({
     ...options,

@@ -1,4 +1,4 @@
-/** The status of reconcile/status.ts as the CRD has it. The first four are required by the Operator's clients. */
+/** The status of reconcile/minicluster-status.ts as the CRD has it. The first four are required by the Operator's clients. */
 import type { StructuralSchema } from './structural-schema.ts';
 
 const text = (description: string): StructuralSchema => ({ type: 'string', description });

@@ -27,7 +27,6 @@ const mostRetryAfter = 60;
 interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
   readonly dispatcher: Dispatcher | undefined;
-  readonly readAt: number;
 }
 
 export function httpApi(
@@ -36,42 +35,45 @@ export function httpApi(
 ): KubernetesApi {
   const server = config.getCurrentCluster()?.server;
   if (server === undefined) throw new ApiError(0, 'NoCluster', 'The kubeconfig has no current cluster.');
-  let credentials: Promise<Credentials> | undefined;
+  let lastGood: Credentials | undefined;
+  let reading: Promise<Credentials> | undefined;
   let readAt = Number.NEGATIVE_INFINITY;
-  const readCredentials = async (before: Credentials | undefined): Promise<Credentials> => {
-    const context = new RequestContext(server, HttpMethod.GET);
-    await config.applySecurityAuthentication(context);
-    // One pool of connections for as long as the process lives: a new one would connect anew.
-    const dispatcher =
-      before?.dispatcher ?? withTimeouts(context.getDispatcher() as Dispatcher | undefined, answerMs);
-    return { headers: context.getHeaders(), dispatcher, readAt: now() };
-  };
-  const currentCredentials = async (): Promise<Credentials> => {
-    if (now() - readAt >= credentialsMs) {
-      const before = await credentials?.catch(() => undefined);
-      if (now() - readAt >= credentialsMs) {
-        readAt = now();
-        credentials = readCredentials(before);
-        credentials.catch(() => {
-          readAt = Number.NEGATIVE_INFINITY;
-        });
-      }
+  const readCredentials = async (): Promise<Credentials> => {
+    try {
+      const context = new RequestContext(server, HttpMethod.GET);
+      await config.applySecurityAuthentication(context);
+      // One pool of connections for as long as the process lives: a new one would connect anew.
+      const dispatcher =
+        lastGood?.dispatcher ?? withTimeouts(context.getDispatcher() as Dispatcher | undefined, answerMs);
+      lastGood = { headers: context.getHeaders(), dispatcher };
+      return lastGood;
+    } catch (error) {
+      // Those from before may still be good: the next request reads again.
+      readAt = Number.NEGATIVE_INFINITY;
+      if (lastGood) return lastGood;
+      throw error;
     }
-    return credentials as Promise<Credentials>;
+  };
+  const currentCredentials = (): Promise<Credentials> => {
+    if (reading && now() - readAt < credentialsMs) return reading;
+    readAt = now();
+    reading = readCredentials();
+    return reading;
   };
 
-  async function send(
+  /** What `read` makes of an answer that is 2xx. Throws an ApiError, whichever part of it fails. */
+  async function send<T>(
     method: string,
     path: string,
-    { query = {}, body, type, signal }: RequestOptions = {},
-  ): Promise<Response> {
-    const { headers, dispatcher } = await currentCredentials();
+    { query = {}, body, type, signal }: RequestOptions,
+    read: (response: Response) => T | Promise<T>,
+  ): Promise<T> {
     const url = new URL(server + path);
     for (const [key, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(key, value);
-    let response: Response;
     try {
-      response = await fetch(url, {
+      const { headers, dispatcher } = await currentCredentials();
+      const response = await fetch(url, {
         method,
         headers: {
           ...headers,
@@ -82,17 +84,18 @@ export function httpApi(
         ...(dispatcher && { dispatcher }),
         signal: signal ?? AbortSignal.timeout(answerMs),
       });
+      if (!response.ok) throw await errorOf(response, `${method} ${path}`);
+      return await read(response);
     } catch (error) {
+      if (error instanceof ApiError) throw error;
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new ApiError(0, 'Unreachable', `${method} ${path}: ${why}`, { cause });
     }
-    if (response.ok) return response;
-    throw await errorOf(response, `${method} ${path}`);
   }
 
-  const json = async <T = KubernetesObject>(...parameters: Parameters<typeof send>): Promise<T> =>
-    (await send(...parameters)).json() as Promise<T>;
+  const json = <T = KubernetesObject>(method: string, path: string, options: RequestOptions = {}) =>
+    send(method, path, options, (response) => response.json() as Promise<T>);
 
   return {
     list: async (resource, { namespace, labelSelector }, signal) => {
@@ -123,6 +126,7 @@ export function httpApi(
           query: { watch: 'true', allowWatchBookmarks: 'true', labelSelector, resourceVersion },
           signal,
         },
+        (answer) => answer,
       );
       if (!response.body) return;
       const body = Readable.fromWeb(response.body);
@@ -167,11 +171,9 @@ export function httpApi(
         ...(uid !== undefined && { preconditions: { uid } }),
       };
       try {
-        const response = await send('DELETE', pathOf(resource, { namespace, name }), {
-          body: options,
-          type: 'application/json',
-        });
-        await response.body?.cancel();
+        const request = { body: options, type: 'application/json' };
+        const path = pathOf(resource, { namespace, name });
+        await send('DELETE', path, request, (response) => response.body?.cancel());
       } catch (error) {
         if (!hasStatus(error, 404, 409)) throw error;
       }

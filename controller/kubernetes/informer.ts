@@ -39,17 +39,18 @@ export function startInformer(options: InformerOptions): Informer {
 
   const put = (object: KubernetesObject) => {
     const before = store.get(keyOf(object));
-    if (before?.metadata.uid === object.metadata.uid && !isNewer(object, before)) return;
+    if (before?.metadata.uid === object.metadata.uid && !isNewer(object, before?.metadata.resourceVersion))
+      return;
     const kept = trim(object);
     store.set(keyOf(object), kept);
     onChange(kept);
   };
   /** The last versions of what was deleted: the answer to a write may come after the watch has reported the deletion. */
-  const removed = new Map<string, KubernetesObject>();
+  const removed = new Map<string, string | undefined>();
   const remove = (object: KubernetesObject) => {
     const key = keyOf(object);
     removed.delete(key);
-    removed.set(key, { ...object, ...{ spec: undefined, data: undefined, status: undefined } });
+    removed.set(key, object.metadata.resourceVersion);
     const [oldest] = removed.keys();
     if (removed.size > mostRemoved && oldest !== undefined) removed.delete(oldest);
     if (store.delete(key)) onChange(object);
@@ -70,7 +71,7 @@ export function startInformer(options: InformerOptions): Informer {
     wrote: (object) => {
       const { namespace } = options.scope;
       if (namespace !== undefined && object.metadata.namespace !== namespace) return;
-      const known = store.get(keyOf(object)) ?? removed.get(keyOf(object));
+      const known = store.get(keyOf(object))?.metadata.resourceVersion ?? removed.get(keyOf(object));
       if (isNewer(object, known)) store.set(keyOf(object), trim(object));
     },
   };
@@ -80,8 +81,8 @@ export function startInformer(options: InformerOptions): Informer {
 const mostRemoved = 1000;
 
 /** Resource versions of one resource grow (KEP-5504); where they are no numbers, the later answer counts. */
-function isNewer({ metadata }: KubernetesObject, before: KubernetesObject | undefined): boolean {
-  const [version, earlier] = [Number(metadata.resourceVersion), Number(before?.metadata.resourceVersion)];
+function isNewer({ metadata }: KubernetesObject, than: string | undefined): boolean {
+  const [version, earlier] = [Number(metadata.resourceVersion), Number(than)];
   return Number.isNaN(version) || Number.isNaN(earlier) || version > earlier;
 }
 

@@ -37,13 +37,15 @@ export async function electLeader(options: ElectionOptions): Promise<void> {
   const { signal, lead, times = leaseTimes, clock = systemClock } = options;
   const { monotonic } = clock;
   const claim = createClaim(options, times, clock);
-  // A lease is renewed as of the moment in which that was asked for.
+  // A lease is renewed as of the moment in which that was asked for: one whose answer comes too late is asked for anew.
   let renewed = monotonic();
-  while (!signal.aborted && !(await claim.attempt())) {
+  while (!((await claim.attempt()) && monotonic() - renewed < times.renewMs) && !signal.aborted) {
     await pause(clock, times.retryMs, signal);
+    if (signal.aborted) break;
     renewed = monotonic();
   }
-  if (signal.aborted) return;
+  // It may have been taken meanwhile, also where no answer has said so.
+  if (signal.aborted) return claim.release();
   const lost = new AbortController();
   const leading = lead(AbortSignal.any([signal, lost.signal]));
   let ended = false;
@@ -60,8 +62,10 @@ export async function electLeader(options: ElectionOptions): Promise<void> {
     // An API server that does not answer must not make two of one leader.
     const left = renewed + times.renewMs - askedAt;
     renewal = claim.attempt();
-    if (await within(clock, left, signal, renewal)) renewed = askedAt;
-    else isLost = !signal.aborted && monotonic() - renewed >= times.renewMs;
+    const isRenewed = await within(clock, left, signal, renewal);
+    if (isRenewed) renewed = askedAt;
+    // A timer may fire a little early: that it has done so is what counts.
+    else isLost = !signal.aborted && (isRenewed === undefined || monotonic() - renewed >= times.renewMs);
   }
   lost.abort(new Error('the lease was lost'));
   await leading;
@@ -96,17 +100,15 @@ function createClaim(
   const target: Target = { resource: resources.leases, namespace, name };
   /** What was last seen of another holder, and when by this replica's clock: the clocks of replicas may differ. */
   let seen: { readonly version: string | undefined; readonly at: number } | undefined;
-  let held = false;
 
   async function attempt(): Promise<boolean> {
     try {
-      held = await tryToHold();
+      return await tryToHold();
     } catch (error) {
       // Another replica was faster.
       if (!hasStatus(error, 409)) onError(error);
-      held = false;
+      return false;
     }
-    return held;
   }
 
   async function tryToHold(): Promise<boolean> {
@@ -135,7 +137,6 @@ function createClaim(
   }
 
   async function release(): Promise<void> {
-    if (!held) return;
     try {
       const lease = (await api.get(target)) as unknown as Lease | undefined;
       if (lease?.spec?.holderIdentity !== identity) return;

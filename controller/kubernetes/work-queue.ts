@@ -83,7 +83,7 @@ export function createWorkQueue({
       failures.set(key, count);
       const delayMs = Math.max(nextDelay(backoff, count, random), retryAfter(error));
       onFailure(key, error, delayMs);
-      // An event that came meanwhile does not shorten the backoff of what fails.
+      // An event that came while it was worked on does not shorten its backoff; one that comes later ends it.
       again.delete(key);
       addAfter(key, delayMs);
     } finally {

@@ -9,10 +9,18 @@ export function differences(desired: unknown, live: unknown, path = ''): string[
   if (Array.isArray(desired)) return listDifferences(desired, live, path);
   if (isObject(desired)) {
     if (!isObject(live)) return isEmpty(desired) && live === undefined ? [] : [path];
-    return Object.entries(desired).flatMap(([key, value]) => differences(value, live[key], join(path, key)));
+    return Object.entries(desired).flatMap(([key, value]) =>
+      isMap.test(path) && !isAbsent(value) && !Object.hasOwn(live, key)
+        ? [join(path, key)]
+        : differences(value, live[key], join(path, key)),
+    );
   }
   return sameScalar(desired, live, path) ? [] : [path];
 }
+
+/** Maps, whose keys are the user's: one that is there has a meaning also where its value is empty, as a node's role has. */
+const isMap =
+  /(^|\.)(nodeSelector|labels|annotations|selector|matchLabels|data|volumeAttributes|limits|requests)$/;
 
 /** The keys of lists that Kubernetes merges by an element's own name (`x-kubernetes-list-map-keys`). */
 const mergeKeys = ['name', 'mountPath', 'containerPort', 'port', 'topologyKey'] as const;

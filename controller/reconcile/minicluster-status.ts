@@ -52,6 +52,9 @@ export interface LeaderReport {
   readonly jobs: FluxJobs | undefined;
 }
 
+/** What is known of a leader: its report; `pending` before the first one; undefined where there is no leader, or no link to it. */
+export type LeaderNews = LeaderReport | 'pending' | undefined;
+
 export interface Observed {
   readonly name: string;
   readonly generation: number;
@@ -66,15 +69,18 @@ export interface Observed {
   readonly outdated: readonly string[];
   /** Fields whose change the claim for the statedir does not take. */
   readonly outdatedClaim: readonly string[];
+  /** Secrets whose certificate is not the one that is asked for. */
+  readonly outdatedSecret: readonly string[];
   /** Why the size is not what is asked for; undefined where it is. */
   readonly sizeRefused: string | undefined;
   readonly job: Job | undefined;
   readonly pods: readonly Pod[];
-  readonly leader: LeaderReport | undefined;
+  readonly leader: LeaderNews;
   readonly api: string | undefined;
 }
 
-export function statusOf(observed: Observed, now: string): MiniClusterStatus {
+export function statusOf(observation: Observed, now: string): MiniClusterStatus {
+  const observed = { ...observation, leader: reportOf(observation) };
   const { name, generation, previous, job, pods, problems, maxSize } = observed;
   const end = job && jobEnd(job);
   // A Job that was deleted after its end, by hand or by a TTL, takes nothing of what is known with it.
@@ -123,14 +129,24 @@ function pastStatus(observed: Observed, previous: MiniClusterStatus, now: string
   };
 }
 
+/** A controller that starts has no report yet: what an earlier one has written of the same Job holds until then. */
+function reportOf({ leader, job, previous }: Observed): LeaderReport | undefined {
+  if (leader !== 'pending') return leader;
+  if (previous?.jobs === undefined || previous.jobid !== job?.metadata?.uid) return undefined;
+  return { brokersOnline: previous.brokersOnline, jobs: previous.jobs };
+}
+
+/** What is observed, with a report that counts. */
+type Reported = Observed & { readonly leader: LeaderReport | undefined };
+
 /** The leader's count; without its report, what readiness shows: it is for a broker that is online. */
-function brokersOnlineOf({ job, pods, leader }: Observed): number {
+function brokersOnlineOf({ job, pods, leader }: Reported): number {
   if (!job || jobEnd(job) || isSuspended(job)) return 0;
   return leader?.brokersOnline ?? activePods(pods).filter(isReady).length;
 }
 
 /** As the leader reports them. A leader's pod ends before its Job does: what was last reported stays. */
-function jobsOf({ job, pods, leader, previous }: Observed): FluxJobs | undefined {
+function jobsOf({ job, pods, leader, previous }: Reported): FluxJobs | undefined {
   if (!job || isSuspended(job)) return undefined;
   if (leader?.jobs || readyLeader(pods)) return leader?.jobs;
   return previous?.jobid === job.metadata?.uid ? previous?.jobs : undefined;
@@ -185,7 +201,13 @@ const validity = (problems: readonly string[]): NewCondition =>
     ? condition('Valid', true, 'Valid', 'Every field can be used.')
     : condition('Valid', false, 'InvalidSpec', problems.join('\n'));
 
-function currency({ outdated, outdatedClaim, sizeRefused, problems }: Observed): NewCondition {
+function currency({
+  outdated,
+  outdatedClaim,
+  outdatedSecret,
+  sizeRefused,
+  problems,
+}: Observed): NewCondition {
   if (problems.length > 0)
     return condition(
       'UpToDate',
@@ -207,6 +229,13 @@ function currency({ outdated, outdatedClaim, sizeRefused, problems }: Observed):
       false,
       'ClaimImmutable',
       `A PersistentVolumeClaim does not take these changes: ${outdatedClaim.join(', ')}. Where its class allows it \`kubectl patch pvc\` grows it.`,
+    );
+  if (outdatedSecret.length > 0)
+    return condition(
+      'UpToDate',
+      false,
+      'SecretImmutable',
+      `spec.flux.curveCert is not the certificate with which pods run: delete the Secret ${outdatedSecret.join(', ')} and the Job.`,
     );
   return condition('UpToDate', true, 'Applied', 'All objects are as the MiniCluster asks.');
 }

@@ -25,6 +25,8 @@ export interface Plan {
   readonly outdated: readonly string[];
   /** The same of the claim for the statedir. */
   readonly outdatedClaim: readonly string[];
+  /** The Secret of the certificate, where the user's own one is another. */
+  readonly outdatedSecret: readonly string[];
   /** Objects of these names that belong to another owner. They are left alone. */
   readonly foreign: readonly string[];
 }
@@ -37,11 +39,13 @@ export interface PlanInput {
   readonly live: readonly KubernetesObject[];
   /** The Job ended earlier, and is not run again though it may have been deleted since. */
   readonly isFinished: boolean;
+  /** The certificate is the user's own, and not derived. */
+  readonly hasOwnCertificate?: boolean;
   /** A Job whose template differs is deleted and created again. */
   readonly recreate: boolean;
 }
 
-export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput): Plan {
+export function planOf({ uid, desired, live, isFinished, hasOwnCertificate, recreate }: PlanInput): Plan {
   const keyOf = (object: KubernetesObject) => titleOf(referenceOf(object));
   const byKey = new Map(live.map((object) => [keyOf(object), object]));
   const isOwn = (object: KubernetesObject) => controllerOf(object)?.uid === uid;
@@ -57,6 +61,7 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
   const steps: Step[] = [];
   const outdated: string[] = [];
   const outdatedClaim: string[] = [];
+  const outdatedSecret: string[] = [];
   const foreign: string[] = [];
   for (const object of desired) {
     const existing = byKey.get(keyOf(object));
@@ -76,6 +81,7 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
       const removed = removedFields(object, existing);
       const changed = changesOf(object, existing, removed);
       if (object.kind === claimKind) outdatedClaim.push(...changed.filter((path) => !isOfMetadata(path)));
+      else if (hasOwnCertificate && !changed.every(isOfMetadata)) outdatedSecret.push(object.metadata.name);
       const why = changed.filter(isOfMetadata);
       const patch = { metadata: metadataPatch(object, existing, removed) };
       if (why.length > 0) steps.push({ act: 'patch', object: existing, patch, why });
@@ -91,7 +97,7 @@ export function planOf({ uid, desired, live, isFinished, recreate }: PlanInput):
   for (const object of surplus)
     if (object.metadata.deletionTimestamp === undefined)
       steps.push({ act: 'delete', object, why: 'not desired' });
-  return { steps, outdated, outdatedClaim, foreign };
+  return { steps, outdated, outdatedClaim, outdatedSecret, foreign };
 }
 
 const changesOf = (desired: KubernetesObject, existing: KubernetesObject, removed: readonly string[]) => [
@@ -100,7 +106,7 @@ const changesOf = (desired: KubernetesObject, existing: KubernetesObject, remove
 
 /** A Secret whose data the API server never changes: a certificate that exists is the one with which pods run, whatever made it. */
 const isImmutable = (object: KubernetesObject): boolean =>
-  (object as { immutable?: boolean }).immutable === true;
+  object.kind === 'Secret' && (object as { immutable?: boolean }).immutable === true;
 const isOfMetadata = (path: string): boolean => path.startsWith('metadata.');
 
 /** Of a JSON merge patch, in which what is to be removed is null. */

@@ -6,12 +6,12 @@ import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { RecordEvent } from '../kubernetes/events.ts';
 import { controllerOf, type KubernetesObject } from '../kubernetes/object.ts';
 import { resourceOf, resources } from '../kubernetes/resources.ts';
-import { type LeaderTarget, leaderTarget } from '../leader/leader-target.ts';
+import { type LeaderTarget, leaderTarget } from '../leader-link/leader-target.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
 import type { Desired, Invalid } from './desired.ts';
 import { createDesiredCache } from './desired-cache.ts';
 import { jobEnd } from './job-state.ts';
-import { hasEnded, type LeaderReport, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
+import { hasEnded, type LeaderNews, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
 import { type Plan, planOf, type Step } from './plan.ts';
 import { eventsBetween } from './story.ts';
 
@@ -30,11 +30,7 @@ export interface ReconcilerOptions {
   readonly copies: Copies;
   readonly record: RecordEvent;
   /** Keeps a link to the leader of a MiniCluster, or none, and returns what it has reported. */
-  readonly followLeader: (
-    namespace: string,
-    name: string,
-    target: LeaderTarget | undefined,
-  ) => LeaderReport | undefined;
+  readonly followLeader: (namespace: string, name: string, target: LeaderTarget | undefined) => LeaderNews;
   readonly renderOptions: (object: KubernetesObject) => RenderOptions;
   /** How long a MiniCluster with `cleanup` stays after its end, so that its log can be read. Milliseconds. */
   readonly cleanupMs: number;
@@ -113,8 +109,9 @@ export function createReconciler({
 
     // 5. The end.
     const { again } = await cleanUp(api, object, status, cleanupMs, now());
-    // No watch shows when another owner's object has gone.
-    return { again: plan.foreign.length > 0 ? Math.min(again ?? foreignMs, foreignMs) : again };
+    // No watch shows when another owner's object has gone, nor one without the label that is waited for.
+    const waits = plan.foreign.length > 0 || hidden.some(isWaitedFor(object));
+    return { again: waits ? Math.min(again ?? foreignMs, foreignMs) : again };
   };
 }
 
@@ -143,19 +140,25 @@ const jobAmong = (
 const isInvalid = (desired: Desired | Invalid): desired is Invalid => 'problems' in desired;
 
 function planFor(
-  { metadata }: KubernetesObject,
+  { metadata, ...object }: KubernetesObject,
   desired: Desired | Invalid,
   live: readonly KubernetesObject[],
   isFinished: boolean,
 ): Plan {
-  if (isInvalid(desired)) return { steps: [], outdated: [], outdatedClaim: [], foreign: [] };
+  if (isInvalid(desired))
+    return { steps: [], outdated: [], outdatedClaim: [], outdatedSecret: [], foreign: [] };
   return planOf({
     uid: metadata.uid ?? '',
     desired: desired.objects,
     live,
     isFinished,
+    hasOwnCertificate: Boolean((object as OwnCertificate).spec?.flux?.curveCert),
     recreate: metadata.annotations?.[recreateAnnotation] === 'Recreate',
   });
+}
+
+interface OwnCertificate {
+  readonly spec?: { readonly flux?: { readonly curveCert?: string } };
 }
 
 /**
@@ -177,6 +180,10 @@ const isOwnedBy =
   ({ metadata: { uid } }: KubernetesObject) =>
   (object: KubernetesObject): boolean =>
     controllerOf(object)?.uid === uid;
+
+/** Another owner's, such as a predecessor's, or one that is being deleted. */
+const isWaitedFor = (owner: KubernetesObject) => (object: KubernetesObject) =>
+  !isOwnedBy(owner)(object) || object.metadata.deletionTimestamp !== undefined;
 
 async function execute(
   api: KubernetesApi,
@@ -219,7 +226,7 @@ function writeStatus(
 function observedOf(
   object: KubernetesObject,
   desired: Desired | Invalid,
-  { outdated, outdatedClaim, foreign }: Plan,
+  { outdated, outdatedClaim, outdatedSecret, foreign }: Plan,
   previous: MiniClusterStatus | undefined,
 ) {
   const common = {
@@ -228,6 +235,7 @@ function observedOf(
     previous,
     outdated,
     outdatedClaim,
+    outdatedSecret,
   };
   if (!isInvalid(desired)) {
     const { size, maxSize, quorum, sizeRefused, api } = desired;

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { controllerLinkPath, type Report } from '../../agent/controller-link/report.ts';
 import { controllerKey, instanceKey, linkSigner } from '../../agent/link/key.ts';
 import { linkHeader, signProof, signRequest } from '../../agent/link/protocol.ts';
-import type { ControllerLinkOptions } from '../../controller/leader/controller-end.ts';
+import type { ControllerLinkOptions } from '../../controller/leader-link/controller-end.ts';
 import {
   jobs,
   key,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ApiError, type KubernetesApi } from '../../controller/kubernetes/api.ts';
 import { electLeader, leaseTimes } from '../../controller/kubernetes/leader-election.ts';
 import { resources } from '../../controller/kubernetes/resources.ts';
+import { clusterLabel } from '../../controller/render/reserved/names.ts';
 import { miniCluster } from '../support/kubernetes/controller-bed.ts';
 import { isWrite } from '../support/kubernetes/faulty-api.ts';
 import { memoryApi } from '../support/kubernetes/memory-api.ts';
@@ -257,6 +258,21 @@ describe('a MiniCluster', () => {
     await bed.clock.run();
     expect(conditionOf(bed, 'Valid')?.status).toBe('True');
     expect(bed.find(resources.services)?.metadata.ownerReferences).toHaveLength(1);
+  });
+
+  it('makes anew what is being deleted without its label, within 30 s after it has gone', async () => {
+    const { bed } = await running();
+    const { uid } = bed.find(resources.services)?.metadata ?? {};
+    bed.patch(resources.services, 'mc', {
+      metadata: { labels: { [clusterLabel]: null }, finalizers: ['example.com/slow'] },
+    });
+    bed.remove(resources.services);
+    await bed.clock.run(60_000);
+    expect(bed.find(resources.services)?.metadata.uid).toBe(uid);
+    bed.patch(resources.services, 'mc', { metadata: { finalizers: null } });
+    expect(bed.find(resources.services)).toBeUndefined();
+    await bed.clock.run();
+    expect(bed.find(resources.services)).toBeDefined();
   });
 
   it('that stays for 30 days after its end causes no request until then', async () => {

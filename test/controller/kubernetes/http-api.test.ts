@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ApiError } from '../../../controller/kubernetes/api.ts';
+import { ApiError, isTransient } from '../../../controller/kubernetes/api.ts';
 import { httpApi } from '../../../controller/kubernetes/http-api.ts';
 import { pathOf, resources } from '../../../controller/kubernetes/resources.ts';
 import { type Fault, startApiServer } from '../../support/kubernetes/api-server.ts';
@@ -18,6 +18,8 @@ it.each<[Fault, { status: number; retryAfterMs?: number; isThere?: boolean }]>([
   ['too many requests', { status: 429, retryAfterMs: 7000 }],
   ['conflict', { status: 409 }],
   ['silence', { status: 0 }],
+  ['half an answer', { status: 0, isThere: true }],
+  ['half an answer, then silence', { status: 0, isThere: true }],
 ])(
   'a request that is answered by "%s" fails as %o',
   async (fault, { status, retryAfterMs = 0, isThere = false }) => {
@@ -27,9 +29,37 @@ it.each<[Fault, { status: number; retryAfterMs?: number; isThere?: boolean }]>([
     const error = await api.apply(configMap('mc')).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ApiError);
     expect(error).toMatchObject({ status, retryAfterMs });
+    expect(String(error)).toContain('PATCH /api/v1/namespaces/hpc/configmaps/mc: ');
     expect(server.store.find(pathOf(resources.configMaps, {}), 'hpc', 'mc') !== undefined).toBe(isThere);
   },
 );
+
+it('a request whose credentials cannot be read fails as one that finds no API server', async () => {
+  await using server = await startApiServer();
+  server.config.applySecurityAuthentication = () => Promise.reject(new Error('no such file'));
+  const error = await httpApi(server.config)
+    .apply(configMap('mc'))
+    .catch((reason: unknown) => reason);
+  expect(isTransient(error)).toBe(true);
+  expect(String(error)).toMatch(/PATCH .*\/configmaps\/mc: no such file/);
+});
+
+it('the last good credentials are used until new ones can be read', async () => {
+  await using server = await startApiServer();
+  let time = 0;
+  let reads = 0;
+  const { applySecurityAuthentication } = server.config;
+  server.config.applySecurityAuthentication = async (context) => {
+    if (++reads === 2) throw new Error('no such file');
+    await applySecurityAuthentication.call(server.config, context);
+  };
+  const api = httpApi(server.config, { now: () => time });
+  for (const name of ['one', 'two', 'three', 'four']) {
+    await api.apply(configMap(name));
+    if (name === 'one') time += 60_000;
+  }
+  expect(reads).toBe(3);
+});
 
 it('a watch that is not answered at all fails', async () => {
   await using server = await startApiServer();

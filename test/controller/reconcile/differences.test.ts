@@ -15,6 +15,13 @@ describe('the differences of a live object from the desired one', () => {
     ['an empty list that the server leaves out', { a: [] }, {}, []],
     ['a field that is desired to be unset', { a: undefined }, { a: 1 }, []],
     ['the zero value, left out', { a: false, b: 0, c: '' }, {}, []],
+    [
+      'a key of a map whose value is empty',
+      { spec: { nodeSelector: { 'node-role.kubernetes.io/x': '' } }, data: { a: '' }, labels: { a: '' } },
+      { spec: { nodeSelector: {} }, data: { b: '' }, labels: {} },
+      ['spec.nodeSelector["node-role.kubernetes.io/x"]', 'data.a', 'labels.a'],
+    ],
+    ['an empty value of a map', { annotations: { a: '' } }, { annotations: { a: '', b: '' } }, []],
     ['a zero value that is another one', { a: false }, { a: true }, ['a']],
     [
       'a quantity in canonical form',

@@ -54,6 +54,7 @@ const base: Observed = {
   problems: [],
   outdated: [],
   outdatedClaim: [],
+  outdatedSecret: [],
   sizeRefused: undefined,
   job: undefined,
   pods: [],
@@ -155,6 +156,24 @@ describe('the conditions of a MiniCluster', () => {
     expect(seen.status.state).toBe(state);
     expect(seen.holding.filter((type) => type !== 'Valid' && type !== 'UpToDate')).toEqual(holding);
     expect(seen.reason).toBe(reason);
+  });
+
+  it('name a Secret whose certificate is not the one that is asked for', () => {
+    const { conditions } = of({ job: job(), outdatedSecret: ['mc-curve'] }).status;
+    expect(conditions.find(({ type }) => type === 'UpToDate')).toMatchObject({
+      status: 'False',
+      reason: 'SecretImmutable',
+      message: expect.stringContaining('delete the Secret mc-curve and the Job'),
+    });
+  });
+
+  it('count the brokers as an earlier controller has done until the leader reports', () => {
+    const pods = four([true, true, true, true]);
+    const jobs = { pending: 0, running: 1, inactive: 7 };
+    const previous = of({ job: job(), pods, leader: { brokersOnline: 3, jobs } }).status;
+    expect(of({ job: job(), pods, leader: 'pending', previous }).status.brokersOnline).toBe(3);
+    expect(of({ job: job(), pods, leader: undefined, previous }).status.brokersOnline).toBe(4);
+    expect(of({ job: job(), pods, leader: 'pending' }).status.brokersOnline).toBe(4);
   });
 
   it('say how many brokers are online, by the leader’s count where it reports', () => {
@@ -303,6 +322,16 @@ describe('the status', () => {
       'as reported',
       { pods: all, leader: { brokersOnline: 4, jobs: { ...jobs, running: 2 } } },
       { ...jobs, running: 2 },
+    ],
+    [
+      'as an earlier controller has written them, before the first report',
+      { pods: all, leader: 'pending' },
+      jobs,
+    ],
+    [
+      'not, before the first report of another Job',
+      { pods: all, leader: 'pending', job: { ...job(), metadata: { uid: 'u-2' } } },
+      undefined,
     ],
     ['not, where a ready leader does not report them', { pods: all }, undefined],
     [

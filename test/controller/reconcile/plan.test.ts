@@ -45,6 +45,7 @@ describe('the plan of a MiniCluster', () => {
       steps: [],
       outdated: [],
       outdatedClaim: [],
+      outdatedSecret: [],
       foreign: [],
     });
   });
@@ -75,6 +76,24 @@ describe('the plan of a MiniCluster', () => {
     ]);
   });
 
+  it('names the Secret where the user’s own certificate is another, and not where it is derived', () => {
+    const [a, b] = ['a', 'b'].map((text) =>
+      object('Secret', { immutable: true, data: { 'curve.cert': text } }),
+    ) as [KubernetesObject, KubernetesObject];
+    const input = { desired: [a], live: [b] };
+    expect(plan({ ...input, hasOwnCertificate: true })).toMatchObject({ steps: [], outdatedSecret: ['mc'] });
+    expect(plan({ ...input, live: [a], hasOwnCertificate: true }).outdatedSecret).toEqual([]);
+    expect(plan(input)).toMatchObject({ steps: [], outdatedSecret: [] });
+  });
+
+  it('applies a ConfigMap also where somebody has made it immutable: that it is refused is seen', () => {
+    const [wanted, live] = [
+      object('ConfigMap', { data: { a: '1' } }),
+      object('ConfigMap', { data: { a: '2' }, immutable: true }),
+    ] as const;
+    expect(titles(plan({ desired: [wanted], live: [live] }).steps)).toEqual(['apply ConfigMap']);
+  });
+
   it('adopts what an orphan deletion or `render` has left, and nothing that is not of flux-pod', () => {
     const labels = { 'flux-pod/minicluster': 'mc' };
     const wanted = [
@@ -103,6 +122,7 @@ describe('the plan of a MiniCluster', () => {
       steps: [],
       outdated: [],
       outdatedClaim: [],
+      outdatedSecret: [],
       foreign: ['Service default/mc'],
     });
   });
@@ -232,6 +252,7 @@ describe('the plan of a MiniCluster', () => {
       steps: [],
       outdated: [],
       outdatedClaim: [],
+      outdatedSecret: [],
       foreign: [],
     });
     expect(titles(plan({ live: [service], isFinished: true }).steps)).toEqual([]);

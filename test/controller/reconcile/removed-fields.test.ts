@@ -82,6 +82,13 @@ describe('the fields that were applied and are no longer desired', () => {
       ['spec.nodeSelector.b'],
     ],
     [
+      'a key with an empty value of a map that is set as a whole',
+      { 'f:spec': { 'f:nodeSelector': {} } },
+      { spec: { nodeSelector: { a: '1' } } },
+      { spec: { nodeSelector: { a: '1', 'node-role.kubernetes.io/x': '' } } },
+      ['spec.nodeSelector["node-role.kubernetes.io/x"]'],
+    ],
+    [
       'a field in a list that is set as a whole',
       { 'f:spec': { 'f:tolerations': {} } },
       { spec: { tolerations: [{ key: 'a' }] } },

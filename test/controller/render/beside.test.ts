@@ -196,6 +196,7 @@ describe('what there is beside the pods', () => {
     ['at another port', { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: '0.0.0.0:9000' }, 9000],
     ['at another port, with IPv6', { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: '[::]:9000' }, 9000],
     ['for the pod alone', { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: '127.0.0.1:8052' }, undefined],
+    ['at any port', { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: '0.0.0.0:0' }, undefined],
     ['nowhere', { FLUX_POD_API: 'on', FLUX_POD_API_LISTEN: '' }, undefined],
   ])('a Service for the REST API leads to the leader: %s', (_, environment, port) => {
     const { manifests } = render({}, { environment });

@@ -4,7 +4,10 @@ import type { Report } from '../../../agent/controller-link/report.ts';
 import type { InstanceFacts } from '../../../agent/controller-link/watch-instance.ts';
 import { controllerKey } from '../../../agent/link/key.ts';
 import type { OpenLink } from '../../../agent/link/open-link.ts';
-import { type ControllerLinkOptions, openControllerLink } from '../../../controller/leader/controller-end.ts';
+import {
+  type ControllerLinkOptions,
+  openControllerLink,
+} from '../../../controller/leader-link/controller-end.ts';
 import { type Listening, listening, patient, secretKey } from './parent-links.ts';
 
 export const miniClusterName = { namespace: 'default', cluster: 'mc' };

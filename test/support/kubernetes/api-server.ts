@@ -14,7 +14,15 @@ export interface SeenRequest {
 }
 
 /** What happens to a request in place of its answer: it fails, or its answer is lost after it was carried out. */
-export type Fault = 'unavailable' | 'too many requests' | 'conflict' | 'lost answer' | 'reset' | 'silence';
+export type Fault =
+  | 'unavailable'
+  | 'too many requests'
+  | 'conflict'
+  | 'lost answer'
+  | 'reset'
+  | 'silence'
+  | 'half an answer'
+  | 'half an answer, then silence';
 
 export interface MemoryApiServer extends AsyncDisposable {
   /** Of the controller. */
@@ -65,7 +73,11 @@ export async function startApiServer(): Promise<MemoryApiServer> {
     const result = carryOut(seen, place, body, request.headers['content-type'] ?? '');
     if (fault === 'lost answer') return void request.socket.destroy();
     response.writeHead(seen.method === 'POST' ? 201 : 200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(result));
+    const text = JSON.stringify(result);
+    if (!fault) return void response.end(text);
+    response.write(text.slice(0, text.length / 2), () => {
+      if (fault === 'half an answer') request.socket.destroy();
+    });
   }
 
   function carryOut({ method, query }: SeenRequest, place: Place, body: unknown, type: string): unknown {

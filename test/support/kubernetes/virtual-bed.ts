@@ -89,6 +89,9 @@ export function createVirtualBed() {
         api: faulty,
         instance: `controller-${instances++}`,
         onError: (error) => warnings.push({ error }),
+        // As many as there are MiniClusters.
+        writers: Number.POSITIVE_INFINITY,
+        mostWaiting: Number.POSITIVE_INFINITY,
         clock,
         random,
       }),

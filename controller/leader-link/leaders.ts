@@ -5,17 +5,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { NoLink, OpenLinkOptions } from '../../agent/link/open-link.ts';
 import { createThrottle, type Throttle } from '../../agent/throttle.ts';
+import { type Clock, systemClock } from '../kubernetes/controller-clock.ts';
 import type { Backoff } from '../kubernetes/exponential-backoff.ts';
-import type { LeaderReport } from '../reconcile/minicluster-status.ts';
+import type { LeaderNews } from '../reconcile/minicluster-status.ts';
 import { keepLink } from './keep-link.ts';
 import type { LeaderTarget } from './leader-target.ts';
 
 export interface Leaders {
   /**
-   * Keeps a link to `target`, the present leader of the MiniCluster `key`, or none. Returns its report that counts; undefined where there is
-   * none.
+   * Keeps a link to `target`, the present leader of the MiniCluster `key`, or none. Returns its report that counts.
    */
-  readonly follow: (key: string, target: LeaderTarget | undefined) => LeaderReport | undefined;
+  readonly follow: (key: string, target: LeaderTarget | undefined) => LeaderNews;
   /** Closes all links. */
   readonly close: () => void;
 }
@@ -25,11 +25,12 @@ export interface LeadersOptions {
   readonly holder: string;
   /** Another report counts. */
   readonly onChange: (key: string) => void;
-  /** There is no link to the leader, for so many times in a row. */
-  readonly onFailure: (key: string, why: NoLink, failures: number) => void;
+  /** There is no link to the leader: told once for each target. */
+  readonly onFailure: (key: string, why: NoLink) => void;
   /** Reports count at most once in so many milliseconds, the last one always. */
   readonly reportMs?: number | undefined;
   readonly backoff?: Backoff | undefined;
+  readonly clock?: Clock;
   readonly deadlines?: OpenLinkOptions['deadlines'];
   /** In place of the target's. */
   readonly port?: number | undefined;
@@ -37,7 +38,7 @@ export interface LeadersOptions {
 
 interface Followed {
   readonly target: LeaderTarget;
-  counts: LeaderReport | undefined;
+  counts: LeaderNews;
   readonly stop: () => void;
 }
 
@@ -48,13 +49,16 @@ const usual = {
   deadlines: { connectMs: 5000, helloMs: 5000 },
 };
 
+/** A network may need a moment for a new pod. What answers as no leader of this MiniCluster goes on doing so. */
+const isLasting = (why: NoLink, failures: number): boolean => why === 'foreign' || failures >= 3;
+
 export function createLeaders(options: LeadersOptions): Leaders {
   const { holder, onChange, onFailure, reportMs = usual.reportMs, backoff = usual.backoff } = options;
   const followed = new Map<string, Followed>();
 
   const begin = (key: string, target: LeaderTarget): Followed => {
     const life = new AbortController();
-    let newest: LeaderReport | undefined;
+    let newest: LeaderNews = 'pending';
     const count: Throttle = createThrottle(reportMs, () => {
       if (isDeepStrictEqual(newest, leader.counts)) return;
       leader.counts = newest;
@@ -62,13 +66,14 @@ export function createLeaders(options: LeadersOptions): Leaders {
     });
     const leader: Followed = {
       target,
-      counts: undefined,
+      counts: newest,
       stop: () => {
         count.stop();
         life.abort();
       },
     };
-    const report = (next: LeaderReport | undefined) => {
+    let isTold = false;
+    const report = (next: LeaderNews) => {
       newest = next;
       if (!isDeepStrictEqual(newest, leader.counts)) count.request();
     };
@@ -78,10 +83,16 @@ export function createLeaders(options: LeadersOptions): Leaders {
         holder,
         signal: life.signal,
         backoff,
+        clock: options.clock ?? systemClock,
         deadlines: options.deadlines ?? usual.deadlines,
         onReport: ({ brokersOnline, jobs }) => report({ brokersOnline, jobs }),
         onBroken: () => report(undefined),
-        onFailure: (why, failures) => onFailure(key, why, failures),
+        onFailure: (why, failures) => {
+          if (isTold || !isLasting(why, failures)) return;
+          isTold = true;
+          report(undefined);
+          onFailure(key, why);
+        },
       },
     );
     return leader;
@@ -93,8 +104,10 @@ export function createLeaders(options: LeadersOptions): Leaders {
       if (target && current && isSame(current.target, target)) return current.counts;
       current?.stop();
       followed.delete(key);
-      if (target) followed.set(key, begin(key, target));
-      return undefined;
+      if (!target) return undefined;
+      const next = begin(key, target);
+      followed.set(key, next);
+      return next.counts;
     },
     close: () => {
       for (const { stop } of followed.values()) stop();

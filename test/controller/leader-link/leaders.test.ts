@@ -1,9 +1,11 @@
+import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import type { NoLink } from '../../../agent/link/open-link.ts';
-import type { LeaderTarget } from '../../../controller/leader/leader-target.ts';
-import { createLeaders, type LeadersOptions } from '../../../controller/leader/leaders.ts';
+import { systemClock } from '../../../controller/kubernetes/controller-clock.ts';
+import type { LeaderTarget } from '../../../controller/leader-link/leader-target.ts';
+import { createLeaders, type LeadersOptions } from '../../../controller/leader-link/leaders.ts';
 import { jobs, key, startLeader } from '../../support/agent/controller-links.ts';
-import { listen, patient } from '../../support/agent/parent-links.ts';
+import { listen, listening, patient } from '../../support/agent/parent-links.ts';
 import { patience } from '../../support/agent/raw-client.ts';
 
 const poll = <T>(read: () => T) => expect.poll(read, patience);
@@ -36,7 +38,7 @@ describe('a leader that is followed', () => {
     await using agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
     using leaders = startLeaders();
     const follow = () => leaders.follow('hpc/mc', targetOf(agent));
-    expect(follow()).toBeUndefined();
+    expect(follow()).toBe('pending');
     await poll(follow).toEqual({ brokersOnline: 2, jobs: jobs(0) });
     agent.change({ brokersOnline: 1 });
     await poll(follow).toEqual({ brokersOnline: 1, jobs: jobs(0) });
@@ -64,10 +66,10 @@ describe('a leader that is followed', () => {
     using leaders = startLeaders();
     const follow = () => leaders.follow('hpc/mc', targetOf(agent));
     follow();
-    await poll(follow).toBeDefined();
+    await poll(follow).toBeTypeOf('object');
     await agent[Symbol.asyncDispose]();
     await poll(follow).toBeUndefined();
-    await poll(() => leaders.failures.length).toBeGreaterThan(2);
+    await poll(() => leaders.failures).toEqual(['unavailable']);
     await using _ = await startLeader({ port: agent.port, facts: { brokersOnline: 3, jobs: jobs(0) } });
     await poll(follow).toEqual({ brokersOnline: 3, jobs: jobs(0) });
   });
@@ -76,9 +78,9 @@ describe('a leader that is followed', () => {
     await using agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
     using leaders = startLeaders({ reportMs: 60_000 });
     leaders.follow('hpc/mc', targetOf(agent));
-    await poll(() => leaders.follow('hpc/mc', targetOf(agent))).toBeDefined();
-    expect(leaders.follow('hpc/mc', targetOf(agent, 'another pod'))).toBeUndefined();
-    await poll(() => leaders.follow('hpc/mc', targetOf(agent, 'another pod'))).toBeDefined();
+    await poll(() => leaders.follow('hpc/mc', targetOf(agent))).toBeTypeOf('object');
+    expect(leaders.follow('hpc/mc', targetOf(agent, 'another pod'))).toBe('pending');
+    await poll(() => leaders.follow('hpc/mc', targetOf(agent, 'another pod'))).toBeTypeOf('object');
     expect(leaders.follow('hpc/mc', undefined)).toBeUndefined();
     await poll(agent.isWatched).toBe(false);
   });
@@ -89,8 +91,8 @@ describe('a leader that is followed', () => {
     using leaders = startLeaders();
     leaders.follow('hpc/one', targetOf(one));
     leaders.follow('hpc/other', targetOf(other));
-    await poll(() => leaders.follow('hpc/one', targetOf(one))?.brokersOnline).toBe(1);
-    await poll(() => leaders.follow('hpc/other', targetOf(other))?.brokersOnline).toBe(2);
+    await poll(() => leaders.follow('hpc/one', targetOf(one))).toMatchObject({ brokersOnline: 1 });
+    await poll(() => leaders.follow('hpc/other', targetOf(other))).toMatchObject({ brokersOnline: 2 });
     leaders.follow('hpc/one', undefined);
     await poll(one.isWatched).toBe(false);
     expect(other.isWatched()).toBe(true);
@@ -104,6 +106,19 @@ describe('a leader that is followed', () => {
     expect(leaders.follow('hpc/mc', targetOf(agent))).toBeUndefined();
   });
 
+  it('is told of once, as soon as it answers as another one, also where nothing answered before', async () => {
+    let asked = 0;
+    const server = createServer((_, response) => {
+      if (++asked === 1) response.destroy();
+      else response.writeHead(404).end();
+    });
+    await using other = await listening(server);
+    using leaders = startLeaders({ backoff: { first: 1, most: 3_600_000 } });
+    leaders.follow('hpc/mc', targetOf(other));
+    await poll(() => leaders.failures).toEqual(['foreign']);
+    expect(asked).toBe(2);
+  });
+
   it('is asked again and again where nothing answers yet', async () => {
     let asked = 0;
     await using silent = await listen((socket) => {
@@ -113,7 +128,30 @@ describe('a leader that is followed', () => {
     using leaders = startLeaders();
     leaders.follow('hpc/mc', targetOf(silent));
     await poll(() => asked).toBeGreaterThan(5);
-    expect(new Set(leaders.failures)).toEqual(new Set(['unavailable']));
+    expect(leaders.failures).toEqual(['unavailable']);
+  });
+
+  it('is asked again when the backoff is over by the clock that is given', async () => {
+    let asked = 0;
+    await using silent = await listen((socket) => {
+      asked++;
+      socket.destroy();
+    });
+    const waits: (() => void)[] = [];
+    const clock = {
+      ...systemClock,
+      after: (_: number, act: () => void) => {
+        waits.push(act);
+        return () => undefined;
+      },
+    };
+    using leaders = startLeaders({ clock });
+    leaders.follow('hpc/mc', targetOf(silent));
+    await poll(() => waits.length).toBe(1);
+    expect(asked).toBe(1);
+    waits[0]?.();
+    await poll(() => waits.length).toBe(2);
+    expect(asked).toBe(2);
   });
 
   it('loses its link with the controller', async () => {

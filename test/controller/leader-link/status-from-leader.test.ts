@@ -130,6 +130,21 @@ describe('the status of a MiniCluster', () => {
     await poll(leader.isWatched).toBe(false);
   });
 
+  it('is not written when the controller starts again', async () => {
+    await using bed = await startLinked();
+    bed.create(miniCluster());
+    await using leader = await startLeaderOf(bed, { brokersOnline: 1, jobs: jobs(3) });
+    runPods(bed);
+    await poll(() => bed.status()).toMatchObject({ brokersOnline: 1, jobs: jobs(3) });
+    await settled(bed);
+    await bed.stop();
+    const [before, watches] = [writesOf(bed), leader.watches()];
+    bed.start();
+    await poll(leader.watches).toBe(watches + 1);
+    await settled(bed);
+    expect(writesOf(bed)).toBe(before);
+  });
+
   it('is written once for reports alone in the time that they count, whatever else happens, and the last is written', async () => {
     const reportMs = 2000;
     await using bed = await startLinked({ reportMs });

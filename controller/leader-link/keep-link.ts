@@ -1,13 +1,14 @@
 /** A link to one leader, opened again after a backoff whenever there is none. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Report } from '../../agent/controller-link/report.ts';
 import type { NoLink } from '../../agent/link/open-link.ts';
+import { type Clock, pause } from '../kubernetes/controller-clock.ts';
 import { type Backoff, nextDelay } from '../kubernetes/exponential-backoff.ts';
 import { type ControllerLinkOptions, openControllerLink } from './controller-end.ts';
 import type { LeaderTarget } from './leader-target.ts';
 
 export interface KeepLinkOptions extends Pick<ControllerLinkOptions, 'holder' | 'signal' | 'deadlines'> {
   readonly backoff: Backoff;
+  readonly clock: Clock;
   readonly random?: () => number;
   readonly onReport: (report: Report) => void;
   /** The link has broken: what was reported may no longer hold. */
@@ -18,7 +19,7 @@ export interface KeepLinkOptions extends Pick<ControllerLinkOptions, 'holder' | 
 
 /** Resolves when `signal` has aborted, which also closes the link. */
 export async function keepLink(target: LeaderTarget, options: KeepLinkOptions): Promise<void> {
-  const { holder, signal, deadlines, backoff, random = Math.random } = options;
+  const { holder, signal, deadlines, backoff, clock, random = Math.random } = options;
   const { host, port, key } = target;
   let failures = 0;
   while (!signal.aborted) {
@@ -36,6 +37,6 @@ export async function keepLink(target: LeaderTarget, options: KeepLinkOptions): 
     if (typeof link === 'string') options.onFailure(link, failures);
     // An agent that is too old, or of another certificate, is the same one tomorrow.
     const longest = link === 'foreign' ? Number.POSITIVE_INFINITY : failures;
-    await delay(nextDelay(backoff, longest, random), undefined, { signal }).catch(() => undefined);
+    await pause(clock, nextDelay(backoff, longest, random), signal);
   }
 }

@@ -3,7 +3,7 @@ import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import { controllerKey } from '../../../agent/link/key.ts';
 import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
-import { type LeaderSource, leaderTarget } from '../../../controller/leader/leader-target.ts';
+import { type LeaderSource, leaderTarget } from '../../../controller/leader-link/leader-target.ts';
 import { derivedCertificate } from '../../../controller/reconcile/certificate.ts';
 import { indexLabel } from '../../../controller/render/reserved/names.ts';
 
