@@ -4,8 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Extension } from '../health/http-server.ts';
 import { type AcceptedLink, acceptLink } from '../link/accept-link.ts';
 import { createThrottle } from '../throttle.ts';
-import { controllerLinkPath, type Report } from './report.ts';
-import type { InstanceFacts } from './watch-instance.ts';
+import { controllerLinkPath, type InstanceFacts, type Report } from './report.ts';
 
 export interface ControllerLinksOptions {
   /** Of the MiniCluster's controller links. */

@@ -17,6 +17,9 @@ const report = z.object({
 });
 export type Report = z.output<typeof report>;
 
+/** What a report says that changes. */
+export type InstanceFacts = Pick<Report, 'brokersOnline' | 'jobs'>;
+
 export const controllerLinkPath = '/controller-link';
 
 /** Undefined for a message of another kind; `false` for a report that cannot be read. */

@@ -4,9 +4,7 @@ import type { ConnectOptions, FluxClient } from '../flux/client.ts';
 import { watchGroup } from '../flux/services/groups.ts';
 import { type JobStats, watchJobStats } from '../flux/services/job-list.ts';
 import type { Log } from '../log.ts';
-import type { Report } from './report.ts';
-
-export type InstanceFacts = Pick<Report, 'brokersOnline' | 'jobs'>;
+import type { InstanceFacts } from './report.ts';
 
 export interface WatchInstanceOptions {
   /** A connection for one stream: what has no stream of its own to cancel ends with it. Rejects where the broker takes none. */

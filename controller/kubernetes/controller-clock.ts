@@ -39,3 +39,20 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener('abort', done, { once: true });
   });
 }
+
+/** The value of `promise`; undefined when there is none after `ms`, or when `signal` aborts first. agent/timeout.ts by this clock. */
+export async function within<Value>(
+  clock: Clock,
+  ms: number,
+  promise: Promise<Value>,
+  signal?: AbortSignal,
+): Promise<Value | undefined> {
+  const settled = new AbortController();
+  const until = signal ? AbortSignal.any([signal, settled.signal]) : settled.signal;
+  const timeout = pause(clock, Math.max(0, ms), until).then(() => undefined);
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    settled.abort();
+  }
+}

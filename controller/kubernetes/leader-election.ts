@@ -1,6 +1,6 @@
 /** One leader among replicas, by a Lease (client-go tools/leaderelection). */
 import { hasStatus, type KubernetesApi, type Target } from './api.ts';
-import { type Clock, pause, systemClock } from './controller-clock.ts';
+import { type Clock, pause, systemClock, within } from './controller-clock.ts';
 import { microTime } from './micro-time.ts';
 import { apiVersionOf, resources } from './resources.ts';
 
@@ -62,7 +62,7 @@ export async function electLeader(options: ElectionOptions): Promise<void> {
     // An API server that does not answer must not make two of one leader.
     const left = renewed + times.renewMs - askedAt;
     renewal = claim.attempt();
-    const isRenewed = await within(clock, left, signal, renewal);
+    const isRenewed = await within(clock, left, renewal, signal);
     if (isRenewed) renewed = askedAt;
     // A timer may fire a little early: that it has done so is what counts.
     else isLost = !signal.aborted && (isRenewed === undefined || monotonic() - renewed >= times.renewMs);
@@ -72,24 +72,8 @@ export async function electLeader(options: ElectionOptions): Promise<void> {
   // Only after the work has ended: the next leader takes over at once.
   if (isLost) return;
   // Nor while a renewal is under way, which would come in between and have the release refused.
-  await within(clock, times.renewMs, new AbortController().signal, renewal);
+  await within(clock, times.renewMs, renewal);
   await claim.release();
-}
-
-/** What `work` resolves to, or undefined after `ms` or when `signal` aborts. */
-async function within<T>(
-  clock: Clock,
-  ms: number,
-  signal: AbortSignal,
-  work: Promise<T>,
-): Promise<T | undefined> {
-  const done = new AbortController();
-  const limit = pause(clock, Math.max(0, ms), AbortSignal.any([signal, done.signal]));
-  try {
-    return await Promise.race([work, limit.then(() => undefined)]);
-  } finally {
-    done.abort();
-  }
 }
 
 function createClaim(

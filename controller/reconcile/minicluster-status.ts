@@ -1,6 +1,7 @@
 /** The status of a MiniCluster from what is observed: pure. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import type { InstanceFacts } from '../../agent/controller-link/report.ts';
 import { clusterLabel } from '../render/reserved/names.ts';
 import { type Condition, isTrue, mergeConditions, type NewCondition } from './conditions.ts';
 import {
@@ -14,11 +15,7 @@ import {
 } from './job-state.ts';
 
 /** Jobs of Flux by their state. */
-export interface FluxJobs {
-  readonly pending: number;
-  readonly running: number;
-  readonly inactive: number;
-}
+type FluxJobs = NonNullable<InstanceFacts['jobs']>;
 
 /** The status subresource. `jobid`, `maximumSize`, `selector` and `size` are the Operator's own, and required by its CRD. */
 export interface MiniClusterStatus {
@@ -46,14 +43,8 @@ export interface MiniClusterStatus {
 
 export type State = 'Invalid' | 'Pending' | 'Starting' | 'Running' | 'Suspended' | 'Succeeded' | 'Failed';
 
-/** What the leader's agent reports over its link to the controller. */
-export interface LeaderReport {
-  readonly brokersOnline: number;
-  readonly jobs: FluxJobs | undefined;
-}
-
 /** What is known of a leader: its report; `pending` before the first one; undefined where there is no leader, or no link to it. */
-export type LeaderNews = LeaderReport | 'pending' | undefined;
+export type LeaderNews = InstanceFacts | 'pending' | undefined;
 
 export interface Observed {
   readonly name: string;
@@ -130,14 +121,14 @@ function pastStatus(observed: Observed, previous: MiniClusterStatus, now: string
 }
 
 /** A controller that starts has no report yet: what an earlier one has written of the same Job holds until then. */
-function reportOf({ leader, job, previous }: Observed): LeaderReport | undefined {
+function reportOf({ leader, job, previous }: Observed): InstanceFacts | undefined {
   if (leader !== 'pending') return leader;
   if (previous?.jobs === undefined || previous.jobid !== job?.metadata?.uid) return undefined;
   return { brokersOnline: previous.brokersOnline, jobs: previous.jobs };
 }
 
 /** What is observed, with a report that counts. */
-type Reported = Observed & { readonly leader: LeaderReport | undefined };
+type Reported = Observed & { readonly leader: InstanceFacts | undefined };
 
 /** The leader's count; without its report, what readiness shows: it is for a broker that is online. */
 function brokersOnlineOf({ job, pods, leader }: Reported): number {

@@ -1,7 +1,7 @@
 /** The status of a MiniCluster as its leader reports it, beside what the pods show. */
 import { describe, expect, it } from 'vitest';
 import { parseCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
-import type { InstanceFacts } from '../../../agent/controller-link/watch-instance.ts';
+import type { InstanceFacts } from '../../../agent/controller-link/report.ts';
 import { controllerKey } from '../../../agent/link/key.ts';
 import { resources } from '../../../controller/kubernetes/resources.ts';
 import type { ControllerOptions } from '../../../controller/run-controller.ts';

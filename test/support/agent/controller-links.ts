@@ -1,7 +1,6 @@
 import { createServer } from 'node:http';
 import { createControllerLinks } from '../../../agent/controller-link/leader-end.ts';
-import type { Report } from '../../../agent/controller-link/report.ts';
-import type { InstanceFacts } from '../../../agent/controller-link/watch-instance.ts';
+import type { InstanceFacts, Report } from '../../../agent/controller-link/report.ts';
 import { controllerKey } from '../../../agent/link/key.ts';
 import type { OpenLink } from '../../../agent/link/open-link.ts';
 import {
