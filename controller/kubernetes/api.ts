@@ -99,4 +99,10 @@ export const isTransient = (error: unknown): boolean =>
 export const hasStatus = (error: unknown, ...statuses: readonly number[]): boolean =>
   error instanceof ApiError && statuses.includes(error.status);
 
+/**
+ * The API server has understood the request and does not carry it out: a quota, an admission webhook or policy, a validation, a role. Not what
+ * another object of that name or a newer version (404, 409, 410) means, nor a missing login (401).
+ */
+export const isRefusal = (error: unknown): error is ApiError => hasStatus(error, 400, 403, 405, 413, 422);
+
 export const fieldManager = 'flux-pod';

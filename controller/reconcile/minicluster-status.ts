@@ -64,6 +64,8 @@ export interface Observed {
   readonly outdatedSecret: readonly string[];
   /** Why the size is not what is asked for; undefined where it is. */
   readonly sizeRefused: string | undefined;
+  /** What the API server has refused a moment ago, and why. */
+  readonly refused: string | undefined;
   readonly job: Job | undefined;
   readonly pods: readonly Pod[];
   readonly leader: LeaderNews;
@@ -197,6 +199,7 @@ function currency({
   outdatedClaim,
   outdatedSecret,
   sizeRefused,
+  refused,
   problems,
 }: Observed): NewCondition {
   if (problems.length > 0)
@@ -206,6 +209,7 @@ function currency({
       'InvalidSpec',
       'An invalid MiniCluster changes nothing: see the condition Valid.',
     );
+  if (refused !== undefined) return condition('UpToDate', false, 'Refused', refused);
   if (sizeRefused !== undefined) return condition('UpToDate', false, 'SizeOutOfBounds', sizeRefused);
   if (outdated.length > 0)
     return condition(

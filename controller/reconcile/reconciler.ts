@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
-import type { KubernetesApi } from '../kubernetes/api.ts';
+import { type ApiError, isRefusal, type KubernetesApi } from '../kubernetes/api.ts';
 import type { RecordEvent } from '../kubernetes/events.ts';
 import { controllerOf, type KubernetesObject } from '../kubernetes/object.ts';
 import { resourceOf, resources } from '../kubernetes/resources.ts';
@@ -85,7 +85,7 @@ export function createReconciler({
     const first = planFor(object, desired, owned, isFinished);
     const hidden = await withoutLabel(api, first);
     const plan = hidden.length > 0 ? planFor(object, desired, [...owned, ...hidden], isFinished) : first;
-    for (const step of plan.steps) await execute(api, copies, object, step, record);
+    const refusal = await executeAll(api, copies, object, plan, record);
 
     // 4. The status, where it is another one.
     const live = liveOf(copies, object, hidden.filter(isOwnedBy(object)));
@@ -93,6 +93,7 @@ export function createReconciler({
       {
         ...observedOf(object, desired, plan, previous),
         ...live,
+        refused: refusal?.sentence,
         leader: followLeader(namespace, name, leaderTarget({ namespace, name, ...live })),
       },
       new Date(now()).toISOString().replace(/\.\d+Z/, 'Z'),
@@ -106,6 +107,9 @@ export function createReconciler({
       for (const event of eventsBetween(previous, status, warnings))
         record({ ...event, regarding: object, action: 'Observe' });
     }
+
+    // What refuses it may change its mind, and nothing that is watched would show that.
+    if (refusal) throw refusal.error;
 
     // 5. The end.
     const { again } = await cleanUp(api, object, status, cleanupMs, now());
@@ -184,6 +188,31 @@ const isOwnedBy =
 /** Another owner's, such as a predecessor's, or one that is being deleted. */
 const isWaitedFor = (owner: KubernetesObject) => (object: KubernetesObject) =>
   !isOwnedBy(owner)(object) || object.metadata.deletionTimestamp !== undefined;
+
+interface Refusal {
+  readonly error: ApiError;
+  readonly sentence: string;
+}
+
+/** Up to the first step that the API server refuses. */
+async function executeAll(
+  api: KubernetesApi,
+  copies: Copies,
+  regarding: KubernetesObject,
+  { steps }: Plan,
+  record: RecordEvent,
+): Promise<Refusal | undefined> {
+  for (const step of steps) {
+    try {
+      await execute(api, copies, regarding, step, record);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const { kind, metadata } = step.object;
+      return { error, sentence: `The API server refuses the ${kind} ${metadata.name}: ${error.message}` };
+    }
+  }
+  return undefined;
+}
 
 async function execute(
   api: KubernetesApi,

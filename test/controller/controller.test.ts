@@ -114,6 +114,27 @@ describe.each(servers)('with the API server $server', ({ skipped, startBed }) =>
         expect(await bed.find(resources.jobs)).toBeDefined();
       });
 
+      it('says what the API server refuses and why, and is created when that is mended', async () => {
+        await using bed = await startBed();
+        const container = (requests: object) => ({
+          image: 'a',
+          command: 'true',
+          resources: { requests, limits: { cpu: '1' } },
+        });
+        await bed.create(miniCluster({ containers: [container({ cpu: '2' })] }));
+        const upToDate = async () => (await bed.status())?.conditions.find(({ type }) => type === 'UpToDate');
+        await poll(upToDate).toMatchObject({ status: 'False', reason: 'Refused' });
+        expect((await upToDate())?.message).toMatch(
+          /^The API server refuses the Job mc: .*must be less than or equal to cpu limit/,
+        );
+        await poll(async () => (await bed.story()).filter((line) => line.startsWith('Refused'))).toHaveLength(
+          1,
+        );
+        await bed.patch(resources.miniClusters, 'mc', { spec: { containers: [container({ cpu: '1' })] } });
+        await poll(upToDate).toMatchObject({ status: 'True' });
+        expect(await bed.find(resources.jobs)).toBeDefined();
+      });
+
       it('takes over no object of another owner', async () => {
         await using bed = await startBed();
         const theirs = {

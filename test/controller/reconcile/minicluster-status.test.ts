@@ -56,6 +56,7 @@ const base: Observed = {
   outdatedClaim: [],
   outdatedSecret: [],
   sizeRefused: undefined,
+  refused: undefined,
   job: undefined,
   pods: [],
   leader: undefined,

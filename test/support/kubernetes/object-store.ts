@@ -271,6 +271,7 @@ export const selects = (selector: string | undefined, { metadata }: KubernetesOb
 
 /** What the API server refuses of what the controller could send (kubernetes pkg/apis/batch/validation and core). */
 function validate(before: Stored | undefined, after: Stored): void {
+  if (after.kind === 'Job') validateResources(after);
   if (!before) return;
   const invalid = (field: string) =>
     new Refused(
@@ -295,4 +296,22 @@ function validate(before: Stored | undefined, after: Stored): void {
     !isDeepStrictEqual(before.data, after.data)
   )
     throw invalid('data');
+}
+
+interface WithContainers {
+  readonly template?: {
+    readonly spec?: { readonly containers?: readonly { readonly resources?: Amounts }[] };
+  };
+}
+type Amounts = Readonly<Record<'requests' | 'limits', { readonly cpu?: string } | undefined>>;
+
+/** kubernetes pkg/apis/core/validation, ValidateContainerResourceRequirements: of whole CPUs only. */
+function validateResources({ kind, metadata: { name }, spec }: Stored): void {
+  for (const { resources } of (spec as WithContainers | undefined)?.template?.spec?.containers ?? [])
+    if (Number(resources?.requests?.cpu) > Number(resources?.limits?.cpu))
+      throw new Refused(
+        422,
+        'Invalid',
+        `${kind} "${name}" is invalid: requests: must be less than or equal to cpu limit`,
+      );
 }
