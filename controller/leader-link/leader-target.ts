@@ -44,7 +44,7 @@ export function leaderTarget({ namespace, name, owned, job, pods }: LeaderSource
   };
 }
 
-/** Of the certificate in the Secret that is rendered. One broker alone has none. */
+/** Of the certificate in the Secret that is rendered. One broker alone has one only where a controller has rendered it. */
 function secretKeyAmong(objects: readonly KubernetesObject[], name: string): string | undefined {
   const secret = objects.find(({ kind, metadata }) => kind === 'Secret' && metadata.name === name);
   const text = (secret as Secret | undefined)?.data?.['curve.cert'];

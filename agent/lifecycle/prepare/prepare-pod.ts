@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { HostPort } from '../../address.ts';
 import type { PreparedApi } from '../../api/prepare-api.ts';
 import { readMountedCertificate } from '../../broker/certificate/mounted-certificate.ts';
@@ -25,7 +26,7 @@ export interface PreparedPod {
   readonly writeBrokerToml: (parentAddress?: HostPort) => void;
   /** Its text where the configuration were `changed`, with the parent's address that was written last. */
   readonly brokerTomlOf: (changed: Configuration) => string;
-  /** Undefined where the instance has one broker. */
+  /** Undefined where the instance has one broker, and no certificate is mounted. */
   readonly certificate: CertificateInUse | undefined;
   /** Of the instance's parent links, made from the certificate in use. */
   readonly linkKey: () => Promise<Buffer>;
@@ -43,7 +44,9 @@ export async function preparePod(
 ): Promise<PreparedPod> {
   const membership = membershipOf(configuration);
   const flux = findFlux(configuration.flux, environment.PATH ?? '');
-  const mounted = membership.size > 1 ? readMountedCertificate(configuration.curveCert) : undefined;
+  // A single broker has no peers. Its controller links have one where the controller has mounted it.
+  const needsCertificate = membership.size > 1 || existsSync(configuration.curveCert);
+  const mounted = needsCertificate ? readMountedCertificate(configuration.curveCert) : undefined;
   const directory = await openDirectory();
   linkFromOperatorSocket(directory, (sentence) => log('info', sentence));
   const program = initialProgram(configuration, command, directory.batchScript);
@@ -59,7 +62,7 @@ export async function preparePod(
   };
   writeBrokerToml();
   const secretKey = () => {
-    if (!certificate) throw new Error('a single broker has no links');
+    if (!certificate) throw new Error('a single broker without a certificate has no links');
     return certificate.secretKey();
   };
   return {

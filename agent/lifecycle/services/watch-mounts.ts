@@ -39,7 +39,7 @@ const onlyAtStart = ['bootstrap', 'tbon'];
 /** Begins to watch. Returns the function that ends the watch. */
 export function watchMounts(options: MountsOptions): () => Promise<void> {
   const { configuration, pod, reread } = options;
-  const certificate = pod.membership.size > 1 ? [configuration.curveCert] : [];
+  const certificate = pod.certificate ? [configuration.curveCert] : [];
   const configurations = [reread.configFile, configuration.brokerConfig].filter((path) => path !== undefined);
   const paths = [...configurations, ...certificate].filter((path) => existsSync(path));
   if (paths.length === 0) return async () => undefined;

@@ -148,6 +148,6 @@ function fluxMounts(cluster: Cluster, scripts: Readonly<Record<string, string>>)
   ];
 }
 
-/** One broker alone has no peers, and so no certificate. */
-export const needsCertificate = ({ maxSize, miniCluster }: Cluster): boolean =>
-  maxSize > 1 || burstingOf(miniCluster) !== undefined;
+/** One broker alone has no peers: its certificate is for the controller's link. */
+export const needsCertificate = ({ maxSize, miniCluster, options }: Cluster): boolean =>
+  maxSize > 1 || burstingOf(miniCluster) !== undefined || options.controllerNamespace !== undefined;

@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import { crashController, leadingController, stopController } from './controller.ts';
 import { kubectl } from './kubectl.ts';
 import { type Place, until } from './minicluster.ts';
+import { fixtures } from './operator-fixtures.ts';
 import { applyReconciled, isTrue, type ReconciledMiniCluster } from './resource.ts';
 import { type Scenario, seconds } from './scenario.ts';
 
@@ -439,4 +440,5 @@ export const resourceScenarios: Readonly<Record<string, Scenario>> = {
   'controller-crashes': controllerCrashes,
   'api-server-away': apiServerAway,
   fifty,
+  fixtures,
 };

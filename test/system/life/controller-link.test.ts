@@ -8,7 +8,7 @@ import { fluxPod, probe } from '../../support/bed/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../../support/bed/bed.ts';
 import type { Pod } from '../../support/bed/pod.ts';
 import { beginCluster } from '../../support/bed/running-cluster.ts';
-import { everyFlux } from '../../support/project/flux-pod.ts';
+import { everyFlux, standInFlux } from '../../support/project/flux-pod.ts';
 
 const unavailable = bedUnavailable();
 if (unavailable) console.warn(`SKIPPED: the link of a controller. ${unavailable}`);
@@ -64,6 +64,18 @@ describe.skipIf(unavailable)('the link of a controller', { concurrent: true }, (
     release();
     await broken;
     if (flux.real) await expect.poll(() => watchersOf(mc.leader)).toBe(0);
+  });
+
+  it('is open to a single broker where a certificate is mounted', async ({ expect }) => {
+    await using mc = beginCluster(bed, { flux: standInFlux, size: 1, cluster: 'single' });
+    await mc.up();
+    const { reports } = await reportsOf(
+      { host: mc.leader.address, port: 8051 },
+      { key: await keyOf(mc.leader, 'single') },
+    );
+    await expect
+      .poll(() => reports.at(-1))
+      .toEqual({ kind: 'report', brokersOnline: 1, size: 1, jobs: jobs(0) });
   });
 });
 

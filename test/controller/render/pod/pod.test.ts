@@ -275,6 +275,10 @@ describe('volumes', () => {
     expect(curve(existing)).toMatchObject({ secretName: 'mine' });
     expect(existing.manifests.map(({ kind }) => kind)).not.toContain('Secret');
     expect(curve(render({ size: 1 }))).toBeUndefined();
+    // For the controller's link alone.
+    const controlled = render({ size: 1 }, {}, { controllerNamespace: 'flux-pod' });
+    expect(curve(controlled)).toMatchObject({ secretName: 'mc-curve' });
+    expect(manifest(controlled, 'Secret').metadata?.name).toBe('mc-curve');
   });
 });
 
