@@ -14,6 +14,7 @@ import {
   type Place,
   type RunningMiniCluster,
 } from './minicluster.ts';
+import { onNode } from './on-node.ts';
 import { exitCodesAre, type Find, lastWords, type Scenario, seconds, stateOf } from './scenario.ts';
 
 const programImage = 'ubuntu:noble';
@@ -61,7 +62,8 @@ export const operatorExamples: Scenario = inNamespaceOfItsOwn(async (place, find
   for (const example of examples) {
     const at = join(place.operatorExamples, example.name);
     const expected = readFileSync(join(at, 'test.out.correct'), 'utf8').replaceAll('\r\n', '\n').trimEnd();
-    if (example.onNode) await writeOnNode(place, example.onNode);
+    // What pre-run.sh does with `minikube cp`.
+    if (example.onNode) await onNode(place, example.onNode, 'touch /on-node/pancakes.txt');
     for (const file of example.objects ?? [])
       await kubectl(['apply', '-n', place.namespace, '-f', join(at, file)]);
     const resource = parse(readFileSync(join(at, 'minicluster.yaml'), 'utf8')) as MiniClusterResource;
@@ -145,36 +147,4 @@ function withImages(
       containers: containers.map((container) => ({ ...container, image: known(container.image) })),
     },
   };
-}
-
-/** What pre-run.sh does with `minikube cp`. */
-async function writeOnNode({ namespace, image }: Place, directory: string): Promise<void> {
-  const name = `write${directory.replaceAll('/', '-')}`;
-  const pod = {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace },
-    spec: {
-      restartPolicy: 'Never',
-      containers: [
-        {
-          name: 'write',
-          image,
-          imagePullPolicy: 'IfNotPresent',
-          command: ['sh', '-c', 'touch /on-node/pancakes.txt'],
-          volumeMounts: [{ name: 'on-node', mountPath: '/on-node' }],
-        },
-      ],
-      volumes: [{ name: 'on-node', hostPath: { path: directory, type: 'DirectoryOrCreate' } }],
-    },
-  };
-  await kubectl(['apply', '-f', '-'], JSON.stringify(pod));
-  await kubectl([
-    'wait',
-    '-n',
-    namespace,
-    '--for=jsonpath={.status.phase}=Succeeded',
-    `pod/${name}`,
-    '--timeout=60s',
-  ]);
 }

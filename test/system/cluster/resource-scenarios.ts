@@ -7,6 +7,7 @@ import { type Place, until } from './minicluster.ts';
 import { fixtures } from './operator-fixtures.ts';
 import { applyReconciled, isTrue, type ReconciledMiniCluster } from './resource.ts';
 import { type Scenario, seconds } from './scenario.ts';
+import { stateVolume } from './state-volume.ts';
 
 const staysUp = 'echo "started $(date +%s.%N)"; sleep 1000';
 
@@ -441,4 +442,5 @@ export const resourceScenarios: Readonly<Record<string, Scenario>> = {
   'api-server-away': apiServerAway,
   fifty,
   fixtures,
+  'state-volume': stateVolume,
 };
