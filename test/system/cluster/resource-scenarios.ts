@@ -1,6 +1,7 @@
 /** What only a controller does: `npm run test:cluster -- --by-resource`. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
+import { autoscalingScenarios } from './autoscaling.ts';
 import { crashController, leadingController, stopController } from './controller.ts';
 import { kubectl } from './kubectl.ts';
 import { type Place, until } from './minicluster.ts';
@@ -443,4 +444,5 @@ export const resourceScenarios: Readonly<Record<string, Scenario>> = {
   fifty,
   fixtures,
   'state-volume': stateVolume,
+  ...autoscalingScenarios,
 };

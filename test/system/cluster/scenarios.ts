@@ -1,3 +1,4 @@
+import { inLeader } from './in-leader.ts';
 import { kubectl, type SeenPod } from './kubectl.ts';
 import { applyMiniCluster, type Place, type RunningMiniCluster, until } from './minicluster.ts';
 import { operatorExamples, viewCommands } from './operator-examples.ts';
@@ -298,12 +299,9 @@ const elastic: Scenario = async (place, find) => {
 };
 
 async function onlineBrokers(place: Place, cluster: RunningMiniCluster): Promise<number | undefined> {
-  const leader = await cluster.podOf(0);
-  if (!leader) return undefined;
-  const command = [
-    '/mnt/flux-pod/flux-pod',
-    'shell',
-    '--',
+  const answer = await inLeader(
+    place,
+    cluster,
     'flux',
     'resource',
     'list',
@@ -311,17 +309,7 @@ async function onlineBrokers(place: Place, cluster: RunningMiniCluster): Promise
     'up',
     '-no',
     '{nnodes}',
-  ];
-  const answer = await kubectl([
-    'exec',
-    '-n',
-    place.namespace,
-    leader.metadata.name,
-    '-c',
-    cluster.name,
-    '--',
-    ...command,
-  ]).catch(() => '');
+  ).catch(() => '');
   return answer === '' ? undefined : Number(answer.trim());
 }
 
