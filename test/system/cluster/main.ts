@@ -15,9 +15,9 @@
 import { readFileSync } from 'node:fs';
 import { readPairs } from '../../../agent/api/routes/read-pairs.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { installController } from './controller.ts';
+import { installController } from './by-resource/controller.ts';
+import { resourceScenarios } from './by-resource/resource-scenarios.ts';
 import { clusterUnavailable, kubectl } from './kubectl.ts';
-import { resourceScenarios } from './resource-scenarios.ts';
 import type { Finding } from './scenario.ts';
 import { scenarios as everyWay } from './scenarios.ts';
 

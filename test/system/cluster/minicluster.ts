@@ -22,6 +22,8 @@ export interface Wanted {
   readonly size?: number;
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Of the MiniCluster, and so of all its objects. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 export interface RunningMiniCluster {
@@ -45,12 +47,12 @@ export interface RunningMiniCluster {
 /** Applies a MiniCluster of an image that has Flux. */
 export const applyMiniCluster = (
   place: Place,
-  { name, program, size = 4, spec = {}, environment = {} }: Wanted,
+  { name, program, size = 4, spec = {}, environment = {}, labels = {} }: Wanted,
 ): Promise<RunningMiniCluster> =>
   applyResource(place, {
     apiVersion: 'flux-framework.org/v1alpha2',
     kind: 'MiniCluster',
-    metadata: { name, namespace: place.namespace },
+    metadata: { name, namespace: place.namespace, labels },
     spec: {
       size,
       flux: { container: { disable: true } },
@@ -63,7 +65,11 @@ export const applyMiniCluster = (
 export interface MiniClusterResource {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
   readonly spec: Readonly<Record<string, unknown>>;
 }
 

@@ -1,13 +1,14 @@
 /** What only a controller does: `npm run test:cluster -- --by-resource`. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
+import { kubectl } from '../kubectl.ts';
+import { type Place, until } from '../minicluster.ts';
+import { type Scenario, seconds } from '../scenario.ts';
 import { autoscalingScenarios } from './autoscaling.ts';
 import { crashController, leadingController, stopController } from './controller.ts';
-import { kubectl } from './kubectl.ts';
-import { type Place, until } from './minicluster.ts';
+import { kueue } from './kueue.ts';
 import { fixtures } from './operator-fixtures.ts';
 import { applyReconciled, isTrue, type ReconciledMiniCluster } from './resource.ts';
-import { type Scenario, seconds } from './scenario.ts';
 import { stateVolume } from './state-volume.ts';
 
 const staysUp = 'echo "started $(date +%s.%N)"; sleep 1000';
@@ -444,5 +445,6 @@ export const resourceScenarios: Readonly<Record<string, Scenario>> = {
   fifty,
   fixtures,
   'state-volume': stateVolume,
+  kueue,
   ...autoscalingScenarios,
 };

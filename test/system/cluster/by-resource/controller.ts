@@ -1,7 +1,7 @@
 import { execa } from 'execa';
-import { customResourceDefinition } from '../../../controller/install/custom-resource.ts';
-import { manifests, usualValues } from '../../../controller/install/manifests.ts';
-import { kubectl } from './kubectl.ts';
+import { customResourceDefinition } from '../../../../controller/install/custom-resource.ts';
+import { manifests, usualValues } from '../../../../controller/install/manifests.ts';
+import { kubectl } from '../kubectl.ts';
 
 const { namespace } = usualValues;
 const selector = ['-n', namespace, '-l', 'app.kubernetes.io/name=flux-pod-controller'];

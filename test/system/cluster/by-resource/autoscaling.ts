@@ -1,11 +1,11 @@
 /** The size follows the queue: `spec.autoscaling` on a real Kubernetes. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { inLeader } from '../in-leader.ts';
+import { kubectl } from '../kubectl.ts';
+import type { Place } from '../minicluster.ts';
+import { type Find, type Scenario, seconds } from '../scenario.ts';
 import { crashController } from './controller.ts';
-import { inLeader } from './in-leader.ts';
-import { kubectl } from './kubectl.ts';
-import type { Place } from './minicluster.ts';
 import { applyReconciled, isTrue, type ReconciledMiniCluster } from './resource.ts';
-import { type Find, type Scenario, seconds } from './scenario.ts';
 
 const windowSeconds = 10;
 

@@ -1,6 +1,6 @@
-import { clusterLabel } from '../../../controller/render/reserved/names.ts';
-import { kubectl } from './kubectl.ts';
-import { applyMiniCluster, type Place, type RunningMiniCluster, until, type Wanted } from './minicluster.ts';
+import { clusterLabel } from '../../../../controller/render/reserved/names.ts';
+import { kubectl } from '../kubectl.ts';
+import { applyMiniCluster, type Place, type RunningMiniCluster, until, type Wanted } from '../minicluster.ts';
 
 export interface SeenResource {
   readonly metadata: { readonly uid: string; readonly generation: number };

@@ -1,9 +1,9 @@
 /** The queue on a volume of the node: it outlives suspension, and the claim goes with the MiniCluster. */
-import { kubectl } from './kubectl.ts';
-import { until } from './minicluster.ts';
-import { onNode } from './on-node.ts';
+import { kubectl } from '../kubectl.ts';
+import { until } from '../minicluster.ts';
+import { onNode } from '../on-node.ts';
+import { type Scenario, seconds } from '../scenario.ts';
 import { applyReconciled, isTrue } from './resource.ts';
-import { type Scenario, seconds } from './scenario.ts';
 
 const storage = '64Mi';
 

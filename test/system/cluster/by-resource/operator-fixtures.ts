@@ -4,11 +4,11 @@
  */
 import { execa } from 'execa';
 import { parseAllDocuments, stringify } from 'yaml';
-import { operatorExamples } from '../../support/manifests/shared-fixtures.ts';
-import { kubectl } from './kubectl.ts';
-import { until } from './minicluster.ts';
+import { operatorExamples } from '../../../support/manifests/shared-fixtures.ts';
+import { kubectl } from '../kubectl.ts';
+import { until } from '../minicluster.ts';
+import type { Scenario } from '../scenario.ts';
 import type { SeenResource } from './resource.ts';
-import type { Scenario } from './scenario.ts';
 
 interface Written {
   readonly kind: string;
