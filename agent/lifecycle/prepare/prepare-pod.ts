@@ -11,6 +11,7 @@ import { initialProgram } from '../../broker/process/initial-program.ts';
 import { writePrivate } from '../../broker/run-directory/private-file.ts';
 import type { RunDirectory } from '../../broker/run-directory/run-directory.ts';
 import { linkFromOperatorSocket } from '../../broker/run-directory/socket-links.ts';
+import { makeStateDirectory } from '../../broker/run-directory/state-directory.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { PodStateWriter } from '../../health/pod-state.ts';
 import type { Log } from '../../log.ts';
@@ -48,6 +49,7 @@ export async function preparePod(
   const needsCertificate = membership.size > 1 || existsSync(configuration.curveCert);
   const mounted = needsCertificate ? readMountedCertificate(configuration.curveCert) : undefined;
   const directory = await openDirectory();
+  if (membership.rank === 0 && configuration.stateDir) makeStateDirectory(configuration.stateDir);
   linkFromOperatorSocket(directory, (sentence) => log('info', sentence));
   const program = initialProgram(configuration, command, directory.batchScript);
 

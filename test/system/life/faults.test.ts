@@ -267,7 +267,7 @@ describe.skipIf(unavailable)('faults of whole pods', { concurrent: true }, () =>
   });
 
   it.runIf(flux.real)(
-    'the job queue survives a leader pod that is killed, in its state directory',
+    'the job queue survives a leader pod that is stopped, and one that is killed, in its state directory',
     async () => {
       const state = mkdtempSync(join(tmpdir(), 'flux-pod-state-'));
       try {
@@ -275,7 +275,7 @@ describe.skipIf(unavailable)('faults of whole pods', { concurrent: true }, () =>
           'flux submit --cc=1-3 --urgency=hold true >/dev/null; flux jobs -no "{name}" | wc -l; echo up; exec sleep 1000';
         const checkpoints = { '/etc/broker.toml': { content: '[kvs]\ncheckpoint-period = "200ms"\n' } };
         const env = {
-          FLUX_POD_STATE_DIR: '/state',
+          FLUX_POD_STATE_DIR: '/state/queue',
           FLUX_POD_DIR: '/state/run',
           FLUX_POD_BROKER_CONFIG: '/etc/broker.toml',
         };
@@ -288,16 +288,20 @@ describe.skipIf(unavailable)('faults of whole pods', { concurrent: true }, () =>
           pod: () => ({ volumes: { '/state': state }, mounts: checkpoints }),
         });
         expect(mc.leader.stdout).toMatch(/^3$/m);
+        expect(await mc.stop(), mc.logs()).toEqual(stopped(1));
+        mc.replace(0);
+        await mc.up();
+        expect(mc.leader.stdout, mc.leader.stderr).toMatch(/^6$/m);
         const saved = 'flux dump --checkpoint - 2>/dev/null | tar t | grep -c "/jobspec"';
         const inCheckpoint = async () =>
           (
             await fluxPod(mc.leader, 'shell', '--dir', env.FLUX_POD_DIR, '--', 'sh', '-c', saved)
           ).stdout.trim();
-        await until(inCheckpoint, (count) => count === '3');
+        await until(inCheckpoint, (count) => count === '6');
         await mc.leader.remove();
         mc.replace(0);
         await mc.up();
-        expect(mc.leader.stdout, mc.leader.stderr).toMatch(/^6$/m);
+        expect(mc.leader.stdout, mc.leader.stderr).toMatch(/^9$/m);
         expect(await mc.stop(), mc.logs()).toEqual(stopped(1));
       } finally {
         rmSync(state, { recursive: true, force: true });
