@@ -73,6 +73,18 @@ describe('a controller that has a link', () => {
     await poll(() => reports.at(-1)).toEqual(online(1));
   });
 
+  it('gets the demand of the queue, the longest too, in one line', async () => {
+    const unfit = { id: 'f'.repeat(20), why: 'ƒ'.repeat(160) };
+    const most = 2 ** 31 - 1;
+    const counts = { wanted: most, busy: most, idle: most, active: most, unfitCount: most };
+    const demand = { ...counts, reason: 'ƒ'.repeat(160), unfit: [unfit, unfit, unfit, unfit] };
+    await using leader = await startLeader({
+      facts: { brokersOnline: 1, jobs: jobs(most, most, most), demand },
+    });
+    const { reports } = await reportsOf(leader);
+    await poll(() => reports).toEqual([{ ...online(1), jobs: jobs(most, most, most), demand }]);
+  });
+
   it('has one link: a newer one of the same name replaces the older', async () => {
     await using leader = await startLeader({ facts: { brokersOnline: 1, jobs: jobs(0) } });
     const older = await reportsOf(leader);
