@@ -1,6 +1,6 @@
 /** A job's records in the KVS, and its event logs as they grow (flux-core src/modules/job-info; RFC 18, RFC 21, RFC 24). */
 import * as z from 'zod/mini';
-import type { CallOptions } from '../channel.ts';
+import type { CallOptions, RpcOptions } from '../channel.ts';
 import { Errno, FluxError } from '../errors.ts';
 import type { JobId } from '../job-id.ts';
 import { type FluxClient, readAnswer } from './answer.ts';
@@ -71,6 +71,16 @@ function parseLine(line: string, topic: string): unknown {
   } catch (cause) {
     throw new FluxError(Errno.protocol, { topic, text: 'a line of an event log is not JSON', cause });
   }
+}
+
+/** job.h, FLUX_JOB_LOOKUP_CURRENT. */
+const withUpdates = 2;
+
+/** The jobspec with the updates of since (RFC 21, jobspec-update), as text. */
+export async function lookupJobspec(client: FluxClient, id: JobId, options?: RpcOptions): Promise<string> {
+  const topic = 'job-info.lookup';
+  const answer = await client.rpc(topic, { id, keys: ['jobspec'], flags: withUpdates }, options);
+  return readAnswer(z.object({ jobspec: z.string() }), topic, answer).jobspec;
 }
 
 /** Records of a job by their keys (`jobspec`, `R`, `eventlog`, ...), as text. */

@@ -1,8 +1,8 @@
 /** Operations on jobs and queues (flux-core src/modules/job-manager). */
 import * as z from 'zod/mini';
-import type { CallOptions } from '../channel.ts';
+import type { CallOptions, RpcOptions } from '../channel.ts';
 import type { JobId } from '../job-id.ts';
-import { type FluxClient, readAnswer } from './answer.ts';
+import { type FluxClient, idset, readAnswer } from './answer.ts';
 
 /** Raises an exception (RFC 21); severity 0 ends the job. */
 export async function raiseException(
@@ -47,6 +47,8 @@ const queueAnswer = z.object({
   disable_reason: z.optional(z.string()),
   start: z.boolean(),
   stop_reason: z.optional(z.string()),
+  /** A queue that is not started is that only because of its parent, or while no scheduler is loaded (job-manager/queues.c). */
+  blocked: z.optional(z.string()),
 });
 
 /** Whether jobs are accepted (enable) and started (start), and why not: of one of several queues, where it is named. */
@@ -58,6 +60,22 @@ export async function getQueueStatus(
   const topic = 'job-manager.queue-status';
   const payload = name === undefined ? {} : { name };
   return readAnswer(queueAnswer, topic, await client.rpc(topic, payload, options));
+}
+
+const statsAnswer = z.object({
+  housekeeping: z._default(z.object({ running: z.record(z.string(), z.object({ allocated: idset })) }), {
+    running: {},
+  }),
+});
+
+/**
+ * The ranks that housekeeping runs on (flux-config-job-manager(5)): their jobs have ended, their resources are not free yet. Flux has no event
+ * for its end (flux-core src/modules/job-manager/housekeeping.c).
+ */
+export async function getHousekeeping(client: FluxClient, options?: RpcOptions): Promise<number[]> {
+  const topic = 'job-manager.stats-get';
+  const { housekeeping } = readAnswer(statsAnswer, topic, await client.rpc(topic, {}, options));
+  return Object.values(housekeeping.running).flatMap(({ allocated }) => allocated);
 }
 
 const queuesAnswer = z.object({ queues: z.array(z.string()) });

@@ -1,18 +1,29 @@
 /** Resources of the instance (flux-core src/modules/resource). */
 import * as z from 'zod/mini';
-import type { RpcOptions } from '../channel.ts';
+import type { CallOptions, RpcOptions } from '../channel.ts';
 import { type FluxClient, idset, readAnswer } from './answer.ts';
 
-/** RFC 20, version 1: of R_lite only the cores and GPUs. */
+/** RFC 20, version 1: only the cores and GPUs. */
+const resourceList = z.array(
+  z.object({ rank: idset, children: z.object({ core: z.optional(idset), gpu: z.optional(idset) }) }),
+);
 const resourceSet = z.object({
   execution: z.object({
-    R_lite: z.array(
-      z.object({ rank: idset, children: z.object({ core: z.optional(idset), gpu: z.optional(idset) }) }),
-    ),
+    R_lite: resourceList,
     nodelist: z._default(z.array(z.string()), []),
+    properties: z.optional(z.record(z.string(), idset)),
   }),
 });
 export type ResourceSet = z.output<typeof resourceSet>;
+
+/** The R of a job: also the time at which its time limit ends it, in seconds since 1970; 0 for no limit. */
+const allocation = z.object({
+  execution: z.object({ R_lite: resourceList, expiration: z._default(z.number(), 0) }),
+});
+export type Allocation = z.output<typeof allocation>['execution'];
+
+/** Throws a FluxError (EPROTO) where it is no R. */
+export const readAllocation = (R: unknown): Allocation => readAnswer(allocation, 'R', R).execution;
 
 const drained = z.object({ timestamp: z.number(), reason: z.string() });
 
@@ -33,6 +44,22 @@ const scheduledAnswer = z.object({ all: resourceSet, down: resourceSet, allocate
 export async function getResourceStatus(client: FluxClient, options?: RpcOptions): Promise<ResourceStatus> {
   const topic = 'resource.status';
   return readAnswer(statusAnswer, topic, await client.rpc(topic, {}, { ...options, nodeid: 0 }));
+}
+
+const journalAnswer = z.object({ events: z.array(z.object({ name: z.string() })) });
+
+/**
+ * The names of the events of resources (RFC 44, such as `online` and `drain`), past ones first, as they happen: each says that the status is
+ * another now. Only rank 0 answers (flux-core src/modules/resource/reslog.c).
+ */
+export async function* watchResourceEvents(
+  client: FluxClient,
+  options?: CallOptions,
+): AsyncGenerator<string[], void> {
+  const topic = 'resource.journal';
+  const stream = client.stream(topic, {}, { ...options, nodeid: 0, cancelTopic: `${topic}-cancel` });
+  for await (const answer of stream)
+    yield readAnswer(journalAnswer, topic, answer).events.map(({ name }) => name);
 }
 
 /** The scheduler's resources: all, down, and allocated to jobs. */
