@@ -40,7 +40,8 @@ describe('imports', () => {
     ['agent/dns', ['agent']],
     ['agent/http', ['agent']],
     ['agent/link', ['agent', 'agent/http']],
-    ['agent/jobs', ['agent', 'agent/cluster', 'agent/flux']],
+    ['agent/demand', ['agent', 'agent/cluster', 'agent/flux']],
+    ['agent/jobs', ['agent', 'agent/cluster', 'agent/demand', 'agent/flux']],
   ])('of the files of %s reach no other folder than %j', (room, others) => {
     // Of the agent itself: what lies in no folder of it.
     const of = (file: string) => dirname(file).split('/').slice(0, 2).join('/');

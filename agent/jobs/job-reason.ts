@@ -4,6 +4,7 @@ import type { JobAnswer } from './job-schemas.ts';
 
 /** Empty for a job that runs or has completed. `now` in milliseconds. */
 export function reasonOf(job: JobAnswer, now: number = Date.now()): string {
+  if (job.unfit !== undefined) return `can never run: ${job.unfit}`;
   switch (job.state) {
     case 'DEPEND':
       return `depends:${(job.dependencies ?? []).join(',')}`;

@@ -123,6 +123,10 @@ export const jobAnswer = z.object({
   ),
   dependencies: z.optional(z.array(z.string())),
   annotations: z.optional(z.record(z.string(), z.unknown())),
+  unfit: optional(
+    z.string(),
+    'why a pending job can never run, however many nodes are online; in the answer about one job',
+  ),
 });
 export type JobAnswer = z.output<typeof jobAnswer>;
 

@@ -3,6 +3,7 @@
  * on the number of jobs: the cursor is the place of the next page (RFC 43 for constraints and the order of lists).
  */
 
+import { whyNever } from '../demand/why-never.ts';
 import type { FluxClient } from '../flux/client.ts';
 import { Errno, FluxError } from '../flux/errors.ts';
 import { formatJobId, type JobId, parseJobId } from '../flux/job-id.ts';
@@ -52,6 +53,14 @@ const withoutUndefined = <T extends object>(object: T): Defined<T> =>
 /** One job. Throws a JobError (not-found) where there is none. */
 export const readJob = async (client: FluxClient, id: JobId): Promise<JobAnswer> =>
   jobAnswerOf(await ofJob(id, getJob(client, id)));
+
+/** The same, with the reason why it can never run where that is so. */
+export async function explainJob(client: FluxClient, id: JobId): Promise<JobAnswer> {
+  const job = await readJob(client, id);
+  const isPending = job.state !== undefined && wider.PENDING?.includes(job.state);
+  const unfit = isPending ? await whyNever(client, id) : undefined;
+  return { ...job, ...(unfit !== undefined && { unfit }) };
+}
 
 /** The same by a text. Throws a JobError (not-found) where the text is no job id. */
 export const findJob = async (client: FluxClient, text: string): Promise<JobAnswer> =>

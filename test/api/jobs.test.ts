@@ -194,3 +194,46 @@ describe('in the terms of flux-restful-api', () => {
     expect((await api.ask('GET', '/v1/session', { token: json.access_token })).json.role).toBe('write');
   });
 });
+
+describe('a job that waits', () => {
+  const jobspec = JSON.stringify({
+    version: 1,
+    resources: [
+      { type: 'node', count: 9, with: [{ type: 'slot', count: 1, with: [{ type: 'core', count: 1 }] }] },
+    ],
+  });
+  const status = {
+    R: {
+      version: 1,
+      execution: { R_lite: [{ rank: '0-3', children: { core: '0-1' } }], nodelist: ['mc-[0-3]'] },
+    },
+    ...{ drain: {}, online: '0', offline: '1-3', exclude: '' },
+  };
+  const flux = (state: number, spec = jobspec) => ({
+    rpc: {
+      'job-list.list-id': () => ({ job: { id: 5, state } }),
+      'job-info.lookup': ({ flags }: { flags?: unknown }) => {
+        expect(flags).toBe(2);
+        return { jobspec: spec };
+      },
+      'resource.status': () => status,
+    },
+  });
+
+  it.each([2, 4, 8])('says why it can never run, in the state %i', async (state) => {
+    using api = await startApi(flux(state));
+    const { json } = await api.ask('GET', '/v1/jobs/f6');
+    expect(json).toMatchObject({ id: 'f6', unfit: 'it needs 9 nodes, and the instance has at most 4' });
+  });
+
+  it.each([
+    ['it fits', flux(8, jobspec.replace('9', '4'))],
+    ['it runs', flux(16)],
+    ['Flux does not say', { rpc: { 'job-list.list-id': () => ({ job: { id: 5, state: 8 } }) } }],
+  ])('says nothing of that where %s', async (_, of) => {
+    using api = await startApi(of);
+    const { status: code, json } = await api.ask('GET', '/v1/jobs/f6');
+    expect(code).toBe(200);
+    expect(json.unfit).toBeUndefined();
+  });
+});

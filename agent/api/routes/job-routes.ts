@@ -3,7 +3,7 @@ import { lookup } from '../../flux/services/job-info.ts';
 import { submitCopies } from '../../jobs/copies.ts';
 import { JobError } from '../../jobs/job-error.ts';
 import { jobAnswer, type SubmitAnswer, submission, submitAnswer } from '../../jobs/job-schemas.ts';
-import { listPage, ofJob, readJob } from '../../jobs/list.ts';
+import { explainJob, listPage, ofJob } from '../../jobs/list.ts';
 import { type Submission, submit } from '../../jobs/submit-job.ts';
 import { idempotencyHeader } from '../http/idempotency.ts';
 import { largeBody } from '../http/request.ts';
@@ -101,7 +101,7 @@ export const jobRoutes: readonly Route[] = [
     summary: 'One job',
     answer: jobAnswer,
     handle: async ({ params, context }) => ({
-      json: await readJob(await context.broker.client(), params.id),
+      json: await explainJob(await context.broker.client(), params.id),
     }),
   }),
   route({

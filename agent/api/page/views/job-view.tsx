@@ -57,6 +57,11 @@ export function JobView(props: { readonly id: string; readonly live: Live; reado
           <b>{job.exception.type}</b> {job.exception.note}
         </p>
       )}
+      {job.unfit !== undefined && (
+        <p class="notice">
+          <b>This job can never run</b> {job.unfit}
+        </p>
+      )}
       {mayWrite && (
         <div class="toolbar">
           {isActive(job) && <Actions job={job} onCancel={() => setCancelling(true)} />}
