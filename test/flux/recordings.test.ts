@@ -1,5 +1,6 @@
 /** What a real Flux has answered, read with this codec and these services. See test/support/flux/record-flux.ts for how it was taken. */
 import { describe, expect, it } from 'vitest';
+import { wantedEvents } from '../../agent/demand/queue-state.ts';
 import { createChannel } from '../../agent/flux/channel.ts';
 import type { FluxClient } from '../../agent/flux/client.ts';
 import { MessageType } from '../../agent/flux/constants.ts';
@@ -7,17 +8,26 @@ import { Errno, FluxError } from '../../agent/flux/errors.ts';
 import { decodeMessage, encodeMessage, type Message, type Request } from '../../agent/flux/flux-message.ts';
 import { decodeJson } from '../../agent/flux/payload.ts';
 import { getAttr } from '../../agent/flux/services/attr.ts';
+import { type JournalEntry, watchJournal } from '../../agent/flux/services/eventlog/job-journal.ts';
 import { getGroup, watchGroup } from '../../agent/flux/services/groups.ts';
 import { lookup, parseEventlog, watchEventlog } from '../../agent/flux/services/job-info.ts';
 import { submitJob } from '../../agent/flux/services/job-ingest.ts';
 import { getJob, getJobStats, listJobs } from '../../agent/flux/services/job-list.ts';
-import { cancelJob, killJob } from '../../agent/flux/services/job-manager.ts';
+import {
+  cancelJob,
+  getHousekeeping,
+  getQueueStatus,
+  killJob,
+} from '../../agent/flux/services/job-manager.ts';
+import { getModuleOf } from '../../agent/flux/services/modules.ts';
 import { getHealth, watchHealth } from '../../agent/flux/services/overlay.ts';
 import { reloadConfig } from '../../agent/flux/services/reload-config.ts';
 import {
   countResources,
   getResourceStatus,
   getScheduledResources,
+  readAllocation,
+  watchResourceEvents,
 } from '../../agent/flux/services/resource.ts';
 import { getState } from '../../agent/flux/services/state-machine.ts';
 import { type Recording, readRecordings } from '../support/flux/recording.ts';
@@ -262,6 +272,55 @@ describe('answers of a real Flux', () => {
     await killJob(killed, killed.id, 10);
     const inactive = replay('job-manager.kill', 'of a job that has ended');
     await expect(killJob(inactive, inactive.id, 15)).rejects.toThrow('job is inactive');
+  });
+
+  it('to job-manager.events-journal', async () => {
+    const topic = 'job-manager.events-journal';
+    const options = { allow: wantedEvents };
+    const live = await collect(
+      watchJournal(replay(topic, 'of a job, from its beginning to its end'), options),
+    );
+    const [first, ...entries] = live as ['present', ...JournalEntry[]];
+    expect(first).toBe('present');
+    expect(entries.map(({ events }) => events.map(({ name }) => name))).toEqual(
+      ['submit', 'depend', 'priority', 'alloc', 'free', 'clean'].map((name) => [name]),
+    );
+    expect(new Set(entries.map(({ id }) => id)).size).toBe(1);
+    expect(entries.filter(({ jobspec }) => jobspec).map(({ events }) => events[0]?.name)).toEqual(['submit']);
+    expect(entries.filter(({ R }) => R).map(({ events }) => events[0]?.name)).toEqual(['alloc']);
+    const [running, last] = await collect(watchJournal(replay(topic, 'with a running job'), options));
+    expect(running).toMatchObject({
+      events: ['submit', 'depend', 'priority', 'alloc'].map((name) => ({ name })),
+      // Without its environment.
+      jobspec: { version: 1, attributes: { system: { duration: 0, cwd: '/tmp' } } },
+      R: { version: 1, execution: { R_lite: [{ rank: '0', children: { core: '0' } }] } },
+    });
+    expect(JSON.stringify(running, (_, value) => (typeof value === 'bigint' ? 0 : value))).not.toMatch(
+      /environment/,
+    );
+    expect(last).toBe('present');
+    expect(readAllocation((running as JournalEntry).R)).toEqual({
+      R_lite: [{ rank: [0], children: { core: [0] } }],
+      expiration: 0,
+    });
+  });
+
+  it('to resource.journal', async () => {
+    const stream = watchResourceEvents(replay('resource.journal', 'cancelled at once'));
+    const batches = await collect(stream);
+    expect(batches.slice(0, 2)).toEqual([['restart'], ['resource-define']]);
+    expect(batches.flat().slice(2)).toEqual(['online', 'online', 'online']);
+    expect(batches.at(-1)).toEqual([]);
+  });
+
+  it('to what the demand depends on beside the jobs', async () => {
+    expect(await getHousekeeping(replay('job-manager.stats-get', 'with a running job'))).toEqual([]);
+    expect(await getQueueStatus(replay('job-manager.queue-status', 'of the anonymous queue'))).toEqual({
+      enable: true,
+      start: true,
+    });
+    expect(await getModuleOf(replay('module.list', 'on the leader'), 'sched')).toBe('sched-simple');
+    expect(await getModuleOf(replay('module.list', 'on the leader'), 'no-such-service')).toBeUndefined();
   });
 
   it('to job-info', async () => {

@@ -8,6 +8,7 @@ import { type BrokerConfig, readBrokerConfig } from './broker-options.ts';
 import { createStates } from './broker-state.ts';
 import { hangUpGroup, startProgram } from './initial-program.ts';
 import { type Jobs, serveJobs } from './jobs/job-services.ts';
+import { serveModules, serveResourceJournal } from './jobs/journals.ts';
 import { serveResources } from './jobs/resource-service.ts';
 import { serveTasks } from './jobs/tasks.ts';
 import { serveBroker, serveLocal } from './local-socket.ts';
@@ -128,9 +129,12 @@ function serveInstance(config: BrokerConfig, router: Router, post: (event: strin
   const online = new Set<number>();
   const jobs = serveJobs(config, router, online);
   serveResources(config, router, online, jobs.allocated);
+  const journal = serveResourceJournal(config, router, online);
+  serveModules(router);
   serveGroups(config, router, {
     online,
     onChange: () => {
+      journal.changed();
       if (online.size >= quorum) post('quorum-full');
       jobs.schedule();
     },

@@ -5,6 +5,7 @@ import { createConnection } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { wantedEvents } from '../../../agent/demand/queue-state.ts';
 import { Flag, MessageType, NodeId } from '../../../agent/flux/constants.ts';
 import { Errno } from '../../../agent/flux/errors.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../../agent/flux/flux-message.ts';
@@ -277,6 +278,16 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
 
   await ask('no jobs yet', 'job-list.list', { max_entries: 0, attrs: ['all'], since: 0 });
   await ask('no jobs yet', 'job-list.job-stats', {});
+  const journal = 'job-manager.events-journal';
+  const allow = Object.fromEntries(wantedEvents.map((name) => [name, 1]));
+  begin(leader, 0, {
+    name: 'of a job, from its beginning to its end',
+    topic: journal,
+    payload: { full: false, allow },
+    streaming: true,
+    enough: (all) => /"clean"/.test(JSON.stringify(contentOf(all.at(-1)))),
+  });
+  await delay(200);
   const command = ['sh', '-c', 'echo out; echo err >&2; printf "\\377"'];
   const [quick] = await ask('that runs', 'job-ingest.submit', submission(jobspec(command)));
   const { id } = quick as { id: number };
@@ -293,6 +304,7 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
       { streaming: true, ...more },
     );
   await watch('of a job, to its end', 'eventlog', id);
+  await open.pop();
   await watch('output of a job', 'guest.output', id);
   await watch('execution of a job', 'guest.exec.eventlog', id);
   const [failing] = await ask(
@@ -333,6 +345,16 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
     enough: (all) => all.some((message) => /"start/.test(JSON.stringify(contentOf(message)))),
   });
   await ask('with a running job', 'job-list.job-stats', {});
+  await ask('with a running job', journal, { full: false, allow }, { streaming: true, enough: isPresent });
+  await ask('with a running job', 'job-manager.stats-get', {});
+  await ask('of the anonymous queue', 'job-manager.queue-status', {});
+  await ask('on the leader', 'module.list', {});
+  await ask(
+    'cancelled at once',
+    'resource.journal',
+    {},
+    { streaming: true, cancel: 'resource.journal-cancel' },
+  );
   await ask('with a running job', 'resource.sched-status');
   await ask('only running jobs', 'job-list.list', {
     max_entries: 0,
@@ -402,6 +424,10 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
   await Promise.all([leader.ends(), follower.ends()]);
   return [...recordings.values()].sort((a, b) => (a.topic < b.topic ? -1 : 1));
 }
+
+/** The end of the backlog of the journal of jobs (flux-core src/modules/job-manager/journal.c). */
+const isPresent = (messages: readonly Message[]): boolean =>
+  (contentOf(messages.at(-1)) as { id?: number } | undefined)?.id === -1;
 
 function versionOf({ onHost, real }: Flux): string {
   const text = execFileSync(onHost, ['version'], { encoding: 'utf8' });

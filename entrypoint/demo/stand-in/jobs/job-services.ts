@@ -7,6 +7,7 @@ import type { Asked, Router } from '../message-router.ts';
 import { type Job, record } from './job.ts';
 import { serveJobRecords } from './job-records.ts';
 import { readJobspec, unwrap } from './jobspec-reader.ts';
+import { serveJobJournal } from './journals.ts';
 import { serveKvs } from './kvs-service.ts';
 import { place } from './resource-service.ts';
 import type { Task, TaskEvent } from './tasks.ts';
@@ -31,8 +32,9 @@ export function serveJobs(config: BrokerConfig, router: Router, online: Readonly
   const note = (job: Job, path: string, name: string, context?: JsonObject) => {
     const event = record(job, path, name, context);
     for (const watcher of watchersOf(job)) if (watcher.payload.path === path) watcher.respond({ event });
-    if (path.startsWith('guest.')) kvs.changed(job);
-    else records.changed();
+    if (path.startsWith('guest.')) return kvs.changed(job);
+    records.changed();
+    journal.add(job, event);
   };
   const watchersOf = ({ id }: Job) =>
     router.kept('job-info.eventlog-watch').filter(({ payload }) => BigInt(payload.id as number) === id);
@@ -195,6 +197,7 @@ export function serveJobs(config: BrokerConfig, router: Router, online: Readonly
   );
   router.serve('job-manager.queue-status', ({ respond }) => respond({ enable: true, start: true }));
   const records = serveJobRecords(router, jobs);
+  const journal = serveJobJournal(router, jobs);
   const kvs = serveKvs(router, jobs);
   return {
     schedule,
