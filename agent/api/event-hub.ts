@@ -4,11 +4,12 @@
  */
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import * as z from 'zod/mini';
+import type { Demand } from '../demand/demand.ts';
 import type { FluxClient } from '../flux/client.ts';
-import { formatJobId, jobId } from '../flux/job-id.ts';
-import { readAnswer } from '../flux/services/answer.ts';
+import { formatJobId } from '../flux/job-id.ts';
+import { watchJournal } from '../flux/services/eventlog/job-journal.ts';
 import { getJobStats } from '../flux/services/job-list.ts';
+import { getResourceStatus } from '../flux/services/resource.ts';
 import { readResources } from '../jobs/nodes.ts';
 import type { Log } from '../log.ts';
 import type { BrokerConnections } from './broker-connections.ts';
@@ -44,10 +45,22 @@ export interface Sample {
   readonly time: number;
   readonly states: Readonly<Record<string, number>>;
   readonly cores: { readonly all: number; readonly up: number; readonly allocated: number };
-  readonly nodes: { readonly all: number; readonly up: number; readonly allocated: number };
+  readonly nodes: {
+    readonly all: number;
+    readonly online: number;
+    readonly up: number;
+    readonly allocated: number;
+    /** Absent where the queue is not watched. */
+    readonly wanted?: number;
+  };
 }
 
-export function createEventHub(broker: BrokerConnections, log: Log, times: HubTimes = usualTimes): EventHub {
+export function createEventHub(
+  broker: BrokerConnections,
+  log: Log,
+  demand: () => Demand | undefined = () => undefined,
+  times: HubTimes = usualTimes,
+): EventHub {
   const readers = new Set<ServerResponse>();
   const samples: Sample[] = [];
   let working: AbortController | undefined;
@@ -71,7 +84,7 @@ export function createEventHub(broker: BrokerConnections, log: Log, times: HubTi
     };
     void forever('journal of jobs', () => followJournal(broker, signal, send, times.gatherMs));
     void forever('sampling', async () => {
-      const sample = await takeSample(await broker.client());
+      const sample = await takeSample(await broker.client(), demand());
       samples.push(sample);
       if (samples.length > mostSamples) samples.shift();
       send(sse('sample', sample));
@@ -100,12 +113,6 @@ export function createEventHub(broker: BrokerConnections, log: Log, times: HubTi
   };
 }
 
-const journalAnswer = z.object({
-  // The id -1 marks the end of the backlog.
-  id: z.union([z.literal(-1), jobId]),
-  events: z.array(z.object({ timestamp: z.number(), name: z.string() })),
-});
-
 async function followJournal(
   broker: BrokerConnections,
   signal: AbortSignal,
@@ -123,16 +130,11 @@ async function followJournal(
     more = 0;
   };
   let present = false;
-  const topic = 'job-manager.events-journal';
   try {
-    for await (const answer of client.stream(
-      topic,
-      { full: false },
-      { signal, cancelTopic: `${topic}-cancel` },
-    )) {
-      const { id, events } = readAnswer(journalAnswer, topic, answer);
-      if (id === -1) present = true;
-      if (id === -1 || !present) continue;
+    for await (const entry of watchJournal(client, { signal })) {
+      if (entry === 'present') present = true;
+      if (entry === 'present' || !present) continue;
+      const { id, events } = entry;
       for (const { name, timestamp } of events) {
         if (gathered.length < mostEvents) gathered.push({ id: formatJobId(id), name, timestamp });
         else more++;
@@ -144,16 +146,18 @@ async function followJournal(
   }
 }
 
-async function takeSample(client: FluxClient): Promise<Sample> {
-  const [stats, { all, up, allocated }] = await Promise.all([
+async function takeSample(client: FluxClient, demand: Demand | undefined): Promise<Sample> {
+  const [stats, { all, up, allocated }, { online }] = await Promise.all([
     getJobStats(client, { timeoutMs: 2000 }),
     readResources(client),
+    getResourceStatus(client, { timeoutMs: 2000 }),
   ]);
   const { total: _, ...states } = stats.job_states;
+  const wanted = demand && { wanted: demand.wanted };
   return {
     time: Date.now() / 1000,
     states,
     cores: { all: all.cores, up: up.cores, allocated: allocated.cores },
-    nodes: { all: all.nodes, up: up.nodes, allocated: allocated.nodes },
+    nodes: { all: all.nodes, online: online.length, up: up.nodes, allocated: allocated.nodes, ...wanted },
   };
 }

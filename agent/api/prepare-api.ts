@@ -4,11 +4,11 @@ import type { PodStateWriter } from '../health/pod-state.ts';
 import type { BrokerTree } from '../jobs/nodes.ts';
 import type { Log } from '../log.ts';
 import { readCredentials } from './auth/credentials.ts';
-import type { Api } from './serve.ts';
+import type { Api, ApiOptions } from './serve.ts';
 
 export interface PreparedApi {
   /** Begins to serve; calls after the first do nothing. */
-  readonly serve: () => Promise<void>;
+  readonly serve: (sources: Pick<ApiOptions, 'demand'>) => Promise<void>;
   readonly close: () => void;
 }
 
@@ -28,17 +28,17 @@ export function prepareApi(options: PrepareOptions): PreparedApi {
   const { configuration, log } = options;
   const credentials = readCredentials(configuration);
   let api: Promise<Api> | undefined;
-  const begin = async (): Promise<Api> => {
+  const begin = async (sources: Pick<ApiOptions, 'demand'>): Promise<Api> => {
     const [{ serveApi }, { page }, { default: packageJson }] = await Promise.all([
       import('./serve.ts'),
       import('./built-page.ts'),
       import('../../package.json', { with: { type: 'json' } }),
     ]);
-    return serveApi({ ...options, credentials, version: packageJson.version, page });
+    return serveApi({ ...options, ...sources, credentials, version: packageJson.version, page });
   };
   return {
-    serve: async () => {
-      api ??= begin();
+    serve: async (sources) => {
+      api ??= begin(sources);
       await api.catch((error) => log('error', 'Cannot serve the API', { why: String(error) }));
     },
     close: () => {

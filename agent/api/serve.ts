@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Server as TlsServer } from 'node:https';
 import { type Instant, instant } from '../clock.ts';
 import type { Configuration } from '../config/configuration.ts';
+import type { Demand } from '../demand/demand.ts';
 import { errnoOf } from '../errors.ts';
 import { createBlobCache } from '../flux/services/eventlog/blob-cache.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
@@ -40,6 +41,8 @@ export interface ApiOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly version: string;
   readonly page: Page;
+  /** Of the queue; undefined while it is not known, and where nobody watches it. */
+  readonly demand?: () => Demand | undefined;
   /** Written for the probes and /status. */
   readonly podState: FollowOptions['podState'];
   readonly log: Log;
@@ -66,7 +69,7 @@ export async function serveApi(options: ApiOptions): Promise<Api> {
   const { configuration, log, tree, version, page, socketPath, now = instant } = options;
   const { apiRate, apiListen, cluster } = configuration;
   const broker = options.broker ?? createBrokerConnections(socketPath);
-  const events = createEventHub(broker, log);
+  const events = createEventHub(broker, log, options.demand);
   const openAnswers = createOpenAnswers();
   let followed: FollowedCredentials | undefined;
   const context: Context = {

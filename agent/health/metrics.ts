@@ -22,7 +22,7 @@ export function metricsText(
   jobs: Readonly<Record<string, number>> | undefined,
   now: Instant = instant(),
 ): string {
-  const { broker, membership } = podState;
+  const { broker, membership, demand } = podState;
   const state = stateOf(broker);
   const leads = membership?.rank === 0;
   return [
@@ -58,6 +58,18 @@ export function metricsText(
     family('flux_pod_nodes', 'gauge', 'Hosts that the configuration names.', [
       ...(membership ? [{ value: membership.size }] : []),
     ]),
+    family(
+      'flux_pod_nodes_wanted',
+      'gauge',
+      'Brokers with which all jobs run that can run now (leader of an elastic instance).',
+      demand ? [{ value: demand.wanted }] : [],
+    ),
+    family(
+      'flux_pod_nodes_idle',
+      'gauge',
+      'Brokers online without a job (leader of an elastic instance).',
+      demand ? [{ value: demand.idle }] : [],
+    ),
     family('flux_pod_jobs', 'gauge', 'Jobs by state (leader).', [
       ...Object.entries(jobs ?? {}).map(([name, value]) => ({ labels: { state: name }, value })),
     ]),

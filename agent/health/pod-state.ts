@@ -4,6 +4,7 @@ import type { HostPort } from '../address.ts';
 import type { Membership } from '../broker/membership.ts';
 import { type Instant, instant } from '../clock.ts';
 import type { Configuration } from '../config/configuration.ts';
+import type { Demand } from '../demand/demand.ts';
 import type { WaitReason } from '../dns/wait/wait-reason.ts';
 import type { PhaseRecord } from '../pod/phase.ts';
 import type { BrokerStatus } from './broker-status.ts';
@@ -40,6 +41,8 @@ export interface PodState {
   /** The present broker, or the last one. */
   readonly broker: BrokerStatus | undefined;
   readonly brokersStarted: number;
+  /** On the leader of an elastic instance, while the queue is known. */
+  readonly demand: Demand | undefined;
   readonly dnsQueries: number;
   /** The first signal that asked for the exit. */
   readonly stoppedBy: NodeJS.Signals | undefined;
@@ -80,6 +83,7 @@ export function createPodState(
     waitReason: undefined,
     broker: undefined,
     brokersStarted: 0,
+    demand: undefined,
     dnsQueries: 0,
     stoppedBy: undefined,
     held: false,

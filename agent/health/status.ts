@@ -12,7 +12,7 @@ const iso = (milliseconds: number): string => new Date(milliseconds).toISOString
 
 export function statusOf(podState: PodState, now: Instant = instant()) {
   const { configuration, attachment, membership, broker, waitReason, parentAddress } = podState;
-  const { stoppedBy, held, lastError, warnings } = podState;
+  const { demand, stoppedBy, held, lastError, warnings } = podState;
   const phase = phaseOf(podState);
   const state = stateOf(broker);
   return {
@@ -70,6 +70,7 @@ export function statusOf(podState: PodState, now: Instant = instant()) {
         ...(broker.online && { online: broker.online.length }),
       },
     }),
+    ...(demand && { demand }),
     ...(stoppedBy && { stoppedBy }),
     ...(held && { held: true }),
     ...(lastError && { lastError: { at: iso(lastError.at), what: lastError.what } }),

@@ -15,7 +15,7 @@ export function statusTable(status: FullStatus, now: number = Date.now()): strin
   const row = (name: string, ...words: (string | undefined)[]) =>
     void rows.push([name, words.filter((word) => word !== undefined && word !== '').join(', ')]);
   const { pod, phase, attachment, instance, parent, broker, waiting, probes } = status;
-  const { overlay, resources, lastError } = status;
+  const { demand, overlay, resources, lastError } = status;
   const ago = (time: string) => duration(now - Date.parse(time));
 
   row('pod', pod.name, pod.address, `up ${ago(pod.startedAt)}`);
@@ -51,6 +51,18 @@ export function statusTable(status: FullStatus, now: number = Date.now()): strin
     row('states', broker.states.map(({ name }) => name).join(' '));
   }
   for (const [probe, { ok, why }] of Object.entries(probes)) row(probe, `${ok ? 'yes' : 'NO'}: ${why}`);
+  if (demand) {
+    const { wanted, reason, busy, idle, unfit, unfitCount } = demand;
+    row(
+      'demand',
+      `${wanted} brokers wanted`,
+      reason,
+      busy > 0 ? `jobs up to rank ${busy - 1}` : 'no jobs run',
+      `${idle} idle`,
+    );
+    for (const { id, why } of unfit) row('unfit', `job ${id} can never run: ${why}`);
+    if (unfitCount > unfit.length) row('unfit', `and ${unfitCount - unfit.length} jobs more`);
+  }
   if (resources) row('resources', ...describeResources(resources));
   if (overlay && instance) {
     const [first = '', ...rest] = drawOverlayTree(overlay, instance.hosts);

@@ -28,6 +28,15 @@ describe('metrics', () => {
     expect(text.split('\n')).toContain(sample);
   });
 
+  it('have the demand of the queue where it is known', () => {
+    expect(text).not.toMatch(/wanted|idle/);
+    const change = (pod: { demand: unknown }) => {
+      pod.demand = { wanted: 6, busy: 2, idle: 1, active: 9, unfit: [], unfitCount: 0 };
+    };
+    const lines = metricsText(podStateOf({ state: 'run', change }), undefined, now).split('\n');
+    expect(lines).toEqual(expect.arrayContaining(['flux_pod_nodes_wanted 6', 'flux_pod_nodes_idle 1']));
+  });
+
   it('are of the text format 0.0.4: help and type before the samples of each name, which appear once', () => {
     const names = new Set<string>();
     let current = '';

@@ -5,22 +5,25 @@
 import type { PreparedApi } from '../../api/prepare-api.ts';
 import type { Membership } from '../../broker/membership.ts';
 import type { Configuration } from '../../config/configuration.ts';
-import type { FluxClient } from '../../flux/client.ts';
+import { isElastic } from '../../config/elastic.ts';
+import type { Demand } from '../../demand/demand.ts';
+import type { ConnectOptions, FluxClient } from '../../flux/client.ts';
 import type { Health } from '../../health/health.ts';
 import type { Extension, Hold } from '../../health/http-server.ts';
 import type { Log } from '../../log.ts';
 import type { ParentLinks } from '../../parent-link/parent-end.ts';
 import type { BrokerConnection } from '../broker/connection.ts';
+import type { FollowedDemand } from './follow-demand.ts';
 
 export interface ServicesOptions {
-  readonly configuration: Pick<Configuration, 'http' | 'api'>;
+  readonly configuration: Pick<Configuration, 'http' | 'api' | 'minSize' | 'maxSize' | 'hosts'>;
   /** For the parent links; undefined where the pod has failed before, or the broker is another program's. */
   readonly membership?: Membership | undefined;
   /** Where `flux-pod status` asks; undefined where there is no run-time directory. */
   readonly agentSocket: string | undefined;
   readonly health: Health;
   readonly connection: Pick<BrokerConnection, 'pulse' | 'client' | 'leads'>;
-  /** For the links of controllers; undefined where the pod accepts none. */
+  /** For the links of controllers, and for the demand; undefined where the pod accepts none. */
   readonly controllers?: ControllerAccess | undefined;
   readonly hold?: Hold | undefined;
   /** With its credentials checked; undefined where there is none. */
@@ -49,9 +52,13 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   // The API is worth a compiler.
   saveMemory({ compiles: configuration.api !== 'off' });
   const links = membership && (await linksOf(membership));
+  const demand =
+    membership && controllers && isElastic(configuration)
+      ? await demandOf(membership, controllers, health, log)
+      : undefined;
   const extensions = [
     links?.extension,
-    membership && controllers && (await controllerLinksOf(membership, controllers, log)),
+    membership && controllers && (await controllerLinksOf(membership, controllers, demand, log)),
   ].filter((extension) => extension !== undefined);
   const server = await health
     .serve({
@@ -64,10 +71,11 @@ export async function startServices(options: ServicesOptions): Promise<Services>
       log,
     })
     .catch((error: unknown) => log('error', 'Cannot serve probes and status', { why: String(error) }));
-  await api?.serve();
+  await api?.serve({ demand: () => demand?.last() });
   return {
     links,
     close: () => {
+      demand?.close();
       server?.close();
       api?.close();
     },
@@ -81,9 +89,25 @@ async function linksOf(membership: Membership): Promise<ParentLinks | undefined>
   return createParentLinks(membership);
 }
 
+async function demandOf(
+  { size }: Membership,
+  { socket }: ControllerAccess,
+  { podState }: Health,
+  log: Log,
+): Promise<FollowedDemand> {
+  const [{ followDemand }, { watchQueue }, { connectFlux }] = await Promise.all([
+    import('./follow-demand.ts'),
+    import('../../demand/watch-queue.ts'),
+    import('../../flux/client.ts'),
+  ]);
+  const connect = (how: ConnectOptions) => connectFlux(socket, how);
+  return followDemand({ size, connect, podState, watch: watchQueue, log });
+}
+
 async function controllerLinksOf(
   { size }: Membership,
   { key, socket }: ControllerAccess,
+  demand: FollowedDemand | undefined,
   log: Log,
 ): Promise<Extension> {
   const { createControllerLinks } = await import('../../controller-link/leader-end.ts');
@@ -96,9 +120,14 @@ async function controllerLinksOf(
         import('../../flux/client.ts'),
       ]);
       watchInstance({ connect: (how) => connectFlux(socket, how), onChange, signal, log });
+      demand?.listen((now) => onChange({ demand: now && reportOf(now) }), signal);
     },
   });
 }
+
+/** A line of a link has room for so many. */
+const mostUnfit = 4;
+const reportOf = ({ unfit, ...demand }: Demand) => ({ ...demand, unfit: unfit.slice(0, mostUnfit) });
 
 const answerWithinMs = 250;
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { membershipOf } from '../../../agent/broker/membership.ts';
+import { connectFlux } from '../../../agent/flux/client.ts';
 import { createHealth } from '../../../agent/health/health.ts';
 import { type ServicesOptions, startServices } from '../../../agent/lifecycle/services/services.ts';
 import { configurationOf, type Given } from '../../support/agent/configuration.ts';
@@ -13,6 +14,7 @@ import {
 } from '../../support/agent/controller-links.ts';
 import { freePort } from '../../support/agent/raw-client.ts';
 import { recordedLog } from '../../support/agent/recorded-log.ts';
+import { startFakeBroker } from '../../support/flux/fake-broker.ts';
 import { fakeClient } from '../../support/flux/fake-client.ts';
 
 /** The services of a pod whose broker answers how many jobs there are. */
@@ -89,6 +91,24 @@ describe('the services of a pod', () => {
       if (typeof link !== 'string') link.release();
     }
     expect(answers).toEqual(['a link', 'foreign']);
+  });
+
+  it('watch the queue on the leader of an elastic instance, and in no other pod', async () => {
+    const pods: [Given, boolean][] = [
+      [{ size: 4 }, false],
+      [{ size: 4, minSize: 2, hosts: 'mc-[0-3]' }, false],
+      [{ size: 4, minSize: 2 }, true],
+      [{ size: 2, maxSize: 4 }, true],
+    ];
+    for (const [set, expected] of pods) {
+      await using broker = await startFakeBroker();
+      const controllers = { key: async () => controllerLinkKey, socket: broker.path };
+      const { services } = await start(set, { controllers });
+      // Where it is watched the connection is under way by now; another one comes after it.
+      (await connectFlux(broker.path)).close();
+      expect(broker.connections.length, JSON.stringify(set)).toBe(expected ? 2 : 1);
+      services.close();
+    }
   });
 
   it('start without a server that cannot start: it is an error of the log', async () => {

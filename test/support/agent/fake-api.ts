@@ -8,6 +8,7 @@ import type { usualConnectionLimits } from '../../../agent/api/http/api-server.t
 import type { StreamLimits } from '../../../agent/api/http/streams.ts';
 import { serveApi } from '../../../agent/api/serve.ts';
 import { createTopology, parseTopology } from '../../../agent/cluster/topology.ts';
+import type { Demand } from '../../../agent/demand/demand.ts';
 import type { FluxClient } from '../../../agent/flux/client.ts';
 import { Errno, FluxError } from '../../../agent/flux/errors.ts';
 import { createPodState } from '../../../agent/health/pod-state.ts';
@@ -72,7 +73,17 @@ export const idOfToken = (token: string): string =>
 /** The API of a test, on a port of loopback, with tokens unless `open`. */
 export async function startApi(
   flux: FakeFlux = {},
-  { open = false, rate = 2000, streams, connections, tls, now, secretKey, broker: given }: ApiSpec = {},
+  {
+    open = false,
+    rate = 2000,
+    streams,
+    connections,
+    tls,
+    now,
+    secretKey,
+    demand,
+    broker: given,
+  }: ApiSpec = {},
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-api-'));
   mountSecret(directory, {
@@ -107,6 +118,7 @@ export async function startApi(
     ...(streams && { streamLimits: streams }),
     ...(connections && { connectionLimits: connections }),
     ...(now && { now }),
+    ...(demand && { demand }),
   });
   const url = `http://127.0.0.1:${api.port}`;
   const ask = async (
@@ -162,6 +174,8 @@ export interface Tls {
 }
 
 export interface ApiSpec {
+  /** Of the queue. */
+  readonly demand?: () => Demand;
   readonly open?: boolean;
   readonly rate?: number;
   readonly streams?: StreamLimits;

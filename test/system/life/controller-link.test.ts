@@ -4,7 +4,7 @@ import { parseCertificate } from '../../../agent/broker/certificate/curve-certif
 import type { Report } from '../../../agent/controller-link/report.ts';
 import { controllerKey } from '../../../agent/link/key.ts';
 import { jobs, openLink, reportsOf } from '../../support/agent/controller-links.ts';
-import { fluxPod, probe } from '../../support/bed/ask-pod.ts';
+import { fluxPod, get, probe, statusOf } from '../../support/bed/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../../support/bed/bed.ts';
 import type { Pod } from '../../support/bed/pod.ts';
 import { beginCluster } from '../../support/bed/running-cluster.ts';
@@ -12,6 +12,15 @@ import { everyFlux, standInFlux } from '../../support/project/flux-pod.ts';
 
 const unavailable = bedUnavailable();
 if (unavailable) console.warn(`SKIPPED: the link of a controller. ${unavailable}`);
+
+const calm: NonNullable<Report['demand']> = {
+  wanted: 1,
+  busy: 0,
+  idle: 1,
+  active: 0,
+  unfit: [],
+  unfitCount: 0,
+};
 
 /** The key that a controller derives: it has the same certificate. */
 async function keyOf(pod: Pod, cluster: string): Promise<Buffer> {
@@ -35,23 +44,40 @@ describe.skipIf(unavailable)('the link of a controller', { concurrent: true }, (
     const key = await keyOf(mc.leader, cluster);
     const leader = { host: mc.leader.address, port: 8051 };
     const { reports, release, broken } = await reportsOf(leader, { key });
-    const report = (brokersOnline: number, jobs: Report['jobs']): Report[] => [
-      { kind: 'report', brokersOnline, size: 3, jobs },
-    ];
+    const report = (
+      brokersOnline: number,
+      jobs: Report['jobs'],
+      demand: Partial<Report['demand']>,
+    ): Report[] => [{ kind: 'report', brokersOnline, size: 3, jobs, demand: { ...calm, ...demand } }];
     const last = () => reports.slice(-1);
+    const submit = async (...args: string[]) => (await fluxPod(mc.leader, 'submit', ...args)).stdout.trim();
 
-    await expect.poll(last).toEqual(report(1, jobs(0)));
+    await expect.poll(last).toEqual(report(1, jobs(0), {}));
+    const id = await submit('-N3', '--', 'sleep', '1000');
+    const wanted = { wanted: 3, active: 1 };
+    await expect
+      .poll(last)
+      .toEqual(report(1, jobs(0, 0, 1), { ...wanted, reason: `job ${id} needs 3 nodes` }));
+    expect((await statusOf(mc.leader)).demand).toEqual(last()[0]?.demand);
     for (const index of [1, 2]) mc.replace(index);
-    await expect.poll(last).toEqual(report(3, jobs(0)));
+    await expect.poll(last).toEqual(report(3, jobs(1), { ...wanted, busy: 3, idle: 0 }));
+    const samples = (await get(mc.leader, '/metrics')).text.split('\n');
+    expect(samples).toEqual(expect.arrayContaining(['flux_pod_nodes_wanted 3', 'flux_pod_nodes_idle 0']));
     expect(await openLink({ ...leader, host: mc.pod(1).address }, { key })).toBe('foreign');
 
-    const { stdout: id } = await fluxPod(mc.leader, 'submit', '--', 'sleep', '1000');
-    await expect.poll(last).toEqual(report(3, jobs(1)));
-    // More nodes than there are: it fails at once.
-    await fluxPod(mc.leader, 'submit', '-N400', '--', 'true');
-    await expect.poll(last).toEqual(report(3, jobs(1, 1)));
-    await fluxPod(mc.leader, 'cancel', id.trim());
-    await expect.poll(last).toEqual(report(3, jobs(0, 2)));
+    // More nodes than there are: it fails at once, unless it is held.
+    await submit('-N400', '--', 'true');
+    await expect.poll(last).toEqual(report(3, jobs(1, 1), { ...wanted, busy: 3, idle: 0 }));
+    await fluxPod(mc.leader, 'cancel', id);
+    await expect.poll(last).toEqual(report(3, jobs(0, 2), { idle: 3 }));
+    const unfit = {
+      id: await submit('--urgency=0', '-N4', '--', 'true'),
+      why: 'it needs 4 nodes, and the instance has at most 3',
+    };
+    const withUnfit = { active: 1, unfit: [unfit], unfitCount: 1 };
+    await expect.poll(last).toEqual(report(3, jobs(0, 2, 1), { idle: 3, ...withUnfit }));
+    await fluxPod(mc.leader, 'cancel', unfit.id);
+    await expect.poll(last).toEqual(report(3, jobs(0, 3), { idle: 3 }));
 
     // What is asked of the pod meanwhile changes nothing.
     const before = reports.length;
@@ -59,7 +85,7 @@ describe.skipIf(unavailable)('the link of a controller', { concurrent: true }, (
     expect(reports.slice(before)).toEqual([]);
 
     await mc.pod(2).kill();
-    await expect.poll(last).toEqual(report(2, jobs(0, 2)));
+    await expect.poll(last).toEqual(report(2, jobs(0, 3), { idle: 2 }));
     if (flux.real) expect(await watchersOf(mc.leader)).toBe(1);
     release();
     await broken;
