@@ -1,4 +1,4 @@
-/** Cores in use, and jobs that wait and run, over time. */
+/** Nodes, cores in use, and jobs that wait and run, over time. */
 import type { Sample } from '../../event-hub.ts';
 import { clock } from '../format.ts';
 import { Title } from '../title.tsx';
@@ -7,9 +7,16 @@ import { gapSeconds, gapsOf } from './sample-gaps.ts';
 interface Line {
   readonly name: string;
   readonly look: string;
-  readonly of: (sample: Sample) => number;
+  /** Undefined where the sample does not have it. */
+  readonly of: (sample: Sample) => number | undefined;
 }
 
+const nodeLines: readonly Line[] = [
+  { name: 'nodes online', look: 'up', of: ({ nodes }) => nodes.online },
+  { name: 'nodes with jobs', look: 'busy', of: ({ nodes }) => nodes.allocated },
+  // Over the others: it often coincides with them.
+  { name: 'nodes that the queue wants', look: 'wanted', of: ({ nodes }) => nodes.wanted },
+];
 const coreLines: readonly Line[] = [
   { name: 'cores that are up', look: 'up', of: ({ cores }) => cores.up },
   { name: 'cores in use', look: 'busy', of: ({ cores }) => cores.allocated },
@@ -42,6 +49,12 @@ export function Utilisation({ samples }: { readonly samples: readonly Sample[] }
               {last.nodes.up} of {last.nodes.all}
             </dd>
           </div>
+          {last.nodes.wanted !== undefined && (
+            <div>
+              <dt>Nodes wanted</dt>
+              <dd>{last.nodes.wanted}</dd>
+            </div>
+          )}
           <div>
             <dt>Jobs that wait</dt>
             <dd>{jobLines[0]?.of(last)}</dd>
@@ -56,6 +69,7 @@ export function Utilisation({ samples }: { readonly samples: readonly Sample[] }
           </div>
         </dl>
       )}
+      <Plot title="Nodes" lines={nodeLines} samples={samples} />
       <Plot title="Cores" lines={coreLines} samples={samples} />
       <Plot title="Jobs" lines={jobLines} samples={samples} />
     </section>
@@ -71,24 +85,33 @@ function Plot(props: {
   readonly lines: readonly Line[];
   readonly samples: readonly Sample[];
 }) {
-  const { title, lines, samples } = props;
+  const { title, samples } = props;
+  const now = samples.at(-1);
+  // A size that does not change is not asked of the queue.
+  const lines = props.lines.filter(({ of }) => now && of(now) !== undefined);
   const width = narrow.matches ? 340 : size.width;
   const first = samples[0]?.time ?? 0;
   const last = samples.at(-1)?.time ?? 1;
-  const most = niceCeiling(Math.max(1, ...samples.flatMap((sample) => lines.map(({ of }) => of(sample)))));
+  const most = niceCeiling(
+    Math.max(1, ...samples.flatMap((sample) => lines.map(({ of }) => of(sample) ?? 0))),
+  );
   const x = (time: number) =>
     size.left + ((time - first) / Math.max(1, last - first)) * (width - size.left - size.right);
   const y = (value: number) =>
     size.height - size.bottom - (value / most) * (size.height - size.bottom - size.top);
-  const path = ({ of }: Line) =>
-    samples
-      .map((sample, place) => {
-        const before = samples[place - 1];
-        const starts = !before || sample.time - before.time > gapSeconds;
-        return `${starts ? 'M' : 'L'}${x(sample.time).toFixed(1)} ${y(of(sample)).toFixed(1)}`;
+  const path = ({ of }: Line) => {
+    const points = samples.flatMap((sample) => {
+      const value = of(sample);
+      return value === undefined ? [] : [{ time: sample.time, value }];
+    });
+    return points
+      .map(({ time, value }, place) => {
+        const before = points[place - 1];
+        const starts = !before || time - before.time > gapSeconds;
+        return `${starts ? 'M' : 'L'}${x(time).toFixed(1)} ${y(value).toFixed(1)}`;
       })
       .join('');
-  const now = samples.at(-1);
+  };
   const gaps = gapsOf(samples);
   const summary = lines.map((line) => `${line.name}: ${now ? line.of(now) : 'unknown'}`).join(', ');
   return (
