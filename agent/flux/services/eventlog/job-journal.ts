@@ -1,7 +1,8 @@
 /**
  * The journal of the job manager: the events of all active jobs, present and future (flux-core src/modules/job-manager/journal.c). The submit
  * event brings the jobspec without its environment, the alloc event brings R without its key `scheduling` (job.c). The journal has no event
- * for a queue that is stopped or started (queue.c), and none for housekeeping, which begins at `free` (event.c, housekeeping.c).
+ * for a queue that is stopped or started (queue.c), and none for housekeeping, which begins at `free` (event.c, housekeeping.c). After a restart
+ * of the instance the pending jobs have `flux-restart` and one more `priority` in it (restart.c).
  */
 import * as z from 'zod/mini';
 import type { CallOptions } from '../../channel.ts';
