@@ -9,11 +9,12 @@ import { type Informer, startInformer } from './kubernetes/informer.ts';
 import type { KubernetesObject } from './kubernetes/object.ts';
 import { ownedResources, type Resource, resourceOf, resources } from './kubernetes/resources.ts';
 import { createWorkQueue } from './kubernetes/work-queue.ts';
-import { createLeaders, type LeadersOptions } from './leader-link/leaders.ts';
+import { createLeaders, type Leaders, type LeadersOptions } from './leader-link/leaders.ts';
 import type { MiniClusterStatus } from './reconcile/minicluster-status.ts';
 import { type Copies, createReconciler, type ReconcilerOptions } from './reconcile/reconciler.ts';
 import { ownManagedFields } from './reconcile/removed-fields.ts';
 import { clusterLabel } from './render/reserved/names.ts';
+import { isScale } from './size/size-owner.ts';
 
 export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOptions' | 'cleanupMs'> {
   readonly api: KubernetesApi;
@@ -27,6 +28,8 @@ export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOption
   readonly signal: AbortSignal;
   /** Of the links to the leaders. */
   readonly links: Omit<LeadersOptions, 'onChange' | 'onFailure'>;
+  /** In place of links over the network. */
+  readonly createLeaders?: (options: LeadersOptions) => Leaders;
   /** MiniClusters that are reconciled at the same time. */
   readonly workers?: number;
   readonly backoff?: Backoff;
@@ -74,7 +77,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
         );
     },
   });
-  const leaders = createLeaders({
+  const leaders = (options.createLeaders ?? createLeaders)({
     clock,
     ...options.links,
     onChange: (key) => queue.add(key),
@@ -87,7 +90,9 @@ export async function runController(options: ControllerOptions): Promise<void> {
     api: untilAborted(api, signal),
     copies,
     now: clock.now,
+    monotonic: clock.monotonic,
     followLeader: (namespace, name, target) => leaders.follow(keyOf(namespace, name), target),
+    keep: (namespace, name, size) => leaders.keep(keyOf(namespace, name), size),
   });
   const informers = [resources.miniClusters, resources.pods, ...ownedResources].flatMap((resource) =>
     (options.namespaces ?? [undefined]).map((namespace) =>
@@ -98,7 +103,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
           ...(namespace !== undefined && { namespace }),
           ...(resource !== resources.miniClusters && { labelSelector: clusterLabel }),
         },
-        trim: withOwnManagedFields,
+        trim: withReadManagedFields,
         onChange: (object) => {
           const key = copies.note(resource, object);
           if (key !== undefined && isSynced) queue.add(key);
@@ -130,10 +135,10 @@ export async function runController(options: ControllerOptions): Promise<void> {
   leaders.close();
 }
 
-/** Those of other managers are as large as the rest, and not read. */
-function withOwnManagedFields(object: KubernetesObject): KubernetesObject {
-  const { managedFields: _, ...metadata } = object.metadata;
-  const own = ownManagedFields(object);
+/** Those of other managers are as large as the rest, and not read, but for who has scaled it. */
+function withReadManagedFields(object: KubernetesObject): KubernetesObject {
+  const { managedFields: all = [], ...metadata } = object.metadata;
+  const own = [...ownManagedFields(object), ...all.filter(isScale)];
   return { ...object, metadata: { ...metadata, ...(own.length > 0 && { managedFields: own }) } };
 }
 

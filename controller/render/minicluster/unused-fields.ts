@@ -17,6 +17,12 @@ export function warnAboutUnusedFields(cluster: Cluster): void {
       `is loaded where it exists; \`flux shutdown --dump=${spec.archive.path}\` saves it`,
     );
   }
+  if (spec.autoscaling) {
+    warn(
+      'spec.autoscaling',
+      'is not used: the controller resizes a MiniCluster, and the objects that are rendered stay as they are',
+    );
+  }
   if (spec.cleanup) {
     warn(
       'spec.cleanup',

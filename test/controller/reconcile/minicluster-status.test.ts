@@ -61,6 +61,7 @@ const base: Observed = {
   pods: [],
   leader: undefined,
   api: undefined,
+  sizeDecidedBy: undefined,
 };
 
 /** The types that hold, and the reason of the first that is about the life. */
