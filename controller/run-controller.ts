@@ -1,7 +1,7 @@
 /** The controller: informers feed a queue of MiniClusters, each of which is reconciled by one worker at a time. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { MetricSources } from './controller-metrics.ts';
-import { type KubernetesApi, untilAborted } from './kubernetes/api.ts';
+import { type KubernetesApi, type Scope, untilAborted } from './kubernetes/api.ts';
 import { type Clock, systemClock } from './kubernetes/controller-clock.ts';
 import type { RecordEvent } from './kubernetes/events.ts';
 import type { Backoff } from './kubernetes/exponential-backoff.ts';
@@ -21,6 +21,8 @@ export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOption
   readonly record: RecordEvent;
   /** Undefined: all namespaces. */
   readonly namespaces: readonly string[] | undefined;
+  /** The only MiniCluster, by its name. Undefined: all of the namespaces. */
+  readonly miniCluster?: string | undefined;
   readonly log: {
     readonly info: (fields: object, message: string) => void;
     readonly warn: (fields: object, message: string) => void;
@@ -101,7 +103,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
         resource,
         scope: {
           ...(namespace !== undefined && { namespace }),
-          ...(resource !== resources.miniClusters && { labelSelector: clusterLabel }),
+          ...selectorOf(resource, options.miniCluster),
         },
         trim: withReadManagedFields,
         onChange: (object) => {
@@ -126,13 +128,23 @@ export async function runController(options: ControllerOptions): Promise<void> {
   await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted]);
   if (!signal.aborted) {
     isSynced = true;
-    log.info({ namespaces: options.namespaces ?? 'all' }, 'All resources are watched');
+    const { namespaces = 'all', miniCluster } = options;
+    log.info({ namespaces, ...(miniCluster !== undefined && { miniCluster }) }, 'All resources are watched');
     options.onSynced?.({ depth: queue.depth, conditions: copies.conditions });
     for (const key of copies.miniClusterKeys()) queue.add(key);
   }
   await aborted;
   await queue.close();
   leaders.close();
+}
+
+/** MiniClusters by name, what is theirs by its label. */
+function selectorOf(
+  resource: Resource,
+  miniCluster: string | undefined,
+): Pick<Scope, 'name' | 'labelSelector'> {
+  if (resource === resources.miniClusters) return miniCluster === undefined ? {} : { name: miniCluster };
+  return { labelSelector: miniCluster === undefined ? clusterLabel : `${clusterLabel}=${miniCluster}` };
 }
 
 /** Those of other managers are as large as the rest, and not read, but for who has scaled it. */
