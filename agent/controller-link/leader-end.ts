@@ -39,9 +39,16 @@ export function createControllerLinks(options: ControllerLinksOptions): Extensio
     let last: Report | undefined;
     let waits = true;
     const throttle = createThrottle(times.betweenMs, () => {
-      const { brokersOnline, jobs } = facts;
+      const { brokersOnline, jobs, demand, freed } = facts;
       if (brokersOnline === undefined) return;
-      const report: Report = { kind: 'report', brokersOnline, size, ...(jobs && { jobs }) };
+      const report: Report = {
+        kind: 'report',
+        brokersOnline,
+        size,
+        ...(jobs && { jobs }),
+        ...(demand && { demand }),
+        ...(freed !== undefined && { freed }),
+      };
       if (isDeepStrictEqual(report, last)) return;
       last = report;
       for (const link of links.values()) link.send(report);

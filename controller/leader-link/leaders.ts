@@ -64,12 +64,11 @@ export function createLeaders(options: LeadersOptions): Leaders {
   const begin = (key: string, target: LeaderTarget): Followed => {
     const life = new AbortController();
     let newest: LeaderNews = 'pending';
-    const takeEffect = () => {
+    const count: Throttle = createThrottle(reportMs, () => {
       if (isDeepStrictEqual(newest, leader.counts)) return;
       leader.counts = newest;
       onChange(key);
-    };
-    const count: Throttle = createThrottle(reportMs, takeEffect);
+    });
     const leader: Followed = {
       target,
       counts: newest,
@@ -81,7 +80,7 @@ export function createLeaders(options: LeadersOptions): Leaders {
     let isTold = false;
     const report = (next: LeaderNews) => {
       newest = next;
-      if (isOfTheSize(newest, leader.counts)) takeEffect();
+      if (isOfTheSize(newest, leader.counts)) count.actNow();
       else if (!isDeepStrictEqual(newest, leader.counts)) count.request();
     };
     void keepLink(

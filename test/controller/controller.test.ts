@@ -400,6 +400,22 @@ describe.each(servers)(
   },
 );
 
+it.skipIf(unavailable !== undefined)(
+  'an API server of Kubernetes refuses autoscaling without bounds, and with no room between them',
+  async () => {
+    const namespace = 'bounds';
+    await real?.post('/api/v1/namespaces', { metadata: { name: namespace } });
+    const create = (spec: object) =>
+      real?.post(
+        `/apis/flux-framework.org/v1alpha2/namespaces/${namespace}/miniclusters`,
+        miniCluster({ autoscaling: {}, ...spec }, { namespace }),
+      );
+    for (const spec of [{}, { minSize: 1 }, { maxSize: 4 }, { minSize: 2, maxSize: 2 }])
+      await expect(create(spec)).rejects.toThrow(/: 422$/);
+    await create({ minSize: 1, maxSize: 4 });
+  },
+);
+
 describe('the controller with the API server in memory', () => {
   it('works with the Operator’s CRD, whose status has five fields', async () => {
     await using bed = await startController();
