@@ -29,6 +29,8 @@ export interface Desired {
   readonly sizeDecidedBy: SizeOwner;
   /** Where the size may follow the demand: for so long a smaller size has to have been enough. Milliseconds. */
   readonly stabilizationMs: number | undefined;
+  /** After so long without an active job it is suspended; undefined: never. Milliseconds. */
+  readonly idleMs: number | undefined;
   /** The Service of the REST API, as HOST:PORT; undefined where the MiniCluster serves none. */
   readonly api: string | undefined;
 }
@@ -55,7 +57,7 @@ export function desiredOf(
     const { started, size, sizeRefused } = sizesOf(object, job);
     const written = readMiniCluster(asWritten(started));
     const miniCluster = withoutWhatTheControllerDoes(written);
-    const { autoscaling } = written.spec;
+    const { autoscaling, idleTimeout, flux } = written.spec;
     const { manifests, warnings } = renderMiniCluster(miniCluster, options);
     const cluster = clusterOf(miniCluster, options, () => undefined);
     const owner = ownerOf(object);
@@ -73,6 +75,7 @@ export function desiredOf(
       sizeRefused,
       sizeDecidedBy: sizeOwner(object, autoscaling !== undefined),
       stabilizationMs: autoscaling && (autoscaling.stabilizationWindowSeconds ?? usualWindowSeconds) * 1000,
+      idleMs: idleTimeout !== undefined && flux?.stateVolume ? idleTimeout * 1000 : undefined,
       api: apiOf(cluster, object.metadata.namespace ?? ''),
     };
   } catch (error) {
@@ -95,11 +98,18 @@ function asWritten({ apiVersion, kind, metadata, ...rest }: KubernetesObject): o
 
 /**
  * The MiniCluster outlives its Job, whose end would be forgotten with it: `cleanup` deletes the MiniCluster instead. The size that follows the
- * demand is no part of a rendering.
+ * demand is no part of a rendering, nor is what is suspended when it is idle.
  */
 function withoutWhatTheControllerDoes({ spec, ...rest }: MiniCluster): MiniCluster {
-  const { cleanup: _cleanup, ttlSecondsAfterFinished: _ttl, autoscaling: _autoscaling, ...kept } = spec;
-  return { ...rest, spec: kept };
+  const {
+    cleanup: _cleanup,
+    ttlSecondsAfterFinished: _ttl,
+    autoscaling: _autoscaling,
+    idleTimeout,
+    ...kept
+  } = spec;
+  const isLeaders = idleTimeout !== undefined && !spec.flux?.stateVolume;
+  return { ...rest, spec: { ...kept, ...(isLeaders && { idleTimeout }) } };
 }
 
 function apiOf({ fluxContainer, names }: Cluster, namespace: string): string | undefined {

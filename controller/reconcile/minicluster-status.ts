@@ -7,6 +7,7 @@ import type { SizeOwner } from '../size/next-size.ts';
 import { type Condition, isTrue, mergeConditions, type NewCondition } from './conditions.ts';
 import {
   activePods,
+  isIdle,
   isReady,
   isSuspended,
   jobEnd,
@@ -195,6 +196,7 @@ function lifeOf(observed: Observed, brokersOnline: number): NewCondition[] {
       end.kind === 'Complete' ? 'Succeeded' : 'Failed',
     ]);
   }
+  if (isSuspended(job) && isIdle(job)) return all('Idle', idleMessage, ['Suspended']);
   if (isSuspended(job)) return all('Suspended', 'The Job is suspended: its pods are stopped.', ['Suspended']);
   const online = `${brokersOnline} of ${size} brokers are online`;
   if (!readyLeader(pods)) {
@@ -212,6 +214,9 @@ function lifeOf(observed: Observed, brokersOnline: number): NewCondition[] {
     complete ? ['Ready'] : ['Ready', 'Progressing'],
   );
 }
+
+const idleMessage =
+  'No job was active for spec.idleTimeout: the pods are stopped, and the queue is kept. A change of the spec, or suspend: false of the Job, resumes it.';
 
 const validity = (problems: readonly string[]): NewCondition =>
   problems.length === 0

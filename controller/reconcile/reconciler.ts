@@ -8,6 +8,7 @@ import { controllerOf, type KubernetesObject } from '../kubernetes/object.ts';
 import { resourceOf, resources } from '../kubernetes/resources.ts';
 import { type LeaderTarget, leaderTarget } from '../leader-link/leader-target.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
+import { createIdleSuspensions, suspended } from '../size/idle-suspension.ts';
 import { createLiveSizes } from '../size/live-size.ts';
 import { liveMiniCluster, scaledEvent } from '../size/size-of-desired.ts';
 import { type Desired, type Invalid, isInvalid, resized } from './desired.ts';
@@ -68,6 +69,7 @@ export function createReconciler({
   const cache = createDesiredCache(renderOptions);
   const sizes = createLiveSizes({ monotonic, now });
   const unfitJobs = createUnfitJobs();
+  const suspensions = createIdleSuspensions(monotonic);
   /** Fields of the status that the installed CRD does not have: the Operator's has four and the conditions. */
   const unknown = new Set<string>();
   const knownTo = (status: MiniClusterStatus) =>
@@ -81,6 +83,7 @@ export function createReconciler({
     if (!object || object.metadata.deletionTimestamp !== undefined) {
       cache.forget(namespace, name);
       sizes.next(key, undefined);
+      suspensions.next(key, undefined);
       unfitJobs.forget(key);
       followLeader(namespace, name, undefined);
       return { again: undefined };
@@ -94,7 +97,10 @@ export function createReconciler({
     const asked = cache.desired(object, job);
     const size = sizes.next(key, liveMiniCluster(asked, before, leader));
     if (size?.keep !== undefined) keep(namespace, name, size.keep);
-    const desired = size?.size === undefined || isInvalid(asked) ? asked : resized(asked, size.size);
+    const { generation = 0 } = object.metadata;
+    const idleMs = isInvalid(asked) ? undefined : asked.idleMs;
+    const idle = suspensions.next(key, { generation, idleMs, job, leader });
+    const desired = isInvalid(asked) ? asked : decided(asked, size?.size, idle.isSuspended && generation);
     const isFinished =
       (job !== undefined && jobEnd(job) !== undefined) || (previous !== undefined && hasEnded(previous));
 
@@ -137,8 +143,14 @@ export function createReconciler({
     const { again } = await cleanUp(api, object, status, cleanupMs, now());
     // No watch shows when another owner's object has gone, nor one without the label that is waited for.
     const waits = plan.foreign.length > 0 || hidden.some(isWaitedFor(object));
-    return { again: soonest(again, size?.again, waits ? foreignMs : undefined) };
+    return { again: soonest(again, size?.again, idle.again, waits ? foreignMs : undefined) };
   };
+}
+
+/** With what was decided beside what is asked for. `idle`: the generation that is suspended for that. */
+function decided(asked: Desired, size: number | undefined, idle: number | false): Desired {
+  const sized = size === undefined ? asked : resized(asked, size);
+  return idle === false ? sized : suspended(sized, idle);
 }
 
 const soonest = (...times: readonly (number | undefined)[]): number | undefined => {

@@ -81,7 +81,7 @@ describe('docs/from-the-operator.md', () => {
         (field) => `spec.flux.stateVolume.${field}`,
       );
       const window = 'spec.autoscaling.stabilizationWindowSeconds';
-      const own = [window, 'spec.suspend', 'spec.ttlSecondsAfterFinished', ...volume];
+      const own = [window, 'spec.idleTimeout', 'spec.suspend', 'spec.ttlSecondsAfterFinished', ...volume];
       expect(fields.filter((field) => !defined.includes(field))).toEqual(own);
     });
 

@@ -172,6 +172,8 @@ const spec = fields({
   size: wholeNumber(1, 100_000),
   // Ours, not of the Operator's CRD: the size follows the demand.
   autoscaling: z.optional(fields({ stabilizationWindowSeconds: z.optional(wholeNumber(10, 3600)) })),
+  // Ours: seconds without an active job.
+  idleTimeout: z.optional(wholeNumber(1)),
   maxSize: z.optional(wholeNumber(1, 100_000)),
   minSize: z.optional(wholeNumber(1, 100_000)),
   tasks: z.optional(wholeNumber(0)),

@@ -23,6 +23,9 @@ export function warnAboutUnusedFields(cluster: Cluster): void {
       'is not used: the controller resizes a MiniCluster, and the objects that are rendered stay as they are',
     );
   }
+  if (spec.idleTimeout !== undefined && spec.flux?.stateVolume) {
+    warn('spec.idleTimeout', 'is not used: with a state volume the controller suspends an idle MiniCluster');
+  }
   if (spec.cleanup) {
     warn(
       'spec.cleanup',

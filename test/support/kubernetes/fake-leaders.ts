@@ -50,6 +50,11 @@ export function createFakeLeaders({ max = 8 } = {}) {
   }
   return {
     create,
+    /** Flux has so many active jobs. */
+    reportJobs: (running: number) => {
+      facts = { brokersOnline: 2, ...facts, jobs: { pending: 0, running, inactive: 3 } };
+      tell();
+    },
     /** What it was asked to keep, in that order. */
     asked,
     /** The queue is another one; undefined: there is no report any more. */
