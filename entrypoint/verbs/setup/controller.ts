@@ -76,18 +76,7 @@ async function loadController({ flags }: ParsedArguments): Promise<number> {
   const namespaces = namespacesOf(flags);
   const miniCluster = miniClusterOf(flags, namespaces);
   const installer = String(flags['image-installer'] ?? defaultInstaller);
-  const { controller: run, manifestForOne } = loadBundle<ControllerBundle>(
-    'controller.cjs',
-    'controller',
-    'The installer image has it (docs/controller.md); images of pods and `flux-pod install` leave it out.',
-  );
-  if (flags.manifest === true) {
-    const [namespace] = namespaces ?? [];
-    if (miniCluster === undefined || namespace === undefined)
-      throw usage('--manifest is of one MiniCluster: it needs --minicluster and --namespace');
-    process.stdout.write(manifestForOne({ namespace, miniCluster, image: installer }));
-    return 0;
-  }
+  const one = flags.manifest === true ? oneMiniCluster(miniCluster, namespaces) : undefined;
   const request = {
     namespaces,
     miniCluster,
@@ -101,7 +90,14 @@ async function loadController({ flags }: ParsedArguments): Promise<number> {
     format: flags['log-format'] === 'text' ? 'text' : 'json',
     signal: stopSignal(),
   } as const;
-  return run(request);
+  const { controller: run, manifestForOne } = loadBundle<ControllerBundle>(
+    'controller.cjs',
+    'controller',
+    'The installer image has it (docs/controller.md); images of pods and `flux-pod install` leave it out.',
+  );
+  if (!one) return run(request);
+  process.stdout.write(manifestForOne({ ...one, image: installer }));
+  return 0;
 }
 
 const usage = (why: string) =>
@@ -126,6 +122,12 @@ function miniClusterOf(
   if (!isObjectName(name)) throw usage(`--minicluster ${JSON.stringify(name)} is no name of a MiniCluster`);
   if (namespaces?.length !== 1) throw usage('--minicluster needs one --namespace, that of the MiniCluster');
   return name;
+}
+
+/** What --manifest is about. */
+function oneMiniCluster(miniCluster: string | undefined, [namespace]: readonly (string | undefined)[] = []) {
+  if (miniCluster !== undefined && namespace !== undefined) return { namespace, miniCluster };
+  throw usage('--manifest is of one MiniCluster: it needs --minicluster and --namespace');
 }
 
 function secondsOf(flags: Flags): number {

@@ -154,6 +154,39 @@ describe('the size of a MiniCluster with spec.autoscaling', () => {
     expect(leaders.asked).toEqual([8]);
   });
 
+  it('comes to the same when the controller is killed at any request while it grows and shrinks', async () => {
+    /** Its requests and the sizes of the Job, when it is killed at the request `at` and started again. */
+    const live = async (at: number) => {
+      const bed = createVirtualBed();
+      const leaders = createFakeLeaders();
+      const sizes: unknown[] = [];
+      let [number, isStarted] = [0, false];
+      const fault = () => (number++ === at ? 'last' : undefined);
+      const instance = bed.start({ createLeaders: leaders.create, fault });
+      const later = async (seconds: number) => {
+        await bed.clock.run(seconds * 1000);
+        if (number > at && !isStarted) bed.start({ createLeaders: leaders.create });
+        isStarted = number > at;
+        await bed.clock.run(1000);
+        sizes.push((bed.find(resources.jobs) as Job | undefined)?.spec?.completions);
+      };
+      bed.create(miniCluster(elastic));
+      await later(1);
+      leaders.report(demandOf(6));
+      await later(1);
+      leaders.report(demandOf(3));
+      await later(100);
+      await later(100);
+      return { calls: instance.calls.length, sizes, keep: leaders.asked.at(-1) };
+    };
+    const { calls, ...expected } = await live(Number.POSITIVE_INFINITY);
+    expect(expected).toEqual({ sizes: [2, 6, 3, 3], keep: 8 });
+    for (let at = 0; at < calls; at++) {
+      const { sizes, keep } = await live(at);
+      expect([sizes.at(-1), keep], `killed at request ${at}`).toEqual([3, 8]);
+    }
+  });
+
   it('is patched again where the API server has failed in between', async () => {
     const bed = createVirtualBed();
     const leaders = createFakeLeaders();
