@@ -3,6 +3,8 @@ import { type Instant, instant } from './clock.ts';
 export interface Throttle {
   /** Asks for the act: at once where the last one began `ms` ago or more, else then. Any number of requests until then are one. */
   readonly request: () => void;
+  /** The act does not wait; what is requested later does. */
+  readonly actNow: () => void;
   /** Nothing that was requested before happens. */
   readonly stop: () => void;
 }
@@ -12,6 +14,7 @@ export function createThrottle(ms: number, act: () => void, now: () => Instant =
   let timer: NodeJS.Timeout | undefined;
   let last = Number.NEGATIVE_INFINITY;
   const run = () => {
+    clearTimeout(timer);
     timer = undefined;
     last = now();
     act();
@@ -23,6 +26,7 @@ export function createThrottle(ms: number, act: () => void, now: () => Instant =
       if (wait <= 0) run();
       else timer = setTimeout(run, Math.ceil(wait));
     },
+    actNow: run,
     stop: () => {
       clearTimeout(timer);
       timer = undefined;

@@ -3,13 +3,16 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { KubeConfig } from '@kubernetes/client-node';
+import { stringify } from 'yaml';
 import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 import { createLog, type LogOptions } from '../agent/log.ts';
 import { createMetrics, type MetricSources } from './controller-metrics.ts';
+import { controllerNameFor, manifestsForOne, type OneMiniCluster } from './install/manifests-for-one.ts';
 import { createEventRecorder } from './kubernetes/events.ts';
 import { httpApi } from './kubernetes/http-api.ts';
 import { electLeader } from './kubernetes/leader-election.ts';
 import { type RenderingDefaults, renderingOptions } from './reconcile/rendering-options.ts';
+import { controllerName } from './render/reserved/names.ts';
 import { runController } from './run-controller.ts';
 import { readSeed } from './seed.ts';
 import { serve } from './serve-probes.ts';
@@ -19,6 +22,8 @@ export interface ControllerRequest
     Omit<RenderingDefaults, 'seed' | 'controllerNamespace'> {
   /** Undefined: all namespaces. */
   readonly namespaces: readonly string[] | undefined;
+  /** The only one, in the only namespace. */
+  readonly miniCluster: string | undefined;
   readonly leaderElection: boolean;
   readonly http: { readonly host: string; readonly port: number };
   readonly cleanupSeconds: number;
@@ -28,11 +33,14 @@ export interface ControllerRequest
 export interface ControllerBundle {
   /** Resolves to the exit code when `signal` has aborted and all work has ended. */
   readonly controller: (request: ControllerRequest) => Promise<number>;
+  /** What is applied to install a controller of one MiniCluster, as YAML. */
+  readonly manifestForOne: (values: OneMiniCluster) => string;
 }
 
 /** https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
 const namespaceFile = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
-const leaseName = 'flux-pod-controller';
+const leaseNameOf = ({ miniCluster }: ControllerRequest): string =>
+  miniCluster === undefined ? controllerName : controllerNameFor(miniCluster);
 
 export const controller: ControllerBundle['controller'] = async (request) => {
   // What is live of 1,000 MiniClusters is 54 MB; V8 would let the heap grow to 190 before it collects what they have left.
@@ -62,6 +70,7 @@ export const controller: ControllerBundle['controller'] = async (request) => {
       api,
       record: createEventRecorder({ api, instance: identity, onError }),
       namespaces: request.namespaces,
+      miniCluster: request.miniCluster,
       signal: leading,
       cleanupMs: request.cleanupSeconds * 1000,
       links: { holder: identity },
@@ -76,12 +85,17 @@ export const controller: ControllerBundle['controller'] = async (request) => {
       renderOptions: renderingOptions({ installer, seed, user, extras, controllerNamespace: ownNamespace }),
     });
   if (request.leaderElection)
-    await electLeader({ api, namespace, name: leaseName, identity, lead, onError, signal });
+    await electLeader({ api, namespace, name: leaseNameOf(request), identity, lead, onError, signal });
   else await lead(signal);
   if (signal.aborted) return 0;
   log('error', 'The lease was lost: another replica may lead now');
   return ExitCode.internal;
 };
+
+export const manifestForOne: ControllerBundle['manifestForOne'] = (values) =>
+  manifestsForOne(values)
+    .map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }))
+    .join('---\n');
 
 const readable = (fields: object): Record<string, unknown> =>
   Object.fromEntries(

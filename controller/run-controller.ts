@@ -1,7 +1,7 @@
 /** The controller: informers feed a queue of MiniClusters, each of which is reconciled by one worker at a time. */
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { MetricSources } from './controller-metrics.ts';
-import { type KubernetesApi, untilAborted } from './kubernetes/api.ts';
+import { type KubernetesApi, type Scope, untilAborted } from './kubernetes/api.ts';
 import { type Clock, systemClock } from './kubernetes/controller-clock.ts';
 import type { RecordEvent } from './kubernetes/events.ts';
 import type { Backoff } from './kubernetes/exponential-backoff.ts';
@@ -9,17 +9,20 @@ import { type Informer, startInformer } from './kubernetes/informer.ts';
 import type { KubernetesObject } from './kubernetes/object.ts';
 import { ownedResources, type Resource, resourceOf, resources } from './kubernetes/resources.ts';
 import { createWorkQueue } from './kubernetes/work-queue.ts';
-import { createLeaders, type LeadersOptions } from './leader-link/leaders.ts';
+import { createLeaders, type Leaders, type LeadersOptions } from './leader-link/leaders.ts';
 import type { MiniClusterStatus } from './reconcile/minicluster-status.ts';
 import { type Copies, createReconciler, type ReconcilerOptions } from './reconcile/reconciler.ts';
 import { ownManagedFields } from './reconcile/removed-fields.ts';
 import { clusterLabel } from './render/reserved/names.ts';
+import { isScale } from './size/size-owner.ts';
 
 export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOptions' | 'cleanupMs'> {
   readonly api: KubernetesApi;
   readonly record: RecordEvent;
   /** Undefined: all namespaces. */
   readonly namespaces: readonly string[] | undefined;
+  /** The only MiniCluster, by its name. Undefined: all of the namespaces. */
+  readonly miniCluster?: string | undefined;
   readonly log: {
     readonly info: (fields: object, message: string) => void;
     readonly warn: (fields: object, message: string) => void;
@@ -27,6 +30,8 @@ export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOption
   readonly signal: AbortSignal;
   /** Of the links to the leaders. */
   readonly links: Omit<LeadersOptions, 'onChange' | 'onFailure'>;
+  /** In place of links over the network. */
+  readonly createLeaders?: (options: LeadersOptions) => Leaders;
   /** MiniClusters that are reconciled at the same time. */
   readonly workers?: number;
   readonly backoff?: Backoff;
@@ -74,7 +79,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
         );
     },
   });
-  const leaders = createLeaders({
+  const leaders = (options.createLeaders ?? createLeaders)({
     clock,
     ...options.links,
     onChange: (key) => queue.add(key),
@@ -87,7 +92,9 @@ export async function runController(options: ControllerOptions): Promise<void> {
     api: untilAborted(api, signal),
     copies,
     now: clock.now,
+    monotonic: clock.monotonic,
     followLeader: (namespace, name, target) => leaders.follow(keyOf(namespace, name), target),
+    keep: (namespace, name, size) => leaders.keep(keyOf(namespace, name), size),
   });
   const informers = [resources.miniClusters, resources.pods, ...ownedResources].flatMap((resource) =>
     (options.namespaces ?? [undefined]).map((namespace) =>
@@ -96,9 +103,9 @@ export async function runController(options: ControllerOptions): Promise<void> {
         resource,
         scope: {
           ...(namespace !== undefined && { namespace }),
-          ...(resource !== resources.miniClusters && { labelSelector: clusterLabel }),
+          ...selectorOf(resource, options.miniCluster),
         },
-        trim: withOwnManagedFields,
+        trim: withReadManagedFields,
         onChange: (object) => {
           const key = copies.note(resource, object);
           if (key !== undefined && isSynced) queue.add(key);
@@ -121,7 +128,8 @@ export async function runController(options: ControllerOptions): Promise<void> {
   await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted]);
   if (!signal.aborted) {
     isSynced = true;
-    log.info({ namespaces: options.namespaces ?? 'all' }, 'All resources are watched');
+    const { namespaces = 'all', miniCluster } = options;
+    log.info({ namespaces, ...(miniCluster !== undefined && { miniCluster }) }, 'All resources are watched');
     options.onSynced?.({ depth: queue.depth, conditions: copies.conditions });
     for (const key of copies.miniClusterKeys()) queue.add(key);
   }
@@ -130,10 +138,19 @@ export async function runController(options: ControllerOptions): Promise<void> {
   leaders.close();
 }
 
-/** Those of other managers are as large as the rest, and not read. */
-function withOwnManagedFields(object: KubernetesObject): KubernetesObject {
-  const { managedFields: _, ...metadata } = object.metadata;
-  const own = ownManagedFields(object);
+/** MiniClusters by name, what is theirs by its label. */
+function selectorOf(
+  resource: Resource,
+  miniCluster: string | undefined,
+): Pick<Scope, 'name' | 'labelSelector'> {
+  if (resource === resources.miniClusters) return miniCluster === undefined ? {} : { name: miniCluster };
+  return { labelSelector: miniCluster === undefined ? clusterLabel : `${clusterLabel}=${miniCluster}` };
+}
+
+/** Those of other managers are as large as the rest, and not read, but for who has scaled it. */
+function withReadManagedFields(object: KubernetesObject): KubernetesObject {
+  const { managedFields: all = [], ...metadata } = object.metadata;
+  const own = [...ownManagedFields(object), ...all.filter(isScale)];
   return { ...object, metadata: { ...metadata, ...(own.length > 0 && { managedFields: own }) } };
 }
 

@@ -30,6 +30,18 @@ describe('a throttle', () => {
     expect(timesOf(pauses).acts).toEqual(expected);
   });
 
+  it('acts at once where it must, and then once for all that is requested soon after', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'], now: 0 });
+    const acts: number[] = [];
+    const throttle = createThrottle(1000, () => acts.push(Date.now()), Date.now);
+    for (const act of [throttle.request, throttle.request, throttle.actNow, throttle.request]) {
+      act();
+      vi.advanceTimersByTime(100);
+    }
+    vi.advanceTimersByTime(10_000);
+    expect(acts).toEqual([0, 200, 1200]);
+  });
+
   it('acts at most once in its time, soon enough after each request, and never for nothing', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 3000 })), (pauses) => {

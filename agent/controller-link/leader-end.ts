@@ -39,7 +39,7 @@ export function createControllerLinks(options: ControllerLinksOptions): Extensio
     let last: Report | undefined;
     let waits = true;
     const throttle = createThrottle(times.betweenMs, () => {
-      const { brokersOnline, jobs, demand } = facts;
+      const { brokersOnline, jobs, demand, freed } = facts;
       if (brokersOnline === undefined) return;
       const report: Report = {
         kind: 'report',
@@ -47,6 +47,7 @@ export function createControllerLinks(options: ControllerLinksOptions): Extensio
         size,
         ...(jobs && { jobs }),
         ...(demand && { demand }),
+        ...(freed !== undefined && { freed }),
       };
       if (isDeepStrictEqual(report, last)) return;
       last = report;

@@ -33,11 +33,13 @@ const report = z.object({
   jobs: z.optional(z.object({ pending: count, running: count, inactive: count })),
   /** Absent where the size of the instance does not change, and while the queue is not known. */
   demand: z.optional(demand),
+  /** The ranks from here on take no new jobs, as a controller has asked (keep.ts), and no job is there; absent while it is not so. */
+  freed: z.optional(count),
 });
 export type Report = z.output<typeof report>;
 
 /** What a report says that changes. */
-export type InstanceFacts = Pick<Report, 'brokersOnline' | 'jobs' | 'demand'>;
+export type InstanceFacts = Pick<Report, 'brokersOnline' | 'jobs' | 'demand' | 'freed'>;
 
 export const controllerLinkPath = '/controller-link';
 

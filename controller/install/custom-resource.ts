@@ -14,6 +14,11 @@ const specRules: readonly Rule[] = [
     message: 'minSize: expected at most maxSize',
   },
   {
+    // Whatever a client of the scale subresource writes into size.
+    rule: '!has(self.autoscaling) || (has(self.minSize) && has(self.maxSize) && self.minSize < self.maxSize)',
+    message: 'autoscaling: needs minSize and maxSize, and room between them',
+  },
+  {
     rule: 'self.containers.size() == 1 || self.containers.exists_one(c, has(c.runFlux) && c.runFlux)',
     message: 'containers: expected one container, or exactly one of several with runFlux: true',
   },
@@ -74,6 +79,7 @@ export function customResourceDefinition() {
             column('Status', 'string', '.status.state'),
             column('Exit', 'integer', '.status.exitCode'),
             column('Age', 'date', '.metadata.creationTimestamp'),
+            column('Wanted', 'integer', '.status.demand.wanted', { priority: 1 }),
             column('Message', 'string', '.status.message', { priority: 1 }),
           ],
           schema: {

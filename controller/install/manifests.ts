@@ -26,9 +26,10 @@ const name = controllerName;
 const labels = { [appLabel]: name, 'app.kubernetes.io/managed-by': 'flux-pod' };
 const httpPort = 8053;
 
-interface PolicyRule {
+export interface PolicyRule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
   readonly verbs: readonly Verb[];
 }
 
@@ -95,7 +96,7 @@ export function manifests(values: InstallValues): Installed[] {
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: own.name },
       subjects,
     },
-    deployment(values),
+    deployment({ ...values, name, labels, args: argsOf(values) }),
     {
       apiVersion: 'policy/v1',
       kind: 'PodDisruptionBudget',
@@ -105,13 +106,22 @@ export function manifests(values: InstallValues): Installed[] {
   ];
 }
 
-function deployment({
-  namespace,
-  image,
-  replicas,
-  watchedNamespaces,
-  resources: needs,
-}: InstallValues): Installed {
+const argsOf = ({ watchedNamespaces = [], replicas }: InstallValues): string[] => [
+  ...watchedNamespaces.flatMap((watched) => ['--namespace', watched]),
+  // One replica alone has no one to agree with, and then an idle controller makes no request.
+  ...(replicas > 1 ? ['--leader-election'] : []),
+];
+
+export interface DeploymentValues
+  extends Pick<InstallValues, 'namespace' | 'image' | 'replicas' | 'resources'> {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of `flux-pod controller`, beside the image. */
+  readonly args: readonly string[];
+}
+
+export function deployment(values: DeploymentValues): Installed {
+  const { name, labels, namespace, image, replicas, args, resources: needs } = values;
   const probe = (path: string) => ({ httpGet: { path, port: 'http' }, timeoutSeconds: 5 });
   return {
     apiVersion: 'apps/v1',
@@ -136,13 +146,7 @@ function deployment({
               image,
               imagePullPolicy: 'IfNotPresent',
               command: ['flux-pod', 'controller'],
-              args: [
-                '--image-installer',
-                image,
-                ...(watchedNamespaces ?? []).flatMap((watched) => ['--namespace', watched]),
-                // One replica alone has no one to agree with, and then an idle controller makes no request.
-                ...(replicas > 1 ? ['--leader-election'] : []),
-              ],
+              args: ['--image-installer', image, ...args],
               ports: [{ name: 'http', containerPort: httpPort }],
               livenessProbe: probe('/healthz'),
               readinessProbe: probe('/readyz'),

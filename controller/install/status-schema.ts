@@ -52,5 +52,25 @@ export const statusSchema: StructuralSchema = {
       },
     },
     api: text('The Service of the REST API.'),
+    sizeDecidedBy: text('Demand, Scale:MANAGER or Spec.'),
+    demand: {
+      type: 'object',
+      description: 'What the queue needs, as the leader reports it.',
+      properties: {
+        wanted: integer('The least size with which all jobs that can run now could run at once.'),
+        idle: integer('Brokers online without a job.'),
+        reason: text('The job that decides.'),
+        unfitCount: integer('Jobs that can never run.'),
+        unfit: {
+          type: 'array',
+          description: 'Some of them.',
+          items: {
+            type: 'object',
+            required: ['id', 'why'],
+            properties: { id: text('The job.'), why: text('A sentence, for people.') },
+          },
+        },
+      },
+    },
   },
 };

@@ -12,6 +12,8 @@ export interface Scope {
   /** Undefined: all namespaces. */
   readonly namespace?: string;
   readonly labelSelector?: string;
+  /** The object of this name alone: a role can be restricted to it (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources). */
+  readonly name?: string;
 }
 
 export type WatchEvent =

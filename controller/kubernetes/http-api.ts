@@ -98,7 +98,7 @@ export function httpApi(
     send(method, path, options, (response) => response.json() as Promise<T>);
 
   return {
-    list: async (resource, { namespace, labelSelector }, signal) => {
+    list: async (resource, { namespace, labelSelector, name }, signal) => {
       const items: KubernetesObject[] = [];
       let next: string | undefined;
       for (;;) {
@@ -106,7 +106,12 @@ export function httpApi(
           'GET',
           pathOf(resource, { ...(namespace !== undefined && { namespace }) }),
           {
-            query: { limit: String(pageSize), labelSelector, continue: next },
+            query: {
+              limit: String(pageSize),
+              labelSelector,
+              fieldSelector: fieldSelectorOf(name),
+              continue: next,
+            },
             signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]),
           },
         );
@@ -118,12 +123,18 @@ export function httpApi(
           return { items, resourceVersion: page.metadata.resourceVersion } satisfies ObjectList;
       }
     },
-    watch: async (resource, { namespace, labelSelector, resourceVersion }, onEvent, signal) => {
+    watch: async (resource, { namespace, labelSelector, name, resourceVersion }, onEvent, signal) => {
       const response = await send(
         'GET',
         pathOf(resource, { ...(namespace !== undefined && { namespace }) }),
         {
-          query: { watch: 'true', allowWatchBookmarks: 'true', labelSelector, resourceVersion },
+          query: {
+            watch: 'true',
+            allowWatchBookmarks: 'true',
+            labelSelector,
+            fieldSelector: fieldSelectorOf(name),
+            resourceVersion,
+          },
           signal,
         },
         (answer) => answer,
@@ -189,6 +200,9 @@ const withTimeouts = (dispatcher: Dispatcher | undefined, headersTimeout: number
   (dispatcher ?? getGlobalDispatcher()).compose(
     (dispatch) => (options, handler) => dispatch({ ...options, bodyTimeout: 0, headersTimeout }, handler),
   );
+
+const fieldSelectorOf = (name: string | undefined) =>
+  name === undefined ? undefined : `metadata.name=${name}`;
 
 interface RequestOptions {
   readonly query?: Readonly<Record<string, string | undefined>>;

@@ -1,6 +1,6 @@
 /**
  * The links to the leaders of all MiniClusters, and what they have reported. A report counts when it may: a busy queue of jobs changes it
- * every second, and each change is a write of a status.
+ * every second, and each change is a write of a status. What the size follows counts at once.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { NoLink, OpenLinkOptions } from '../../agent/link/open-link.ts';
@@ -16,6 +16,11 @@ export interface Leaders {
    * Keeps a link to `target`, the present leader of the MiniCluster `key`, or none. Returns its report that counts.
    */
   readonly follow: (key: string, target: LeaderTarget | undefined) => LeaderNews;
+  /**
+   * Asks the leader that is followed to keep this size: the ranks from there on take no new jobs, and the report has `freed` when none is left
+   * there. It is asked again over each new link, and can be called again and again.
+   */
+  readonly keep: (key: string, size: number) => void;
   /** Closes all links. */
   readonly close: () => void;
 }
@@ -75,7 +80,8 @@ export function createLeaders(options: LeadersOptions): Leaders {
     let isTold = false;
     const report = (next: LeaderNews) => {
       newest = next;
-      if (!isDeepStrictEqual(newest, leader.counts)) count.request();
+      if (isOfTheSize(newest, leader.counts)) count.actNow();
+      else if (!isDeepStrictEqual(newest, leader.counts)) count.request();
     };
     void keepLink(
       { ...target, port: options.port ?? target.port },
@@ -85,7 +91,7 @@ export function createLeaders(options: LeadersOptions): Leaders {
         backoff,
         clock: options.clock ?? systemClock,
         deadlines: options.deadlines ?? usual.deadlines,
-        onReport: ({ brokersOnline, jobs }) => report({ brokersOnline, jobs }),
+        onReport: ({ kind: _kind, size: _size, ...facts }) => report(facts),
         onBroken: () => report(undefined),
         onFailure: (why, failures) => {
           if (isTold || !isLasting(why, failures)) return;
@@ -109,11 +115,18 @@ export function createLeaders(options: LeadersOptions): Leaders {
       followed.set(key, next);
       return next.counts;
     },
+    keep: () => undefined,
     close: () => {
       for (const { stop } of followed.values()) stop();
       followed.clear();
     },
   };
+}
+
+/** What the size follows is not waited with: a job waits for it. A leader reports once a second at most. */
+function isOfTheSize(next: LeaderNews, counts: LeaderNews): boolean {
+  const [one, other] = [next, counts].map((news) => (typeof news === 'object' ? news : undefined));
+  return one?.demand?.wanted !== other?.demand?.wanted || one?.freed !== other?.freed;
 }
 
 const isSame = (one: LeaderTarget, other: LeaderTarget): boolean =>

@@ -5,6 +5,7 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { KubernetesObject } from '../kubernetes/object.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
+import { isScale } from '../size/size-owner.ts';
 import { type Desired, desiredOf, type Invalid, initialSizeAnnotation } from './desired.ts';
 
 export interface DesiredCache {
@@ -35,5 +36,7 @@ function inputsOf({ metadata }: KubernetesObject, job: KubernetesObject | undefi
   const { uid, generation, labels, annotations } = metadata;
   const initialSize = job?.metadata.annotations?.[initialSizeAnnotation];
   const size = (job as Job | undefined)?.spec?.completions;
-  return JSON.stringify([uid, generation, labels, annotations, initialSize, size]);
+  // Who owns spec.size changes also without another generation.
+  const scale = metadata.managedFields?.find(isScale)?.manager;
+  return JSON.stringify([uid, generation, labels, annotations, initialSize, size, scale]);
 }

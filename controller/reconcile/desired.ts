@@ -7,6 +7,8 @@ import { formatProblem, MiniClusterError } from '../render/minicluster/field-pro
 import { readMiniCluster } from '../render/minicluster/read-minicluster.ts';
 import type { MiniCluster } from '../render/minicluster/schema.ts';
 import { renderMiniCluster } from '../render/render-minicluster.ts';
+import type { SizeOwner } from '../size/next-size.ts';
+import { sizeOwner } from '../size/size-owner.ts';
 
 /** The size that the Job was created with: its pods are started with it, and a Job's template cannot change. */
 export const initialSizeAnnotation = 'flux-pod/initial-size';
@@ -24,6 +26,11 @@ export interface Desired {
   readonly warnings: readonly string[];
   /** Why the size is not the one that is asked for; undefined where it is. */
   readonly sizeRefused: string | undefined;
+  readonly sizeDecidedBy: SizeOwner;
+  /** Where the size may follow the demand: for so long a smaller size has to have been enough. Milliseconds. */
+  readonly stabilizationMs: number | undefined;
+  /** After so long without an active job it is suspended; undefined: never. Milliseconds. */
+  readonly idleMs: number | undefined;
   /** The Service of the REST API, as HOST:PORT; undefined where the MiniCluster serves none. */
   readonly api: string | undefined;
 }
@@ -32,6 +39,11 @@ export interface Desired {
 export interface Invalid {
   readonly problems: readonly string[];
 }
+
+export const isInvalid = (desired: Desired | Invalid): desired is Invalid => 'problems' in desired;
+
+/** As for the scale-down of Dask and Ray, and a fifth of an HPA's. */
+const usualWindowSeconds = 60;
 
 /**
  * `object` is a MiniCluster as the API server gives it, `job` its Job where there is one.
@@ -43,7 +55,9 @@ export function desiredOf(
 ): Desired | Invalid {
   try {
     const { started, size, sizeRefused } = sizesOf(object, job);
-    const miniCluster = withoutEnd(readMiniCluster(asWritten(started)));
+    const written = readMiniCluster(asWritten(started));
+    const miniCluster = withoutWhatTheControllerDoes(written);
+    const { autoscaling, idleTimeout, flux } = written.spec;
     const { manifests, warnings } = renderMiniCluster(miniCluster, options);
     const cluster = clusterOf(miniCluster, options, () => undefined);
     const owner = ownerOf(object);
@@ -59,6 +73,9 @@ export function desiredOf(
       quorum: cluster.quorum,
       warnings: warnings.map(({ path, why }) => `${path} ${why}`),
       sizeRefused,
+      sizeDecidedBy: sizeOwner(object, autoscaling !== undefined),
+      stabilizationMs: autoscaling && (autoscaling.stabilizationWindowSeconds ?? usualWindowSeconds) * 1000,
+      idleMs: idleTimeout !== undefined && flux?.stateVolume ? idleTimeout * 1000 : undefined,
       api: apiOf(cluster, object.metadata.namespace ?? ''),
     };
   } catch (error) {
@@ -79,10 +96,20 @@ function asWritten({ apiVersion, kind, metadata, ...rest }: KubernetesObject): o
   };
 }
 
-/** The MiniCluster outlives its Job, whose end would be forgotten with it: `cleanup` deletes the MiniCluster instead. */
-function withoutEnd({ spec, ...rest }: MiniCluster): MiniCluster {
-  const { cleanup: _cleanup, ttlSecondsAfterFinished: _ttl, ...kept } = spec;
-  return { ...rest, spec: kept };
+/**
+ * The MiniCluster outlives its Job, whose end would be forgotten with it: `cleanup` deletes the MiniCluster instead. The size that follows the
+ * demand is no part of a rendering, nor is what is suspended when it is idle.
+ */
+function withoutWhatTheControllerDoes({ spec, ...rest }: MiniCluster): MiniCluster {
+  const {
+    cleanup: _cleanup,
+    ttlSecondsAfterFinished: _ttl,
+    autoscaling: _autoscaling,
+    idleTimeout,
+    ...kept
+  } = spec;
+  const isLeaders = idleTimeout !== undefined && !spec.flux?.stateVolume;
+  return { ...rest, spec: { ...kept, ...(isLeaders && { idleTimeout }) } };
 }
 
 function apiOf({ fluxContainer, names }: Cluster, namespace: string): string | undefined {
@@ -96,18 +123,27 @@ function apiOf({ fluxContainer, names }: Cluster, namespace: string): string | u
  */
 function sizesOf(object: KubernetesObject, job: KubernetesObject | undefined) {
   const initial = Number(job?.metadata.annotations?.[initialSizeAnnotation]);
-  const spec = (object as { spec?: { size?: unknown; minSize?: unknown; maxSize?: unknown } }).spec;
-  const { size: asked, minSize, maxSize } = spec ?? {};
+  const spec = (object as { spec?: SizeFields }).spec;
+  const { size: asked, minSize, maxSize, autoscaling } = spec ?? {};
   if (!Number.isInteger(initial) || typeof asked !== 'number') return { started: object };
   const started = { ...object, spec: { ...spec, size: initial } };
   const [least, most] = [bound(minSize) ?? initial, bound(maxSize) ?? initial];
   const current = (job as Job | undefined)?.spec?.completions ?? initial;
+  // spec.size is the size at the start: live-size.ts has what follows.
+  if (sizeOwner(object, Boolean(autoscaling)) === 'Demand') return { started, size: current };
   if (asked >= least && asked <= most) return { started, size: asked };
   const why =
     least === most
       ? `spec.size is ${asked}, but without spec.minSize and spec.maxSize the size stays what it was at the start, ${initial}.`
       : `spec.size is ${asked}, but the bounds are ${least} to ${most}: the size stays ${current}.`;
   return { started, size: current, sizeRefused: why };
+}
+
+interface SizeFields {
+  readonly size?: unknown;
+  readonly minSize?: unknown;
+  readonly maxSize?: unknown;
+  readonly autoscaling?: unknown;
 }
 
 const bound = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
@@ -125,6 +161,20 @@ const withOwner = (object: KubernetesObject, namespace: string, owner: OwnerRefe
   ...object,
   metadata: { ...object.metadata, namespace, ownerReferences: [owner] },
 });
+
+/** The same with another size of the Job. */
+export function resized(desired: Desired, size: number): Desired {
+  if (size === desired.size) return desired;
+  const objects = desired.objects.map((object) =>
+    object.kind === 'Job'
+      ? {
+          ...object,
+          spec: { ...(object as KubernetesObject & Job).spec, completions: size, parallelism: size },
+        }
+      : object,
+  );
+  return { ...desired, objects, size };
+}
 
 function withSize(job: KubernetesObject & Job, initial: number, size: number): KubernetesObject {
   const { metadata } = job as KubernetesObject;

@@ -3,9 +3,11 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { InstanceFacts } from '../../agent/controller-link/report.ts';
 import { clusterLabel } from '../render/reserved/names.ts';
+import type { SizeOwner } from '../size/next-size.ts';
 import { type Condition, isTrue, mergeConditions, type NewCondition } from './conditions.ts';
 import {
   activePods,
+  isIdle,
   isReady,
   isSuspended,
   jobEnd,
@@ -16,6 +18,9 @@ import {
 
 /** Jobs of Flux by their state. */
 type FluxJobs = NonNullable<InstanceFacts['jobs']>;
+/** What the queue of Flux needs. */
+type Demand = Pick<NonNullable<InstanceFacts['demand']>, 'wanted' | 'idle' | 'reason'> &
+  Partial<Pick<NonNullable<InstanceFacts['demand']>, 'unfit' | 'unfitCount'>>;
 
 /** The status subresource. `jobid`, `maximumSize`, `selector` and `size` are the Operator's own, and required by its CRD. */
 export interface MiniClusterStatus {
@@ -39,6 +44,8 @@ export interface MiniClusterStatus {
   readonly jobs?: FluxJobs;
   /** The Service of the REST API. */
   readonly api?: string;
+  readonly sizeDecidedBy?: SizeOwner;
+  readonly demand?: Demand;
 }
 
 export type State = 'Invalid' | 'Pending' | 'Starting' | 'Running' | 'Suspended' | 'Succeeded' | 'Failed';
@@ -70,6 +77,8 @@ export interface Observed {
   readonly pods: readonly Pod[];
   readonly leader: LeaderNews;
   readonly api: string | undefined;
+  /** Undefined for an invalid MiniCluster. */
+  readonly sizeDecidedBy: SizeOwner | undefined;
 }
 
 export function statusOf(observation: Observed, now: string): MiniClusterStatus {
@@ -90,6 +99,7 @@ export function statusOf(observation: Observed, now: string): MiniClusterStatus 
     { generation, now },
   );
   const jobs = jobsOf(observed);
+  const demand = demandOf(observation);
   return {
     jobid: job?.metadata?.uid ?? previous?.jobid ?? '',
     maximumSize: maxSize,
@@ -105,6 +115,8 @@ export function statusOf(observation: Observed, now: string): MiniClusterStatus 
     ...(message !== undefined && { message }),
     ...(jobs && { jobs }),
     ...(observed.api !== undefined && { api: observed.api }),
+    ...(observed.sizeDecidedBy !== undefined && { sizeDecidedBy: observed.sizeDecidedBy }),
+    ...(demand && { demand }),
   };
 }
 
@@ -145,6 +157,19 @@ function jobsOf({ job, pods, leader, previous }: Reported): FluxJobs | undefined
   return previous?.jobid === job.metadata?.uid ? previous?.jobs : undefined;
 }
 
+/** As the leader reports it, without what changes with every job. An earlier controller's holds until the first report. */
+function demandOf({ job, leader, previous }: Observed): Demand | undefined {
+  if (leader === 'pending') return previous?.jobid === job?.metadata?.uid ? previous?.demand : undefined;
+  if (!leader?.demand) return undefined;
+  const { wanted, idle, reason, unfit, unfitCount } = leader.demand;
+  return {
+    wanted,
+    idle,
+    ...(reason !== undefined && { reason }),
+    ...(unfitCount > 0 && { unfit, unfitCount }),
+  };
+}
+
 const condition = (type: string, holds: boolean, reason: string, message: string): NewCondition => ({
   type,
   status: holds ? 'True' : 'False',
@@ -171,6 +196,7 @@ function lifeOf(observed: Observed, brokersOnline: number): NewCondition[] {
       end.kind === 'Complete' ? 'Succeeded' : 'Failed',
     ]);
   }
+  if (isSuspended(job) && isIdle(job)) return all('Idle', idleMessage, ['Suspended']);
   if (isSuspended(job)) return all('Suspended', 'The Job is suspended: its pods are stopped.', ['Suspended']);
   const online = `${brokersOnline} of ${size} brokers are online`;
   if (!readyLeader(pods)) {
@@ -188,6 +214,9 @@ function lifeOf(observed: Observed, brokersOnline: number): NewCondition[] {
     complete ? ['Ready'] : ['Ready', 'Progressing'],
   );
 }
+
+const idleMessage =
+  'No job was active for spec.idleTimeout: the pods are stopped, and the queue is kept. A change of the spec, or suspend: false of the Job, resumes it.';
 
 const validity = (problems: readonly string[]): NewCondition =>
   problems.length === 0

@@ -2,18 +2,23 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
-import { type ApiError, isRefusal, type KubernetesApi } from '../kubernetes/api.ts';
+import type { KubernetesApi } from '../kubernetes/api.ts';
 import type { RecordEvent } from '../kubernetes/events.ts';
 import { controllerOf, type KubernetesObject } from '../kubernetes/object.ts';
 import { resourceOf, resources } from '../kubernetes/resources.ts';
 import { type LeaderTarget, leaderTarget } from '../leader-link/leader-target.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
-import type { Desired, Invalid } from './desired.ts';
+import { createIdleSuspensions, suspended } from '../size/idle-suspension.ts';
+import { createLiveSizes } from '../size/live-size.ts';
+import { liveMiniCluster, scaledEvent } from '../size/size-of-desired.ts';
+import { type Desired, type Invalid, isInvalid, resized } from './desired.ts';
 import { createDesiredCache } from './desired-cache.ts';
+import { executePlan } from './execute-plan.ts';
 import { jobEnd } from './job-state.ts';
 import { hasEnded, type LeaderNews, type MiniClusterStatus, statusOf } from './minicluster-status.ts';
-import { type Plan, planOf, type Step } from './plan.ts';
+import { type Plan, planOf } from './plan.ts';
 import { eventsBetween } from './story.ts';
+import { createUnfitJobs } from './unfit-jobs.ts';
 
 /** What the informers hold of one MiniCluster. */
 export interface Copies {
@@ -31,11 +36,14 @@ export interface ReconcilerOptions {
   readonly record: RecordEvent;
   /** Keeps a link to the leader of a MiniCluster, or none, and returns what it has reported. */
   readonly followLeader: (namespace: string, name: string, target: LeaderTarget | undefined) => LeaderNews;
+  /** Asks the leader that is followed to keep this size: ranks from there up take no new jobs. The same again costs nothing. */
+  readonly keep: (namespace: string, name: string, size: number) => void;
   readonly renderOptions: (object: KubernetesObject) => RenderOptions;
   /** How long a MiniCluster with `cleanup` stays after its end, so that its log can be read. Milliseconds. */
   readonly cleanupMs: number;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  readonly monotonic?: () => number;
 }
 
 /** What is to be done later without an event; milliseconds. */
@@ -52,49 +60,66 @@ export function createReconciler({
   copies,
   record,
   followLeader,
+  keep,
   renderOptions,
   cleanupMs,
   now = Date.now,
+  monotonic = () => performance.now(),
 }: ReconcilerOptions): Reconcile {
   const cache = createDesiredCache(renderOptions);
+  const sizes = createLiveSizes({ monotonic, now });
+  const unfitJobs = createUnfitJobs();
+  const suspensions = createIdleSuspensions(monotonic);
   /** Fields of the status that the installed CRD does not have: the Operator's has four and the conditions. */
   const unknown = new Set<string>();
   const knownTo = (status: MiniClusterStatus) =>
     Object.fromEntries(Object.entries(status).filter(([field]) => !unknown.has(field)));
 
   return async (namespace, name) => {
+    const key = `${namespace}/${name}`;
     // 1. What there is.
     const object = copies.miniCluster(namespace, name);
     // Its dependents go by garbage collection: nothing is created for a MiniCluster that is being deleted.
     if (!object || object.metadata.deletionTimestamp !== undefined) {
       cache.forget(namespace, name);
+      sizes.next(key, undefined);
+      suspensions.next(key, undefined);
+      unfitJobs.forget(key);
       followLeader(namespace, name, undefined);
       return { again: undefined };
     }
     const previous = (object as { status?: MiniClusterStatus }).status;
-    const owned = copies.owned(namespace, name);
-    const job = jobAmong(owned, object);
+    const before = liveOf(copies, object, []);
+    const { owned, job } = before;
+    const leader = followLeader(namespace, name, leaderTarget({ namespace, name, ...before }));
 
     // 2. What is asked for.
-    const desired = cache.desired(object, job);
+    const asked = cache.desired(object, job);
+    const size = sizes.next(key, liveMiniCluster(asked, before, leader));
+    if (size?.keep !== undefined) keep(namespace, name, size.keep);
+    const { generation = 0 } = object.metadata;
+    const idleMs = isInvalid(asked) ? undefined : asked.idleMs;
+    const idle = suspensions.next(key, { generation, idleMs, job, leader });
+    const desired = isInvalid(asked) ? asked : decided(asked, size?.size, idle.isSuspended && generation);
     const isFinished =
-      (job !== undefined && jobEnd(job as KubernetesObject & Job) !== undefined) ||
-      (previous !== undefined && hasEnded(previous));
+      (job !== undefined && jobEnd(job) !== undefined) || (previous !== undefined && hasEnded(previous));
 
     // 3. What is to be done.
     const first = planFor(object, desired, owned, isFinished);
     const hidden = await withoutLabel(api, first);
     const plan = hidden.length > 0 ? planFor(object, desired, [...owned, ...hidden], isFinished) : first;
-    const refusal = await executeAll(api, copies, object, plan, record);
+    const refusal = await executePlan(plan, object, { api, wrote: copies.wrote, record });
 
     // 4. The status, where it is another one.
     const live = liveOf(copies, object, hidden.filter(isOwnedBy(object)));
+    const scaled = scaledEvent(asked, size?.reason, job, live.job);
+    if (scaled) record({ ...scaled, regarding: object });
     const status = statusOf(
       {
         ...observedOf(object, desired, plan, previous),
         ...live,
         refused: refusal?.sentence,
-        leader: followLeader(namespace, name, leaderTarget({ namespace, name, ...live })),
+        leader,
       },
       new Date(now()).toISOString().replace(/\.\d+Z/, 'Z'),
     );
@@ -104,7 +129,10 @@ export function createReconciler({
       for (const field of Object.keys(status))
         if (!(field in (answer as KubernetesObject & WithStatus).status)) unknown.add(field);
       const warnings = isInvalid(desired) ? [] : desired.warnings;
-      for (const event of eventsBetween(previous, status, warnings))
+      for (const event of [
+        ...eventsBetween(previous, status, warnings),
+        ...unfitJobs.events(key, previous, status),
+      ])
         record({ ...event, regarding: object, action: 'Observe' });
     }
 
@@ -115,9 +143,20 @@ export function createReconciler({
     const { again } = await cleanUp(api, object, status, cleanupMs, now());
     // No watch shows when another owner's object has gone, nor one without the label that is waited for.
     const waits = plan.foreign.length > 0 || hidden.some(isWaitedFor(object));
-    return { again: waits ? Math.min(again ?? foreignMs, foreignMs) : again };
+    return { again: soonest(again, size?.again, idle.again, waits ? foreignMs : undefined) };
   };
 }
+
+/** With what was decided beside what is asked for. `idle`: the generation that is suspended for that. */
+function decided(asked: Desired, size: number | undefined, idle: number | false): Desired {
+  const sized = size === undefined ? asked : resized(asked, size);
+  return idle === false ? sized : suspended(sized, idle);
+}
+
+const soonest = (...times: readonly (number | undefined)[]): number | undefined => {
+  const set = times.filter((ms) => ms !== undefined);
+  return set.length === 0 ? undefined : Math.min(...set);
+};
 
 /** How often it is looked whether a name is free. */
 const foreignMs = 30_000;
@@ -140,8 +179,6 @@ const jobAmong = (
     (object) =>
       object.kind === 'Job' && object.metadata.name === name && (controllerOf(object)?.uid ?? uid) === uid,
   );
-
-const isInvalid = (desired: Desired | Invalid): desired is Invalid => 'problems' in desired;
 
 function planFor(
   { metadata, ...object }: KubernetesObject,
@@ -189,52 +226,6 @@ const isOwnedBy =
 const isWaitedFor = (owner: KubernetesObject) => (object: KubernetesObject) =>
   !isOwnedBy(owner)(object) || object.metadata.deletionTimestamp !== undefined;
 
-interface Refusal {
-  readonly error: ApiError;
-  readonly sentence: string;
-}
-
-/** Up to the first step that the API server refuses. */
-async function executeAll(
-  api: KubernetesApi,
-  copies: Copies,
-  regarding: KubernetesObject,
-  { steps }: Plan,
-  record: RecordEvent,
-): Promise<Refusal | undefined> {
-  for (const step of steps) {
-    try {
-      await execute(api, copies, regarding, step, record);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      const { kind, metadata } = step.object;
-      return { error, sentence: `The API server refuses the ${kind} ${metadata.name}: ${error.message}` };
-    }
-  }
-  return undefined;
-}
-
-async function execute(
-  api: KubernetesApi,
-  copies: Copies,
-  regarding: KubernetesObject,
-  step: Step,
-  record: RecordEvent,
-): Promise<void> {
-  const { object, act } = step;
-  const title = `${object.kind} ${object.metadata.name}`;
-  const { namespace = '', name, uid } = object.metadata;
-  const target = { resource: resourceOf(object), namespace, name };
-  if (act === 'apply') copies.wrote(await api.apply(object));
-  else if (act === 'patch') copies.wrote(await api.patch(target, step.patch));
-  else await api.delete(target, uid);
-  const event = (reason: string, note: string) =>
-    record({ type: 'Normal', regarding, reason, action: act, note });
-  if (step.act === 'delete') event('Deleted', `${title} is deleted: ${step.why}.`);
-  else if (step.why === 'missing') event('Created', `${title} is created.`);
-  else event('Updated', `${title} is updated: ${step.why.join(', ')}.`);
-}
-
 interface WithStatus {
   readonly status: object;
 }
@@ -267,12 +258,13 @@ function observedOf(
     outdatedSecret,
   };
   if (!isInvalid(desired)) {
-    const { size, maxSize, quorum, sizeRefused, api } = desired;
-    return { ...common, problems: foreign.map(occupied), size, maxSize, quorum, sizeRefused, api };
+    const { size, maxSize, quorum, sizeRefused, sizeDecidedBy, api } = desired;
+    const sizes = { size, maxSize, quorum, sizeRefused, sizeDecidedBy };
+    return { ...common, problems: foreign.map(occupied), ...sizes, api };
   }
   const size = previous?.size ?? 0;
   const maxSize = previous?.maximumSize ?? size;
-  const sizes = { size, maxSize, quorum: size, sizeRefused: undefined };
+  const sizes = { size, maxSize, quorum: size, sizeRefused: undefined, sizeDecidedBy: undefined };
   return { ...common, ...sizes, api: previous?.api, problems: desired.problems };
 }
 

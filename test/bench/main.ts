@@ -5,6 +5,7 @@ import { bootstrap } from './bootstrap.ts';
 import { controller } from './controller.ts';
 import { health } from './health.ts';
 import { scale } from './scale.ts';
+import { size } from './size.ts';
 import { start } from './start.ts';
 
 const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
@@ -15,6 +16,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
   api,
   attack,
   controller,
+  size,
 };
 
 const wanted = process.argv[2];

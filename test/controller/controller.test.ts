@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { manifestsForOne } from '../../controller/install/manifests-for-one.ts';
 import { ownedResources, resources } from '../../controller/kubernetes/resources.ts';
 import { renderingOptions } from '../../controller/reconcile/rendering-options.ts';
 import type { ControllerOptions } from '../../controller/run-controller.ts';
+import { startApiServer } from '../support/kubernetes/api-server.ts';
 import {
   type ControllerBed,
   miniCluster,
@@ -9,10 +11,12 @@ import {
   startController,
   startControllerAt,
 } from '../support/kubernetes/controller-bed.ts';
+import { createFakeLeaders, demandOf } from '../support/kubernetes/fake-leaders.ts';
 import { isWrite } from '../support/kubernetes/faulty-api.ts';
 import {
   type RealApiServer,
   realApiServerUnavailable,
+  restrictedAccount,
   startRealApiServer,
 } from '../support/kubernetes/real-api-server.ts';
 
@@ -32,9 +36,10 @@ async function startReal(options: Partial<ControllerOptions> = {}): Promise<Cont
   return startControllerAt({ config: real.config, namespace }, { namespaces: [namespace], ...options });
 }
 const servers = [
-  { server: 'in memory', skipped: undefined, startBed: startController },
+  { server: 'in memory', isReal: false, skipped: undefined, startBed: startController },
   {
     server: `of Kubernetes${unavailable === undefined ? '' : ` (SKIPPED: ${unavailable})`}`,
+    isReal: true,
     skipped: unavailable,
     startBed: startReal,
   },
@@ -246,6 +251,36 @@ describe.each(servers)('with the API server $server', ({ skipped, startBed }) =>
         );
       });
 
+      it('follows the demand of its queue, but for as long as a client of the scale subresource owns its size', async () => {
+        const leaders = createFakeLeaders();
+        await using bed = await startBed({ createLeaders: leaders.create });
+        await bed.create(miniCluster({ minSize: 1, maxSize: 8, autoscaling: {} }));
+        await poll(() => bed.status()).toMatchObject({ state: 'Starting', sizeDecidedBy: 'Demand' });
+        const decided = async (size: number, sizeDecidedBy: string) => {
+          await poll(() => bed.status()).toMatchObject({ size, sizeDecidedBy });
+          expect(await bed.find(resources.jobs)).toMatchObject({
+            spec: { completions: size, parallelism: size },
+          });
+        };
+        leaders.report(demandOf(3, { reason: 'job ƒ2x needs 3 nodes' }));
+        await decided(3, 'Demand');
+        await bed.scale(5);
+        await decided(5, 'Scale:test');
+        leaders.report(demandOf(7));
+        await settled(bed);
+        await decided(5, 'Scale:test');
+        await bed.patch(resources.miniClusters, 'mc', { spec: { size: 4 } });
+        await decided(7, 'Demand');
+        await bed.patch(resources.miniClusters, 'mc', { spec: { autoscaling: null } });
+        await decided(4, 'Spec');
+        await poll(async () => (await bed.story()).filter((line) => line.startsWith('Scaled'))).toEqual([
+          'Scaled: 2 to 3: job ƒ2x needs 3 nodes',
+          'Scaled: 3 to 5: test has scaled it',
+          'Scaled: 5 to 7: 7 nodes are wanted',
+          'Scaled: 7 to 4: spec.size asks for it',
+        ]);
+      });
+
       it('names the fields that its Job does not take, and replaces the Job where that is asked for', async () => {
         await using bed = await startBed();
         await bed.create(miniCluster());
@@ -331,6 +366,55 @@ describe.each(servers)('with the API server $server', ({ skipped, startBed }) =>
     });
   });
 });
+
+describe.each(servers)(
+  'a controller of one MiniCluster, with the API server $server',
+  ({ skipped, isReal }) => {
+    it.skipIf(skipped !== undefined)('does its work by a Role, and none for others', async () => {
+      const { namespace } = restrictedAccount;
+      const options = { namespaces: [namespace], miniCluster: 'mc' };
+      await using memory = await startApiServer();
+      const kubernetes = isReal ? real : undefined;
+      const [config, others] = kubernetes
+        ? [kubernetes.restricted, kubernetes.config]
+        : [memory.config, memory.others];
+      if (kubernetes) {
+        await kubernetes.post('/api/v1/namespaces', { metadata: { name: namespace } });
+        const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
+        for (const object of manifestsForOne({ namespace, miniCluster: 'mc', image: 'i' }))
+          if (object.kind.startsWith('Role'))
+            await kubernetes.post(`${roles}/${object.kind.toLowerCase()}s`, object);
+      }
+      await using bed = await startControllerAt({ config, others, namespace }, options);
+      await bed.create(miniCluster({}, { name: 'other' }));
+      await bed.create(miniCluster({ minSize: 1, maxSize: 4 }));
+      await poll(async () => (await bed.status())?.state).toBe('Starting');
+      await bed.patch(resources.miniClusters, 'mc', { spec: { size: 3 } });
+      await poll(async () => (await bed.status())?.size).toBe(3);
+      await bed.endJob(0);
+      await poll(async () => (await bed.story()).at(-1)).toBe('Succeeded: The program has ended with 0');
+      expect(await bed.status('other')).toBeUndefined();
+      expect(await bed.find(resources.jobs, 'other')).toBeUndefined();
+      expect(bed.warnings).toEqual([]);
+    });
+  },
+);
+
+it.skipIf(unavailable !== undefined)(
+  'an API server of Kubernetes refuses autoscaling without bounds, and with no room between them',
+  async () => {
+    const namespace = 'bounds';
+    await real?.post('/api/v1/namespaces', { metadata: { name: namespace } });
+    const create = (spec: object) =>
+      real?.post(
+        `/apis/flux-framework.org/v1alpha2/namespaces/${namespace}/miniclusters`,
+        miniCluster({ autoscaling: {}, ...spec }, { namespace }),
+      );
+    for (const spec of [{}, { minSize: 1 }, { maxSize: 4 }, { minSize: 2, maxSize: 2 }])
+      await expect(create(spec)).rejects.toThrow(/: 422$/);
+    await create({ minSize: 1, maxSize: 4 });
+  },
+);
 
 describe('the controller with the API server in memory', () => {
   it('works with the Operator’s CRD, whose status has five fields', async () => {

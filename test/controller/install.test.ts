@@ -5,7 +5,14 @@ import type { PodSpec } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { customResourceDefinition } from '../../controller/install/custom-resource.ts';
-import { manifests, usualValues, watchedRules } from '../../controller/install/manifests.ts';
+import {
+  manifests,
+  ownRules,
+  type PolicyRule,
+  usualValues,
+  watchedRules,
+} from '../../controller/install/manifests.ts';
+import { manifestsForOne } from '../../controller/install/manifests-for-one.ts';
 import { resources, type Verb } from '../../controller/kubernetes/resources.ts';
 import { restrictedBreaches } from '../../controller/render/pod/pod-security-standard.ts';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -98,6 +105,23 @@ describe('the roles of the controller', () => {
     expect(kinds(['a', 'b'])).toEqual(
       expect.arrayContaining(['Role a', 'RoleBinding a', 'Role b', 'RoleBinding b']),
     );
+  });
+
+  it('are one Role in its namespace for one MiniCluster, which it names', () => {
+    const objects = manifestsForOne({ namespace: 'hpc', miniCluster: 'mc', image: 'i' });
+    expect(objects.map(({ kind }) => kind)).toEqual(['ServiceAccount', 'Role', 'RoleBinding', 'Deployment']);
+    for (const { metadata } of objects)
+      expect(metadata).toMatchObject({ namespace: 'hpc', name: 'flux-pod-controller-mc' });
+    const { rules } = objects[1] as unknown as { rules: PolicyRule[] };
+    for (const { resources: [name = ''] = [], resourceNames } of rules)
+      expect(resourceNames, name).toEqual(name.startsWith('miniclusters') ? ['mc'] : undefined);
+    expect(rules.map(({ resources: [name] }) => name)).toEqual(
+      [...watchedRules, ...ownRules].map(({ resources: [name] }) => name),
+    );
+    // The NetworkPolicy of a MiniCluster lets in pods with this label.
+    expect(objects[3]).toMatchObject({
+      spec: { template: { metadata: { labels: { 'app.kubernetes.io/name': 'flux-pod-controller' } } } },
+    });
   });
 
   it('never reach into pods, nodes or other roles', () => {

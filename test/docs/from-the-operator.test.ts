@@ -80,7 +80,8 @@ describe('docs/from-the-operator.md', () => {
       const volume = ['accessMode', 'size', 'storageClassName'].map(
         (field) => `spec.flux.stateVolume.${field}`,
       );
-      const own = ['spec.suspend', 'spec.ttlSecondsAfterFinished', ...volume];
+      const window = 'spec.autoscaling.stabilizationWindowSeconds';
+      const own = [window, 'spec.idleTimeout', 'spec.suspend', 'spec.ttlSecondsAfterFinished', ...volume];
       expect(fields.filter((field) => !defined.includes(field))).toEqual(own);
     });
 

@@ -44,8 +44,14 @@ function nameProblems(miniCluster: MiniCluster): FieldProblem[] {
   ];
 }
 
-function sizeProblems({ size, minSize, maxSize }: MiniClusterSpec): FieldProblem[] {
+function sizeProblems({ size, minSize, maxSize, autoscaling }: MiniClusterSpec): FieldProblem[] {
   const problems: FieldProblem[] = [];
+  if (autoscaling && !(minSize !== undefined && maxSize !== undefined && minSize < maxSize)) {
+    problems.push({
+      path: 'spec.autoscaling',
+      why: 'needs spec.minSize and spec.maxSize, and room between them',
+    });
+  }
   if (maxSize !== undefined && maxSize < size) {
     problems.push({ path: 'spec.maxSize', why: `expected at least the size, ${size}, not ${maxSize}` });
   }

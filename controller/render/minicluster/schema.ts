@@ -170,6 +170,10 @@ const spec = fields({
   ttlSecondsAfterFinished: z.optional(wholeNumber(0)),
   // The CRD takes 1 where it is missing. A forgotten size is likelier than a cluster of one, so it has to be said.
   size: wholeNumber(1, 100_000),
+  // Ours, not of the Operator's CRD: the size follows the demand.
+  autoscaling: z.optional(fields({ stabilizationWindowSeconds: z.optional(wholeNumber(10, 3600)) })),
+  // Ours: seconds without an active job.
+  idleTimeout: z.optional(wholeNumber(1)),
   maxSize: z.optional(wholeNumber(1, 100_000)),
   minSize: z.optional(wholeNumber(1, 100_000)),
   tasks: z.optional(wholeNumber(0)),

@@ -17,6 +17,15 @@ export function warnAboutUnusedFields(cluster: Cluster): void {
       `is loaded where it exists; \`flux shutdown --dump=${spec.archive.path}\` saves it`,
     );
   }
+  if (spec.autoscaling) {
+    warn(
+      'spec.autoscaling',
+      'is not used: the controller resizes a MiniCluster, and the objects that are rendered stay as they are',
+    );
+  }
+  if (spec.idleTimeout !== undefined && spec.flux?.stateVolume) {
+    warn('spec.idleTimeout', 'is not used: with a state volume the controller suspends an idle MiniCluster');
+  }
   if (spec.cleanup) {
     warn(
       'spec.cleanup',

@@ -76,6 +76,9 @@ function settings(
     FLUX_POD_SIZE: String(size),
     ...(quorum !== size && { FLUX_POD_MIN_SIZE: String(quorum) }),
     ...(maxSize !== size && { FLUX_POD_MAX_SIZE: String(maxSize) }),
+    // With a state volume its queue is kept, and the controller suspends the Job.
+    ...(spec.idleTimeout !== undefined &&
+      !spec.flux?.stateVolume && { FLUX_POD_IDLE_TIMEOUT: `${spec.idleTimeout}s` }),
     ...(program.mode !== 'start' && { FLUX_POD_MODE: program.mode }),
     ...(program.tasks !== undefined && { FLUX_POD_TASKS: String(program.tasks) }),
     ...(spec.flux?.topology && { FLUX_POD_TOPO: spec.flux.topology }),

@@ -20,6 +20,15 @@ export const controller: Verb = {
       value: 'NAMESPACE',
       meaning: 'watches this namespace; may be repeated (default: all namespaces)',
     },
+    minicluster: {
+      type: 'string',
+      value: 'NAME',
+      meaning: 'reconciles this MiniCluster of the namespace alone: a Role in the namespace is enough',
+    },
+    manifest: {
+      type: 'boolean',
+      meaning: 'prints what is applied to run it so in the cluster, with --minicluster, and exits',
+    },
     'image-installer': installer,
     user,
     with: withExtras,
@@ -49,7 +58,10 @@ export const controller: Verb = {
       meaning: 'json (default) or text',
     },
   },
-  examples: ['flux-pod controller --namespace hpc --log-format text'],
+  examples: [
+    'flux-pod controller --namespace hpc --log-format text',
+    'flux-pod controller --namespace hpc --minicluster lammps --manifest | kubectl apply -f -',
+  ],
   more: `It reads MiniClusters (flux-framework.org/v1alpha2), applies the objects that \`flux-pod render\` makes of them, and writes their
 status. It uses the service account of its pod, else KUBECONFIG.
 `,
@@ -61,9 +73,14 @@ status. It uses the service account of its pod, else KUBECONFIG.
  * installer's image has it.
  */
 async function loadController({ flags }: ParsedArguments): Promise<number> {
+  const namespaces = namespacesOf(flags);
+  const miniCluster = miniClusterOf(flags, namespaces);
+  const installer = String(flags['image-installer'] ?? defaultInstaller);
+  const one = flags.manifest === true ? oneMiniCluster(miniCluster, namespaces) : undefined;
   const request = {
-    namespaces: namespacesOf(flags),
-    installer: String(flags['image-installer'] ?? defaultInstaller),
+    namespaces,
+    miniCluster,
+    installer,
     user: userOf(flags.user),
     extras: extrasOf(flags),
     leaderElection: flags['leader-election'] === true,
@@ -73,12 +90,14 @@ async function loadController({ flags }: ParsedArguments): Promise<number> {
     format: flags['log-format'] === 'text' ? 'text' : 'json',
     signal: stopSignal(),
   } as const;
-  const { controller: run } = loadBundle<ControllerBundle>(
+  const { controller: run, manifestForOne } = loadBundle<ControllerBundle>(
     'controller.cjs',
     'controller',
     'The installer image has it (docs/controller.md); images of pods and `flux-pod install` leave it out.',
   );
-  return run(request);
+  if (!one) return run(request);
+  process.stdout.write(manifestForOne({ ...one, image: installer }));
+  return 0;
 }
 
 const usage = (why: string) =>
@@ -92,6 +111,23 @@ function namespacesOf({ namespace }: Flags): readonly string[] | undefined {
   const wrong = names.find((name) => !isObjectName(name));
   if (wrong !== undefined) throw usage(`--namespace ${JSON.stringify(wrong)} is no name of a namespace`);
   return [...new Set(names)];
+}
+
+function miniClusterOf(
+  { minicluster }: Flags,
+  namespaces: readonly string[] | undefined,
+): string | undefined {
+  if (minicluster === undefined) return undefined;
+  const name = String(minicluster);
+  if (!isObjectName(name)) throw usage(`--minicluster ${JSON.stringify(name)} is no name of a MiniCluster`);
+  if (namespaces?.length !== 1) throw usage('--minicluster needs one --namespace, that of the MiniCluster');
+  return name;
+}
+
+/** What --manifest is about. */
+function oneMiniCluster(miniCluster: string | undefined, [namespace]: readonly (string | undefined)[] = []) {
+  if (miniCluster !== undefined && namespace !== undefined) return { namespace, miniCluster };
+  throw usage('--manifest is of one MiniCluster: it needs --minicluster and --namespace');
 }
 
 function secondsOf(flags: Flags): number {

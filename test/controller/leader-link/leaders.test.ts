@@ -7,6 +7,7 @@ import { createLeaders, type LeadersOptions } from '../../../controller/leader-l
 import { jobs, key, startLeader } from '../../support/agent/controller-links.ts';
 import { listen, listening, patient } from '../../support/agent/parent-links.ts';
 import { patience } from '../../support/agent/raw-client.ts';
+import { demandOf } from '../../support/kubernetes/fake-leaders.ts';
 
 const poll = <T>(read: () => T) => expect.poll(read, patience);
 
@@ -59,6 +60,25 @@ describe('a leader that is followed', () => {
     await poll(follow).toEqual({ brokersOnline: 2, jobs: jobs(50) });
     // On a machine where fifty changes take longer, there may be more of them.
     expect(leaders.changes.length).toBeLessThanOrEqual(2 + (performance.now() - from) / 1000);
+  });
+
+  it('counts at once with another demand, and with ranks that are free, however short ago the last report counted', async () => {
+    await using agent = await startLeader({
+      facts: { brokersOnline: 2, jobs: jobs(0), demand: demandOf(2) },
+    });
+    using leaders = startLeaders({ reportMs: 3_600_000 });
+    const follow = () => leaders.follow('hpc/mc', targetOf(agent));
+    follow();
+    await poll(follow).toMatchObject({ demand: { wanted: 2 } });
+    agent.change({ demand: demandOf(6) });
+    await poll(follow).toMatchObject({ demand: { wanted: 6 } });
+    agent.change({ freed: 4 });
+    await poll(follow).toMatchObject({ freed: 4 });
+    const changes = leaders.changes.length;
+    agent.change({ demand: demandOf(6, { idle: 3 }) });
+    agent.change({ freed: 2 });
+    await poll(follow).toMatchObject({ freed: 2, demand: { idle: 3 } });
+    expect(leaders.changes.length).toBeLessThanOrEqual(changes + 1);
   });
 
   it('counts no more when its link has broken, and again when there is a new one', async () => {

@@ -61,6 +61,7 @@ const base: Observed = {
   pods: [],
   leader: undefined,
   api: undefined,
+  sizeDecidedBy: undefined,
 };
 
 /** The types that hold, and the reason of the first that is about the life. */
@@ -70,6 +71,30 @@ const of = (observed: Partial<Observed>) => {
   const [ready] = status.conditions;
   return { status, holding, reason: ready?.reason, message: ready?.message };
 };
+
+describe('the demand in the status of a MiniCluster', () => {
+  const demand = { wanted: 6, idle: 1, busy: 3, active: 4, unfit: [], unfitCount: 0 };
+  const shown = { wanted: 6, idle: 1 };
+  const statusWith = (observed: Partial<Observed>) => of({ job: job(), ...observed }).status;
+
+  it('is what the leader reports, with the job that decides and those that can never run', () => {
+    expect(statusWith({ leader: { brokersOnline: 2, demand } }).demand).toEqual(shown);
+    const reason = 'job ƒ2x needs 6 nodes';
+    const unfit = [{ id: 'ƒ3y', why: 'it needs 9 nodes' }];
+    expect(
+      statusWith({ leader: { brokersOnline: 2, demand: { ...demand, reason, unfit, unfitCount: 5 } } })
+        .demand,
+    ).toEqual({ ...shown, reason, unfit, unfitCount: 5 });
+  });
+
+  it('goes with the report, and outlives a controller until the first one, but not its Job', () => {
+    const previous = statusWith({ leader: { brokersOnline: 2, demand } });
+    expect(statusWith({ previous, leader: undefined }).demand).toBeUndefined();
+    expect(statusWith({ previous, leader: 'pending' }).demand).toEqual(shown);
+    const other = { ...job(), metadata: { name: 'mc', uid: 'u-2' } };
+    expect(statusWith({ previous, leader: 'pending', job: other }).demand).toBeUndefined();
+  });
+});
 
 describe('the conditions of a MiniCluster', () => {
   it.each<[string, Partial<Observed>, string, string[], string]>([

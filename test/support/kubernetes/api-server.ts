@@ -102,7 +102,7 @@ export async function startApiServer(): Promise<MemoryApiServer> {
         collection,
         namespace,
         name ?? '',
-        body as Stored,
+        (subresource === 'scale' ? scaled(body) : body) as Stored,
         subresource,
         query.get('fieldManager') ?? '',
       );
@@ -113,7 +113,9 @@ export async function startApiServer(): Promise<MemoryApiServer> {
     // All pages are of one moment (etcd keeps the revision; the token has it).
     const [id = 0, from = 0] = query.get('continue')?.split(':').map(Number) ?? [snapshots.length];
     snapshots[id] ??= {
-      all: store.list(collection, namespace, query.get('labelSelector') ?? undefined),
+      all: store
+        .list(collection, namespace, query.get('labelSelector') ?? undefined)
+        .filter(({ metadata }) => [undefined, metadata.name].includes(nameIn(query))),
       version: String(store.version()),
     };
     const { all, version } = snapshots[id];
@@ -129,7 +131,7 @@ export async function startApiServer(): Promise<MemoryApiServer> {
   function watch({ collection, namespace }: Place, query: URLSearchParams, response: ServerResponse): void {
     const labelSelector = query.get('labelSelector') ?? undefined;
     const write = (event: StoreEvent) => {
-      const shown = shownBy({ collection, namespace, labelSelector }, event);
+      const shown = shownBy({ collection, namespace, labelSelector, name: nameIn(query) }, event);
       if (shown && !response.writableEnded) response.write(`${JSON.stringify(shown)}\n`);
     };
     // The answer begins only when it is known not to be 410.
@@ -171,6 +173,15 @@ export async function startApiServer(): Promise<MemoryApiServer> {
   };
   return self;
 }
+
+/** Of the CRD: specReplicasPath is spec.size. */
+const scaled = (body: unknown) => ({
+  spec: { size: (body as { spec: { replicas: number } }).spec.replicas },
+});
+
+/** The only field selector that is used: `metadata.name=NAME`. */
+const nameIn = (query: URLSearchParams): string | undefined =>
+  query.get('fieldSelector')?.slice('metadata.name='.length);
 
 interface Place {
   readonly collection: string;

@@ -40,6 +40,8 @@ export interface ControllerBed extends AsyncDisposable {
   readonly owned: () => Promise<Stored[]>;
   /** Edits an object, as another field manager. */
   readonly patch: (resource: Resource, name: string, patch: object, subresource?: 'status') => Promise<void>;
+  /** As `kubectl scale` does. */
+  readonly scale: (size: number, name?: string) => Promise<void>;
   readonly remove: (resource: Resource, name?: string) => Promise<void>;
   readonly status: (name?: string) => Promise<MiniClusterStatus | undefined>;
   /** From now on pods run, and what has lost its owner goes. */
@@ -156,6 +158,13 @@ export function startControllerAt(
     owned: async () => (await Promise.all(ownedResources.map(all))).flat(),
     patch: async (resource, name, change, subresource) =>
       void (await user.patch(target(resource, name), change, subresource)),
+    scale: async (replicas, name = 'mc') =>
+      // The controller itself has no use for it.
+      void (await user.patch(
+        target(resources.miniClusters, name),
+        { spec: { replicas } },
+        'scale' as 'status',
+      )),
     create: async (object) =>
       (await user.create({ ...object, metadata: { ...object.metadata, namespace } })) as Stored,
     remove: (resource, name = 'mc') => user.delete(target(resource, name)),

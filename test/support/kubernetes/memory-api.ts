@@ -49,13 +49,15 @@ export function memoryApi({ store, clock, latencyMs = 1, watchMs = 3 }: MemoryAp
     bookmark: () => {
       for (const { send } of watches) send({ type: 'BOOKMARK', resourceVersion: String(store.version()) });
     },
-    list: (resource, { namespace = '', labelSelector }) =>
+    list: (resource, { namespace = '', labelSelector, name }) =>
       carryOut(() => ({
-        items: store.list(collectionOf(resource), namespace, labelSelector),
+        items: store
+          .list(collectionOf(resource), namespace, labelSelector)
+          .filter(({ metadata }) => name === undefined || metadata.name === name),
         resourceVersion: String(store.version()),
       })),
-    watch: async (resource, { namespace = '', labelSelector, resourceVersion }, onEvent, signal) => {
-      const watched = { collection: collectionOf(resource), namespace, labelSelector };
+    watch: async (resource, { namespace = '', labelSelector, name, resourceVersion }, onEvent, signal) => {
+      const watched = { collection: collectionOf(resource), namespace, labelSelector, name };
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       let ended = false;
       const send = (event: WatchEvent) =>

@@ -22,6 +22,8 @@ import { customResourceDefinition } from '../../../controller/install/custom-res
 
 export interface RealApiServer extends AsyncDisposable {
   readonly config: KubeConfig;
+  /** Of the service account `system:serviceaccount:ACCOUNT`, which may do what its roles allow. */
+  readonly restricted: KubeConfig;
   /** Creates an object; of any kind, `path` is its collection. */
   readonly post: (path: string, object: object) => Promise<void>;
 }
@@ -50,6 +52,9 @@ export function realApiServerUnavailable(): string | undefined {
   if (missing.length === 0) return undefined;
   return `${missing.join(' and ')}: neither in KUBEBUILDER_ASSETS nor on PATH`;
 }
+
+/** Namespace and name of the one account that there is. */
+export const restrictedAccount = { namespace: 'one', name: 'flux-pod-controller-mc' };
 
 export async function startRealApiServer(): Promise<RealApiServer> {
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-apiserver-'));
@@ -89,7 +94,8 @@ export async function startRealApiServer(): Promise<RealApiServer> {
       'listen-peer-urls': `http://127.0.0.1:${peer}`,
       'unsafe-no-fsync': 'true',
     });
-    const token = randomBytes(24).toString('hex');
+    const [token, accountToken] = [randomBytes(24).toString('hex'), randomBytes(24).toString('hex')];
+    const accountUser = `system:serviceaccount:${restrictedAccount.namespace}:${restrictedAccount.name}`;
     const check = start('kube-apiserver', {
       'etcd-servers': `http://127.0.0.1:${client}`,
       'cert-dir': directory,
@@ -97,7 +103,11 @@ export async function startRealApiServer(): Promise<RealApiServer> {
       'advertise-address': '127.0.0.1',
       'secure-port': String(port),
       'authorization-mode': 'RBAC',
-      'token-auth-file': written(directory, 'tokens.csv', `${token},test,test,system:masters\n`),
+      'token-auth-file': written(
+        directory,
+        'tokens.csv',
+        `${token},test,test,system:masters\n${accountToken},${accountUser},account\n`,
+      ),
       // Its controller, which makes the account of a namespace, does not run.
       'disable-admission-plugins': 'ServiceAccount',
       'service-cluster-ip-range': '10.0.0.0/24',
@@ -122,12 +132,20 @@ export async function startRealApiServer(): Promise<RealApiServer> {
     };
     await post('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', customResourceDefinition());
     await until(async () => (await ask('GET', '/apis/flux-framework.org/v1alpha2/miniclusters')) === 200);
-    const config = new KubeConfig();
-    config.loadFromClusterAndUser(
-      { name: 'real', server: `https://127.0.0.1:${port}`, skipTLSVerify: false, caFile: certificate },
-      { name: 'test', token },
-    );
-    return { config, post, [Symbol.asyncDispose]: stop };
+    const configOf = (name: string, userToken: string) => {
+      const config = new KubeConfig();
+      config.loadFromClusterAndUser(
+        { name: 'real', server: `https://127.0.0.1:${port}`, skipTLSVerify: false, caFile: certificate },
+        { name, token: userToken },
+      );
+      return config;
+    };
+    return {
+      config: configOf('test', token),
+      restricted: configOf(accountUser, accountToken),
+      post,
+      [Symbol.asyncDispose]: stop,
+    };
   } catch (error) {
     await stop();
     throw error;

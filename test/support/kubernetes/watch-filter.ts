@@ -6,14 +6,17 @@ export interface Watched {
   /** '' for all. */
   readonly namespace: string;
   readonly labelSelector: string | undefined;
+  /** Undefined for all. */
+  readonly name?: string | undefined;
 }
 
 export function shownBy(
-  { collection, namespace, labelSelector }: Watched,
+  { collection, namespace, labelSelector, name }: Watched,
   { type, object, before, ...event }: StoreEvent,
 ): { readonly type: StoreEvent['type']; readonly object: Stored } | undefined {
   if (event.collection !== collection) return undefined;
   if (namespace !== '' && object.metadata.namespace !== namespace) return undefined;
+  if (name !== undefined && object.metadata.name !== name) return undefined;
   const matches = selects(labelSelector, object);
   const matched = before ? selects(labelSelector, before) : false;
   if (matches) return { type: !matched && type === 'MODIFIED' ? 'ADDED' : type, object };

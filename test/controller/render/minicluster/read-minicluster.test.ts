@@ -42,6 +42,20 @@ describe('a MiniCluster is refused', () => {
       {},
       'spec.minSize: expected at most the size, 4, not 5',
     ],
+    ...[{}, { minSize: 2 }, { maxSize: 8 }, { minSize: 4, maxSize: 4 }].map(
+      (bounds): [string, GivenSpec, GivenSpec, string] => [
+        `a size that follows the demand within ${JSON.stringify(bounds)}`,
+        { autoscaling: {}, ...bounds },
+        {},
+        'spec.autoscaling: needs spec.minSize and spec.maxSize, and room between them',
+      ],
+    ),
+    [
+      'a window shorter than reports take',
+      { autoscaling: { stabilizationWindowSeconds: 5 }, minSize: 2, maxSize: 8 },
+      {},
+      'spec.autoscaling.stabilizationWindowSeconds: expected a whole number from 10 to 3600, not 5',
+    ],
     [
       'no containers',
       { containers: undefined },

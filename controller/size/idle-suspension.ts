@@ -1,0 +1,70 @@
+/**
+ * A MiniCluster with a state directory is suspended when it has had no active job for a while: its queue is kept. Without one its leader shuts
+ * down by FLUX_POD_IDLE_TIMEOUT. How long it has been idle is in memory alone: a controller that starts counts from there.
+ */
+import type { Job } from 'kubernetes-types/batch/v1.d.ts';
+import type { KubernetesObject } from '../kubernetes/object.ts';
+import { type Desired, suspendedAnnotation } from '../reconcile/desired.ts';
+import { idlePrefix } from '../reconcile/job-state.ts';
+import type { LeaderNews } from '../reconcile/minicluster-status.ts';
+
+export interface IdleMiniCluster {
+  readonly generation: number;
+  /** Undefined: it is never suspended for this. Milliseconds. */
+  readonly idleMs: number | undefined;
+  readonly job: (KubernetesObject & Job) | undefined;
+  readonly leader: LeaderNews;
+}
+
+export interface IdleSuspensions {
+  /** Whether it is to be suspended, and otherwise when it could be. Undefined where the MiniCluster is away. */
+  readonly next: (
+    key: string,
+    live: IdleMiniCluster | undefined,
+  ) => { readonly isSuspended: boolean; readonly again: number | undefined };
+}
+
+/** `monotonic`: milliseconds. */
+export function createIdleSuspensions(monotonic: () => number): IdleSuspensions {
+  const idleSince = new Map<string, { readonly job: string; readonly ms: number }>();
+  const not = { isSuspended: false, again: undefined };
+  return {
+    next: (key, live) => {
+      const { idleMs, job, leader, generation = 0 } = live ?? {};
+      const jobs = typeof leader === 'object' ? leader.jobs : undefined;
+      if (job && isIdleOf(job, generation)) {
+        idleSince.delete(key);
+        return { isSuspended: true, again: undefined };
+      }
+      if (!job || idleMs === undefined || !jobs || jobs.pending + jobs.running > 0) {
+        idleSince.delete(key);
+        return not;
+      }
+      const { uid = '' } = job.metadata;
+      const known = idleSince.get(key);
+      const since = known?.job === uid ? known.ms : monotonic();
+      idleSince.set(key, { job: uid, ms: since });
+      const left = since + idleMs - monotonic();
+      return left > 0 ? { isSuspended: false, again: left } : { isSuspended: true, again: undefined };
+    },
+  };
+}
+
+/** Any change of the MiniCluster's spec resumes it, and so does one of the Job's `suspend`. */
+const isIdleOf = ({ metadata, spec }: KubernetesObject & Job, generation: number): boolean =>
+  spec?.suspend === true && metadata.annotations?.[suspendedAnnotation] === idleValue(generation);
+
+const idleValue = (generation: number): string => `${idlePrefix}${generation}`;
+
+/** The same with its Job suspended. */
+export function suspended(desired: Desired, generation: number): Desired {
+  const objects = desired.objects.map((object) => {
+    if (object.kind !== 'Job') return object;
+    const { metadata, spec } = object as KubernetesObject & Job;
+    const annotations = { ...object.metadata.annotations, [suspendedAnnotation]: idleValue(generation) };
+    // spec.suspend has its own.
+    if (spec?.suspend) return object;
+    return { ...object, metadata: { ...metadata, annotations }, spec: { ...spec, suspend: true } };
+  });
+  return { ...desired, objects: objects as KubernetesObject[] };
+}
