@@ -45,6 +45,9 @@ const usualTimes: QueueTimes = {
   retryMs: { least: 1000, most: 5000 },
 };
 
+/** After so many failures in a row nobody waits for a service that is loaded later: this Flux does not have it. */
+const lasting = 10;
+
 /** Of the agent's time, one part in so many at most is for evaluations. */
 const parts = 20;
 
@@ -55,19 +58,24 @@ export function watchQueue(options: WatchQueueOptions): void {
   const { connect, onDemand, signal, log, times = usualTimes } = options;
   const { least, most } = times.retryMs;
   const forever = async () => {
+    /** In a row, of a broker that takes connections. */
+    let failures = 0;
     for (let pauseMs = least; !signal.aborted; pauseMs = Math.min(most, pauseMs * 2)) {
       let known = false;
       try {
         using client = await connect({ signal });
+        failures++;
         await watchOnce(client, {
           ...{ ...options, times },
           onDemand: (demand) => {
             known = true;
+            failures = 0;
             onDemand(demand);
           },
         });
       } catch (error) {
-        if (!signal.aborted) log('debug', 'The watch over the queue has ended', { why: String(error) });
+        const level = failures === lasting ? 'warn' : 'debug';
+        if (!signal.aborted) log(level, 'The demand of the queue is not known', { why: String(error) });
       }
       if (signal.aborted) return;
       if (known) {

@@ -98,20 +98,26 @@ async function watch(
   now?: () => number,
 ) {
   const demands: (Demand | undefined)[] = [];
+  const log = recordedLog();
   const life = new AbortController();
   watchQueue({
     connect: (how) => connectFlux(path, how),
     limits: { maxSize: 8, podSeconds: 60 },
     onDemand: (demand) => demands.push(demand),
     signal: life.signal,
-    log: recordedLog(),
+    log,
     times: { betweenMs: 1, queuesMs: never, housekeepingMs: never, ...times, retryMs: { least: 1, most: 1 } },
     ...(now && { now }),
   });
   const last = () => demands.at(-1);
   // What is streamed before it listens is not heard.
   await poll(last).toEqual(calm);
-  return { demands, last, wanted: () => last()?.wanted, [Symbol.dispose]: () => life.abort() };
+  /** One more job, which is held, is in the demand: so is all that was streamed before it. */
+  const hasSeen = async ({ event }: Instance, active: number) => {
+    event(999, 'submit', {}, { jobspec: {} });
+    await poll(() => last()?.active).toBe(active + 1);
+  };
+  return { demands, last, log, hasSeen, wanted: () => last()?.wanted, [Symbol.dispose]: () => life.abort() };
 }
 
 describe('the watch over a queue', () => {
@@ -210,7 +216,7 @@ describe('the watch over a queue', () => {
     instance.answers['job-manager.queue-status'] = () => status;
     using watched = await watch(instance);
     instance.submit(1, 6);
-    await poll(() => watched.last()?.active).toBe(1);
+    await watched.hasSeen(instance, 1);
     expect(watched.wanted()).toBe(wanted);
   });
 
@@ -239,8 +245,8 @@ describe('the watch over a queue', () => {
     instance.submit(1, 1);
     instance.start(1, '0', 1100);
     instance.submit(2, 8);
-    await poll(() => watched.last()?.active).toBe(2);
-    await poll(watched.wanted).toBe(1);
+    await watched.hasSeen(instance, 2);
+    expect(watched.wanted()).toBe(1);
     seconds = 1050;
     await poll(watched.wanted).toBe(8);
   });
@@ -260,8 +266,8 @@ describe('the watch over a queue', () => {
     instance.start(1, '0');
     instance.submit(2, 8);
     instance.submit(3, 2);
-    await poll(() => watched.last()?.active).toBe(3);
-    await poll(watched.wanted).toBe(inOrder ? 1 : 3);
+    await watched.hasSeen(instance, 3);
+    expect(watched.wanted()).toBe(inOrder ? 1 : 3);
   });
 
   it.each<[string, (instance: Instance) => void]>([
@@ -293,6 +299,17 @@ describe('the watch over a queue', () => {
       expect(watched.demands).toEqual([calm]);
     },
   );
+
+  it('warns once where Flux does not serve what it asks for, and goes on', async () => {
+    await using instance = await startInstance();
+    const answer = instance.answers['resource.status'];
+    let failures = 25;
+    instance.answers['resource.status'] = (payload) => (failures-- > 0 ? 38 : (answer?.(payload) ?? {}));
+    using watched = await watch(instance);
+    expect(watched.log.lines.filter(([level]) => level === 'warn')).toEqual([
+      ['warn', 'The demand of the queue is not known', { why: expect.stringContaining('resource.status') }],
+    ]);
+  });
 
   it('leaves nothing open at the broker when it ends', async () => {
     await using instance = await startInstance();
