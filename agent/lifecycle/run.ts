@@ -1,5 +1,6 @@
 /** The life of a pod, from its configuration to its outcome. */
 import { isatty } from 'node:tty';
+import { isElastic } from '../broker/elastic.ts';
 import { openRunDirectory, type RunDirectory } from '../broker/run-directory/run-directory.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { messageOf } from '../errors.ts';
@@ -61,7 +62,10 @@ export async function runPod(
     await hook(leads ? 'leader-pre' : 'follower-pre');
 
     const { agentSocket, socket } = pod.directory;
-    const controllers = leads && pod.certificate ? { key: pod.controllerKey, socket } : undefined;
+    const controllers =
+      leads && pod.certificate
+        ? { key: pod.controllerKey, socket, isElastic: isElastic(configuration) }
+        : undefined;
     const supervised = {
       ...{ configuration, pod, terminal, signals, lifecycle, podState, connection, reread, log },
       startServices: () => start({ agentSocket, membership, controllers, api }),

@@ -78,7 +78,7 @@ describe('a setting', () => {
     for (const name of required) expect(configuration[name]).toBeDefined();
   });
 
-  const rules = ['settings.ts', 'elastic.ts', 'requirements.ts', 'pod-layer.ts', 'operator-layer.ts'];
+  const rules = ['settings.ts', 'requirements.ts', 'pod-layer.ts', 'operator-layer.ts'];
   it.each(readdirSync('agent/config').filter((file) => !rules.includes(file)))(
     'is not named in %s: only rules between settings, and what detects them, name them',
     (file) => {

@@ -5,7 +5,6 @@
 import type { PreparedApi } from '../../api/prepare-api.ts';
 import type { Membership } from '../../broker/membership.ts';
 import type { Configuration } from '../../config/configuration.ts';
-import { isElastic } from '../../config/elastic.ts';
 import type { Demand } from '../../demand/demand.ts';
 import type { ConnectOptions, FluxClient } from '../../flux/client.ts';
 import type { Health } from '../../health/health.ts';
@@ -16,7 +15,7 @@ import type { BrokerConnection } from '../broker/connection.ts';
 import type { FollowedDemand } from './follow-demand.ts';
 
 export interface ServicesOptions {
-  readonly configuration: Pick<Configuration, 'http' | 'api' | 'minSize' | 'maxSize' | 'hosts'>;
+  readonly configuration: Pick<Configuration, 'http' | 'api'>;
   /** For the parent links; undefined where the pod has failed before, or the broker is another program's. */
   readonly membership?: Membership | undefined;
   /** Where `flux-pod status` asks; undefined where there is no run-time directory. */
@@ -35,6 +34,8 @@ export interface ControllerAccess {
   readonly key: () => Promise<Buffer>;
   /** The broker's. */
   readonly socket: string;
+  /** Whether they may ask for another size. */
+  readonly isElastic: boolean;
 }
 
 export interface Services {
@@ -53,9 +54,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   saveMemory({ compiles: configuration.api !== 'off' });
   const links = membership && (await linksOf(membership));
   const demand =
-    membership && controllers && isElastic(configuration)
-      ? await demandOf(membership, controllers, health, log)
-      : undefined;
+    membership && controllers?.isElastic ? await demandOf(membership, controllers, health, log) : undefined;
   const extensions = [
     links?.extension,
     membership && controllers && (await controllerLinksOf(membership, controllers, demand, log)),
@@ -95,13 +94,11 @@ async function demandOf(
   { podState }: Health,
   log: Log,
 ): Promise<FollowedDemand> {
-  const [{ followDemand }, { watchQueue }, { connectFlux }] = await Promise.all([
+  const [{ followDemand }, { watchQueue }] = await Promise.all([
     import('./follow-demand.ts'),
     import('../../demand/watch-queue.ts'),
-    import('../../flux/client.ts'),
   ]);
-  const connect = (how: ConnectOptions) => connectFlux(socket, how);
-  return followDemand({ size, connect, podState, watch: watchQueue, log });
+  return followDemand({ size, connect: connectTo(socket), podState, watch: watchQueue, log });
 }
 
 async function controllerLinksOf(
@@ -115,15 +112,17 @@ async function controllerLinksOf(
     key: await key(),
     size,
     watch: async (onChange, signal) => {
-      const [{ watchInstance }, { connectFlux }] = await Promise.all([
-        import('../../controller-link/watch-instance.ts'),
-        import('../../flux/client.ts'),
-      ]);
-      watchInstance({ connect: (how) => connectFlux(socket, how), onChange, signal, log });
       demand?.listen((now) => onChange({ demand: now && reportOf(now) }), signal);
+      const { watchInstance } = await import('../../controller-link/watch-instance.ts');
+      watchInstance({ connect: connectTo(socket), onChange, signal, log });
     },
   });
 }
+
+const connectTo = (socket: string) => async (how: ConnectOptions) => {
+  const { connectFlux } = await import('../../flux/client.ts');
+  return connectFlux(socket, how);
+};
 
 /** A line of a link has room for so many. */
 const mostUnfit = 4;

@@ -1,4 +1,4 @@
-import type { Configuration } from './configuration.ts';
+import type { Configuration } from '../config/configuration.ts';
 
 /**
  * Whether pods come and go while the instance runs. With FLUX_POD_HOSTS the ranks are pods of several Jobs, and the highest are not those that
