@@ -41,7 +41,7 @@ export interface ApiOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly version: string;
   readonly page: Page;
-  /** Of the queue; undefined while it is not known, and where nobody watches it. */
+  /** Of the queue; undefined while it is not known, and where it is not watched. */
   readonly demand?: () => Demand | undefined;
   /** Written for the probes and /status. */
   readonly podState: FollowOptions['podState'];

@@ -10,7 +10,7 @@ export interface QueueNode extends PlacedNode {
   readonly online: boolean;
   /** No job is ever placed on it (flux-config-resource(5), exclude). */
   readonly excluded: boolean;
-  /** It takes no job, however large the instance is: somebody has drained it, or it is torpid. */
+  /** It takes no job, however large the instance is: a user has drained it, or it is torpid. */
   readonly closed: boolean;
 }
 

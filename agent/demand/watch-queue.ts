@@ -45,7 +45,7 @@ const usualTimes: QueueTimes = {
   retryMs: { least: 1000, most: 5000 },
 };
 
-/** After so many failures in a row nobody waits for a service that is loaded later: this Flux does not have it. */
+/** After so many failures in a row the service is not one that is loaded later: this Flux does not have it. */
 const lasting = 10;
 
 /** Of the agent's time, one part in so many at most is for evaluations. */

@@ -1,4 +1,4 @@
-/** Why one job can never run, asked of Flux when somebody looks at the job: it needs no watch over the queue. */
+/** Why one job can never run, asked of Flux for one answer: it needs no watch over the queue. */
 import type { FluxClient } from '../flux/client.ts';
 import type { JobId } from '../flux/job-id.ts';
 import { lookupJobspec } from '../flux/services/job-info.ts';
@@ -9,7 +9,7 @@ import { whyUnfit } from './unfit.ts';
 
 const options = { timeoutMs: 2000 };
 
-/** Undefined for a job that fits, and where Flux does not answer: who looks at a job is to see it all the same. */
+/** Undefined for a job that fits, and where Flux does not answer: the job itself is known all the same. */
 export async function whyNever(client: FluxClient, id: JobId): Promise<string | undefined> {
   try {
     const [jobspec, status] = await Promise.all([

@@ -20,7 +20,7 @@ const demand = { wanted: 3, busy: 1, idle: 1, active: 2, unfit: [], unfitCount: 
 describe('the stream of events', () => {
   it.each([
     ['the nodes that the queue wants', { demand: () => demand }, { wanted: 3 }],
-    ['none of these where nobody watches the queue', {}, {}],
+    ['none of these where the queue is not watched', {}, {}],
   ])('has samples with the nodes online, those with jobs, and %s', async (_, spec, wanted) => {
     using api = await startApi(flux, spec);
     const response = await fetch(`${api.url}/v1/events`, {

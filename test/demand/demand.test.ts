@@ -147,7 +147,7 @@ describe('the nodes wanted', () => {
   });
 
   it.each<[string, Partial<QueueNode>, number]>([
-    ['somebody has drained', { closed: true }, 4],
+    ['a user has drained', { closed: true }, 4],
     ['the configuration excludes', { excluded: true }, 4],
     ['are offline', { online: false }, 2],
   ])('pass over nodes that %s only where they take no jobs', (_, parts, wanted) => {
