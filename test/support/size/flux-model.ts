@@ -1,7 +1,9 @@
 /**
  * A Flux instance as far as its size matters: a queue that is served in order of submission, as sched-simple does, and ranks, of which jobs
- * get the lowest that are free. Only times are passed in, nothing waits.
+ * get the lowest that are free. The demand is the agent's own.
  */
+import { demandOf } from '../../../agent/demand/demand.ts';
+import type { JobNeed } from '../../../agent/demand/job-need.ts';
 import type { WorkloadJob } from './workload.ts';
 
 export interface Rank {
@@ -50,6 +52,10 @@ export function createFluxModel(max: number, coresPerNode: number): FluxModel {
     return undefined;
   }
   const share = ({ nodes, cores }: WorkloadJob) => (nodes > 0 ? coresPerNode : cores);
+  const needOf = ({ nodes, cores }: WorkloadJob): JobNeed => ({
+    ...{ nodes, slots: 1, cores: nodes > 0 ? coresPerNode : cores, gpus: 0, exclusive: nodes > 0 },
+    ...{ constraint: undefined, queue: undefined },
+  });
   const usedOf = () => ranks.map(({ used }) => used);
 
   function end(ended: RunningJob): void {
@@ -93,17 +99,31 @@ export function createFluxModel(max: number, coresPerNode: number): FluxModel {
       return lost;
     },
     demand: () => {
-      const used = usedOf();
-      const busy = 1 + ranks.findLastIndex(({ jobs }) => jobs.size > 0);
-      let wanted = Math.max(1, busy);
-      for (const job of queue) {
-        const placed = place(job, used, () => true);
-        // What does not fit beside the others starts as soon as enough of them have ended, on whichever nodes.
-        if (!placed) return { wanted: max, busy };
-        for (const rank of placed) used[rank] = (used[rank] ?? 0) + share(job);
-        wanted = Math.max(wanted, 1 + (placed.at(-1) ?? 0));
-      }
-      return { wanted, busy };
+      const queued = {
+        active: queue.length + running.size,
+        pending: queue.map((job, place) => ({
+          ...{ need: needOf(job), priority: 16, count: 1, first: BigInt(place) },
+        })),
+        needs: [],
+        jobsWith: () => ({ count: 0, oldest: [] }),
+        running: [...running].map(({ job, ranks: on }) => ({
+          ...{ parts: [{ ranks: on, cores: share(job), gpus: 0 }], expiration: 0 },
+        })),
+        housekeeping: [],
+        isStopped: () => false,
+      };
+      const nodes = ranks.map(({ isOnline }, rank) => ({
+        ...{
+          rank,
+          host: `mc-${rank}`,
+          properties: new Set<string>(),
+          online: isOnline,
+          excluded: false,
+          closed: false,
+        },
+        ...{ cores: coresPerNode, gpus: 0 },
+      }));
+      return demandOf(queued, nodes, { maxSize: max, podSeconds: 60, inOrder: true }, 0);
     },
   };
 }
