@@ -18,6 +18,8 @@ export interface StartedLeader extends Listening {
   /** How often the instance began to be watched. */
   readonly watches: () => number;
   readonly isWatched: () => boolean;
+  /** The sizes that controllers have asked for. */
+  readonly kept: readonly number[];
 }
 
 export interface LeaderOptions {
@@ -27,6 +29,8 @@ export interface LeaderOptions {
   /** What Flux says at once. */
   readonly facts?: Partial<InstanceFacts>;
   readonly times?: { readonly betweenMs: number; readonly firstMs: number };
+  /** True, unless given. */
+  readonly isElastic?: boolean;
 }
 
 /** However busy the machine is: a report waits for job states that come, and none follows within a test unless it asks for that. */
@@ -34,13 +38,15 @@ const usualTimes = { betweenMs: 1, firstMs: 60_000 };
 
 /** A leader's agent, as far as the links of controllers go. */
 export async function startLeader(options: LeaderOptions = {}): Promise<StartedLeader> {
-  const { facts = {}, times = usualTimes } = options;
+  const { facts = {}, times = usualTimes, isElastic = true } = options;
+  const kept: number[] = [];
   let watches = 0;
   let hear: ((facts: Partial<InstanceFacts>) => void) | undefined;
   const extension = createControllerLinks({
     key: options.key ?? key,
     size: 4,
     times,
+    keep: isElastic ? (size) => kept.push(size) : undefined,
     watch: (onChange, signal) => {
       watches++;
       hear = onChange;
@@ -58,6 +64,7 @@ export async function startLeader(options: LeaderOptions = {}): Promise<StartedL
     change: (more) => hear?.(more),
     watches: () => watches,
     isWatched: () => hear !== undefined,
+    kept,
   };
 }
 
