@@ -47,7 +47,8 @@ export function createMessages({ linkOf, onMessage }: MessageHost) {
       if (response.headersSent) return;
       const text = body.toString();
       // The link may have been closed, or replaced, meanwhile.
-      if (linkOf(name.peer) !== open || !isMessage(name, text, open.signer)) return void refuse(response, 403);
+      if (linkOf(name.peer) !== open || !isMessage(name, text, open.signer))
+        return void refuse(response, 403);
       if (name.position <= (positions.get(open) ?? -1)) return void refuse(response, 403);
       positions.set(open, name.position);
       if (rate.take(name.peer) > 0) return void refuse(response, 429);

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createControllerLinks } from '../../../agent/controller-link/leader-end.ts';
 import type { InstanceFacts, Report } from '../../../agent/controller-link/report.ts';
 import { controllerKey } from '../../../agent/link/key.ts';
@@ -20,6 +20,7 @@ export interface StartedLeader extends Listening {
   readonly isWatched: () => boolean;
   /** The sizes that controllers have asked for. */
   readonly kept: readonly number[];
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
 export interface LeaderOptions {
@@ -56,15 +57,17 @@ export async function startLeader(options: LeaderOptions = {}): Promise<StartedL
       onChange(facts);
     },
   });
-  const server = createServer((request, response) => {
+  const serve = (request: IncomingMessage, response: ServerResponse) => {
     if (!extension(request, response, () => undefined)) response.writeHead(404).end();
-  });
+  };
+  const server = createServer(serve);
   return {
     ...(await listening(server, options.port)),
     change: (more) => hear?.(more),
     watches: () => watches,
     isWatched: () => hear !== undefined,
     kept,
+    serve,
   };
 }
 
