@@ -5,6 +5,7 @@ import type { Configuration } from '../../config/configuration.ts';
 import { tomlFault } from '../../config/toml-fault.ts';
 import { ExitCode, PodError } from '../../errors.ts';
 import { operatorPaths } from '../../pod/operator-paths.ts';
+import { isElastic } from '../elastic.ts';
 import type { Membership } from '../membership.ts';
 import { brokerTable, conflictsWith, dropOwned, formatToml, mergeTables } from './broker-toml.ts';
 import { offeredResources } from './offered-resources.ts';
@@ -22,6 +23,7 @@ export function brokerConfig(
   membership: Membership,
   curveCert: string,
   parentAddress?: HostPort,
+  scheduler?: string,
 ): string {
   const { rank, size, hostlist, dnsSuffix, parent } = membership;
   const ours = brokerTable({
@@ -39,6 +41,7 @@ export function brokerConfig(
     hostsAreHostnames: membership.hostIsHostname,
     offered: offeredResources(configuration),
     keepsState: rank === 0 && configuration.stateDir !== undefined,
+    lowRanks: rank === 0 && isElastic(configuration) ? { module: scheduler } : undefined,
   });
   return formatToml(
     configuration.brokerConfig === undefined ? ours : withUserTable(ours, configuration.brokerConfig),
