@@ -43,7 +43,7 @@ export interface FreeRanksOptions {
  * Milliseconds. Without a controller for `lapseMs` all ranks take jobs again: one that was deleted takes nothing back, and a leader that is
  * started again on its state directory finds the drains of before.
  */
-const usualTimes = { betweenMs: 250, backoff: { first: 1000, most: 60_000 }, lapseMs: 600_000 };
+const usualTimes = { betweenMs: 500, backoff: { first: 1000, most: 60_000 }, lapseMs: 600_000 };
 const timeoutMs = 5000;
 
 /** Of the resource module's events, those that concern whether a rank takes jobs. */
@@ -110,7 +110,9 @@ export function createFreeRanks({
       (names) => names.some(isNews) && news(),
       options,
     );
-    void keepStream('job states', (client) => watchJobStats(client, { signal }), news, options);
+    // What is drained gets no job: once all of it is free, jobs elsewhere are no news.
+    const onJobs = () => freed !== wanted && news();
+    void keepStream('job states', (client) => watchJobStats(client, { signal }), onJobs, options);
   };
 
   const keep = (size: number) => {

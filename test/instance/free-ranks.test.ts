@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { connectFlux } from '../../agent/flux/client.ts';
-import { shrinkReason } from '../../agent/instance/drain-reasons.ts';
+import { shrinkReason, stoppingReason } from '../../agent/instance/drain-reasons.ts';
 import { createFreeRanks } from '../../agent/instance/free-ranks.ts';
 import { patience } from '../support/agent/raw-client.ts';
 import { recordedLog } from '../support/agent/recorded-log.ts';
@@ -71,6 +71,7 @@ describe('a size that is to be kept', () => {
     const before = broker.topics.length;
     for (let n = 0; n < 10; n++) ranks.keep(2);
     broker.tell('resource.journal', 'restart');
+    for (let n = 0; n < 10; n++) broker.tell('job-list.job-stats');
     await settled(broker);
     expect(broker.topics.length).toBe(before);
     broker.tell('resource.journal', 'online');
@@ -104,6 +105,25 @@ describe('a size that is to be kept', () => {
     await poll(ranks.freed).toBe(size);
     expect(broker.asked).toEqual(['drain 2', 'undrain 2']);
     expect([...broker.drained.keys()].sort()).toEqual([1, 3]);
+  });
+
+  it('is freed no more at once when another one is asked for', async () => {
+    await using broker = await startFakeResources(size);
+    const ranks = start(broker);
+    ranks.keep(2);
+    await poll(ranks.freed).toBe(2);
+    ranks.keep(1);
+    expect(ranks.freed()).toBeUndefined();
+    await poll(ranks.freed).toBe(1);
+  });
+
+  it('takes over the drain of a pod that stops, which the pod in its place would undo', async () => {
+    await using broker = await startFakeResources(size);
+    broker.drained.set(3, stoppingReason);
+    const ranks = start(broker);
+    ranks.keep(2);
+    await poll(ranks.freed).toBe(2);
+    expect(broker.drained.get(3)).toBe(shrinkReason(2));
   });
 
   it('is freed no more when a user undrains a rank and a job comes there; the rank is drained again', async () => {
