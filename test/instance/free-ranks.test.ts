@@ -27,11 +27,13 @@ function start({ path }: FakeResources, times: Partial<typeof still> = {}) {
   return { ...ranks, heard, leave: () => life.abort(), freed: () => heard.at(-1) };
 }
 
-/** Resolves when no request has come for some turns of the loop in which one would. */
+/** Both ends are of this process: what is under way comes within some turns of the loop, however busy the machine is. */
+const turnsOfARequest = 50;
+
 async function settled({ topics }: FakeResources): Promise<void> {
-  for (let before = -1; before !== topics.length; ) {
-    before = topics.length;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let [quiet, before] = [0, topics.length]; quiet < turnsOfARequest; quiet++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (topics.length !== before) [quiet, before] = [0, topics.length];
   }
 }
 
