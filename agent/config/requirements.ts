@@ -57,6 +57,7 @@ export function contradictions(values: SettingValues, sources: Sources, facts: P
   if (named && named.cluster === cluster && index !== undefined && named.index !== index) {
     complain('index', `${named.index}, which the hostname ${facts.hostname} ends in`);
   }
+  if (values.idleTimeout === 0) complain('idleTimeout', 'more than 0 s, or no such setting for no limit');
   if (mode !== 'submit' && tasks !== undefined) complain('tasks', 'FLUX_POD_MODE=submit with it');
   if (leader !== undefined && hosts === undefined)
     complain('leader', 'FLUX_POD_HOSTS with it: the ranks of both clusters');

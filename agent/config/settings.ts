@@ -245,6 +245,11 @@ export const settings = {
       '`attach`: how long it waits for another broker after one has exited, before it exits with code 0',
     readBy: ['attach'],
   }),
+  idleTimeout: setting(aDuration('30m'), {
+    shown: 'off',
+    meaning:
+      'shut down the instance, with exit code 0, when it has had no active job for so long: none that is pending, held or running; not before the program starts',
+  }),
   onFailure: setting(exitOrHold, {
     default: { hold: false },
     shown: '`exit`',

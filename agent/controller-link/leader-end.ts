@@ -3,7 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Extension } from '../health/http-server.ts';
 import { type AcceptedLink, acceptLink } from '../link/accept-link.ts';
+import { createMessages } from '../link/accept-message.ts';
+import { messageHeader } from '../link/protocol.ts';
 import { createThrottle } from '../throttle.ts';
+import { readKeep } from './keep.ts';
 import { controllerLinkPath, type InstanceFacts, type Report } from './report.ts';
 
 export interface ControllerLinksOptions {
@@ -13,6 +16,8 @@ export interface ControllerLinksOptions {
   readonly size: number;
   /** Watches the instance until the signal aborts. Called for the first link, and again after the last has been closed. */
   readonly watch: (onChange: (facts: Partial<InstanceFacts>) => void, signal: AbortSignal) => void;
+  /** Called with each request of a controller for a size; undefined where the instance has one size. */
+  readonly keep?: ((size: number) => void) | undefined;
   readonly times?: typeof usualTimes;
 }
 
@@ -27,7 +32,7 @@ const mostLinks = 4;
  * link nothing is watched.
  */
 export function createControllerLinks(options: ControllerLinksOptions): Extension {
-  const { key, size, watch, times = usualTimes } = options;
+  const { key, size, watch, keep, times = usualTimes } = options;
   /** The oldest first. */
   const links = new Map<string, AcceptedLink>();
   const incarnation = randomUUID();
@@ -77,8 +82,22 @@ export function createControllerLinks(options: ControllerLinksOptions): Extensio
     links.delete(holder);
   };
 
+  const acceptMessage = createMessages({
+    linkOf: (holder) => links.get(holder),
+    onMessage: (message) => {
+      const asked = readKeep(message);
+      if (!asked || !keep) return false;
+      keep(asked.size);
+      return true;
+    },
+  });
+
   return (request, response, hold) => {
     if (request.url !== controllerLinkPath) return false;
+    if (messageHeader in request.headers) {
+      acceptMessage(request, response);
+      return true;
+    }
     acceptLink(request, response, hold, {
       rank: 0,
       key,

@@ -26,6 +26,8 @@ export type Event =
   | { readonly kind: 'broker state'; readonly state: BrokerState }
   /** `failure`: why the broker could not do its work, where that is known. */
   | { readonly kind: 'broker exited'; readonly ending: Ending; readonly failure: Outcome | undefined }
+  /** The instance has had no active job for the time that was asked for. */
+  | { readonly kind: 'idle' }
   | { readonly kind: 'drained' }
   | { readonly kind: 'link opened'; readonly incarnation: string }
   /** `parentIsSilent`: heartbeats from the parent are overdue. */
@@ -56,6 +58,8 @@ export type Command =
   | { readonly do: 'signal broker'; readonly signal: NodeJS.Signals }
   /** With all processes that it has started. */
   | { readonly do: 'kill broker' }
+  /** `idle` follows when the instance has had no active job for so long. */
+  | { readonly do: 'watch idle'; readonly seconds: number }
   /** `drained` follows, also where the node cannot be drained. */
   | { readonly do: 'drain' }
   /** `link opened` or `no link` follows. */

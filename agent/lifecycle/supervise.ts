@@ -15,6 +15,7 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
   const { parent, rank } = pod.membership;
   let broker: BrokerProcess | undefined;
   let start = new AbortController();
+  const ended = new AbortController();
   let reach: ReachParent | undefined;
   let services: Promise<Services> | undefined;
   let links: ParentLinks | undefined;
@@ -47,6 +48,17 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
         return broker?.signal(command.signal);
       case 'kill broker':
         return broker?.kill();
+      case 'watch idle': {
+        const { watchIdle } = await import('../instance/watch-idle.ts');
+        const { connectFlux } = await import('../flux/client.ts');
+        return watchIdle({
+          connect: (how) => connectFlux(pod.directory.socket, how),
+          idleMs: command.seconds * 1000,
+          onIdle: () => feed({ kind: 'idle' }),
+          signal: ended.signal,
+          log,
+        });
+      }
       case 'drain':
         await drainSelf(connection, rank, log);
         return feed({ kind: 'drained' });
@@ -68,6 +80,7 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
   const { feed, exited } = runMachine(machine, execute);
   signals.onStop((signal) => feed({ kind: 'signal', signal }));
   const exit = await exited;
+  ended.abort();
   reach?.stopFinding();
   reach?.closeLink();
   void mounts?.then((end) => end());

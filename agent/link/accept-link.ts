@@ -5,10 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Hold } from '../http/connection-limits.ts';
-import type { Signer } from './key.ts';
+import type { LinkName, Signer } from './key.ts';
 import { encodeLine, isProof, linkHeader, type Message, proofLength, readRequest } from './protocol.ts';
 
 export interface AcceptedLink {
+  readonly nonce: string;
+  readonly signer: Signer;
   /** Breaks the link where the peer has left too much of the earlier ones unread. */
   readonly send: (message: Message) => void;
   readonly close: () => void;
@@ -50,7 +52,7 @@ export function acceptLink(
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
   response.socket?.setKeepAlive(true, keepAliveMs);
   response.socket?.setNoDelay(true);
-  const link = createLink(response, signer, incarnation);
+  const link = createLink(response, asked, incarnation);
   challenge(request, response, link, signer, () => {
     hold();
     onOpen(peer, link);
@@ -58,9 +60,15 @@ export function acceptLink(
   response.once('close', () => onClose(peer, link));
 }
 
-function createLink(response: ServerResponse, signer: Signer, incarnation: string): AcceptedLink {
+function createLink(
+  response: ServerResponse,
+  { nonce, signer }: Pick<LinkName, 'nonce'> & { readonly signer: Signer },
+  incarnation: string,
+): AcceptedLink {
   let position = 0;
   return {
+    nonce,
+    signer,
     send: (message) => {
       if (response.writableLength > mostUnread) return void response.destroy();
       response.write(encodeLine({ incarnation, message }, position++, signer));
@@ -95,8 +103,8 @@ function challenge(
   link.send({ kind: 'hello', challenge });
 }
 
-function refuse(response: ServerResponse, status: number): void {
-  // What is left of the request is not read.
+/** The connection closes with the answer: what is left of the request is not read. */
+export function refuse(response: ServerResponse, status: number): void {
   response.writeHead(status, { 'content-length': 0, connection: 'close' });
   response.end();
 }

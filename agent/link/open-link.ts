@@ -16,12 +16,15 @@ import {
   signProof,
   signRequest,
 } from './protocol.ts';
+import { type Answer, createSender } from './send-message.ts';
 
 export interface OpenLink {
   /** The broker process of the agent that the link belongs to. */
   readonly incarnation: string;
   /** Fulfilled by every end of the connection. */
   readonly broken: Promise<void>;
+  /** Sends a message of this role to the agent. The promise is always fulfilled. */
+  readonly request: (message: Message) => Promise<Answer>;
   readonly release: () => void;
 }
 
@@ -69,6 +72,10 @@ export function openLink(address: HostPort, options: OpenLinkOptions): Promise<O
       signal,
     });
     const broken = new Promise<void>((resolve) => ask.once('close', resolve));
+    const ended = new AbortController();
+    void broken.then(() => ended.abort());
+    const sender = () =>
+      createSender({ address, path, name, signer, signal: ended.signal, answerMs: deadlines.helloMs });
     const giveUp = (why: NoLink) => {
       resolve(why);
       ask.destroy();
@@ -104,7 +111,7 @@ export function openLink(address: HostPort, options: OpenLinkOptions): Promise<O
         clearTimeout(deadline);
         incarnation = line.incarnation;
         ask.end(signProof(first.data.challenge, signer));
-        resolve({ incarnation, broken, release: () => void ask.destroy() });
+        resolve({ incarnation, broken, request: sender(), release: () => void ask.destroy() });
         return true;
       };
       eachLine(ask, response, (text) => take(decodeLine(text, position++, signer)) || giveUp('foreign'));

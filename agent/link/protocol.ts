@@ -9,17 +9,23 @@
  *
  * A line's MAC covers its position in the link: a line that is replayed, left out or moved makes the next one invalid.
  *
- * Nothing else goes from the peer to the agent: Node.js gives a request's body no longer than `requestTimeout`, so it cannot stay open. There
- * is room for requests of the peer: a further POST that names an open link (PEER and NONCE) and is signed by its signer, with a label and
- * positions of its own.
+ * Node.js gives a request's body no longer than `requestTimeout`, so it cannot stay open. What the peer has to say later is a further request
+ * that names an open link:
+ *
+ *     peer  -> agent   POST PATH, header `x-flux-pod-message: PEER NONCE POSITION MAC`, and the body `{...}`
+ *     agent -> peer    204 and the same header with the MAC of the answer, where the message is accepted
+ *
+ * This MAC covers the position and the body, with a label of its own. A position must be greater than all that were accepted: a request that
+ * is replayed, or overtaken by a later one, is refused. One that is lost is missed by nothing, since each message says all of what it wants.
  */
 import * as z from 'zod/mini';
 import { type LinkName, linkSigner, type Signer } from './key.ts';
 
+const message = z.looseObject({ kind: z.string() });
+export type Message = z.output<typeof message>;
 /** `incarnation` is the agent's broker process: another one at the same address is another peer. */
-const line = z.object({ incarnation: z.string(), message: z.looseObject({ kind: z.string() }) });
+const line = z.object({ incarnation: z.string(), message });
 export type Line = z.output<typeof line>;
-export type Message = Line['message'];
 
 /** The first message of each link. */
 export const hello = z.object({ kind: z.literal('hello'), challenge: z.string() });
@@ -41,6 +47,51 @@ export function readRequest(header: unknown, key: Buffer): (LinkName & { signer:
   const signer = linkSigner(key, name);
   return signer.isSigned(mac, 'request') ? { ...name, signer } : undefined;
 }
+
+export const messageHeader = 'x-flux-pod-message';
+/** Bytes of the longest message of a peer. */
+export const longestMessage = 1024;
+
+/** The link that a message is for, and its place there. Whether it is signed is known with its text. */
+export interface MessageName {
+  readonly peer: string;
+  readonly nonce: string;
+  readonly position: number;
+  readonly mac: string;
+}
+
+export const signMessage = (
+  { peer, nonce }: Pick<LinkName, 'peer' | 'nonce'>,
+  position: number,
+  text: string,
+  signer: Signer,
+): string => `${peer} ${nonce} ${position} ${signer.sign('message', position, text)}`;
+
+/** Undefined where the header has another form. */
+export function readMessageName(header: unknown): MessageName | undefined {
+  const [, peer, nonce, position, mac] =
+    /^([\w.-]{1,128}) ([0-9a-f]{32}) (\d{1,9}) ([0-9a-f]{64})$/.exec(String(header)) ?? [];
+  if (peer === undefined || nonce === undefined || mac === undefined) return undefined;
+  return { peer, nonce, position: Number(position), mac };
+}
+
+export const isMessage = ({ position, mac }: MessageName, text: string, signer: Signer): boolean =>
+  signer.isSigned(mac, 'message', position, text);
+
+/** Undefined where the text is no message. */
+export function parseMessage(text: string): Message | undefined {
+  try {
+    const result = z.safeParse(message, JSON.parse(text));
+    return result.success ? result.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export const signAcceptance = (position: number, signer: Signer): string => signer.sign('accepted', position);
+
+export const isAcceptance = (mac: unknown, position: number, signer: Signer): boolean =>
+  signer.isSigned(String(mac), 'accepted', position);
 
 export const signProof = (challenge: string, signer: Signer): string => signer.sign('proof', challenge);
 

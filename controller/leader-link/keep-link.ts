@@ -1,6 +1,6 @@
 /** A link to one leader, opened again after a backoff whenever there is none. */
 import type { Report } from '../../agent/controller-link/report.ts';
-import type { NoLink } from '../../agent/link/open-link.ts';
+import type { NoLink, OpenLink } from '../../agent/link/open-link.ts';
 import { type Clock, pause } from '../kubernetes/controller-clock.ts';
 import { type Backoff, nextDelay } from '../kubernetes/exponential-backoff.ts';
 import { type ControllerLinkOptions, openControllerLink } from './controller-end.ts';
@@ -11,6 +11,7 @@ export interface KeepLinkOptions extends Pick<ControllerLinkOptions, 'holder' | 
   readonly clock: Clock;
   readonly random?: () => number;
   readonly onReport: (report: Report) => void;
+  readonly onLink: (link: OpenLink) => void;
   /** The link has broken: what was reported may no longer hold. */
   readonly onBroken: () => void;
   /** There was no link, for so many times in a row. */
@@ -29,6 +30,7 @@ export async function keepLink(target: LeaderTarget, options: KeepLinkOptions): 
     };
     const link = await openControllerLink({ host, port }, { key, holder, signal, deadlines, onReport });
     if (typeof link !== 'string') {
+      options.onLink(link);
       await link.broken;
       if (!signal.aborted) options.onBroken();
     }

@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '../kubernetes/controller-clock.ts';
 import type { Backoff } from '../kubernetes/exponential-backoff.ts';
 import type { LeaderNews } from '../reconcile/minicluster-status.ts';
 import { keepLink } from './keep-link.ts';
+import { createKeepSize, type KeepSize } from './keep-size.ts';
 import type { LeaderTarget } from './leader-target.ts';
 
 export interface Leaders {
@@ -32,6 +33,8 @@ export interface LeadersOptions {
   readonly onChange: (key: string) => void;
   /** There is no link to the leader: told once for each target. */
   readonly onFailure: (key: string, why: NoLink) => void;
+  /** The leader, or its agent's version, does not take a request for this size. */
+  readonly onRefused?: (key: string, size: number) => void;
   /** Reports count at most once in so many milliseconds, the last one always. */
   readonly reportMs?: number | undefined;
   readonly backoff?: Backoff | undefined;
@@ -44,12 +47,14 @@ export interface LeadersOptions {
 interface Followed {
   readonly target: LeaderTarget;
   counts: LeaderNews;
+  readonly keep: KeepSize['keep'];
   readonly stop: () => void;
 }
 
 const usual = {
   reportMs: 5000,
   backoff: { first: 1000, most: 300_000 },
+  retryMs: 5000,
   // A controller that starts opens the links of all MiniClusters at once, and waits for no single one.
   deadlines: { connectMs: 5000, helloMs: 5000 },
 };
@@ -59,6 +64,7 @@ const isLasting = (why: NoLink, failures: number): boolean => why === 'foreign' 
 
 export function createLeaders(options: LeadersOptions): Leaders {
   const { holder, onChange, onFailure, reportMs = usual.reportMs, backoff = usual.backoff } = options;
+  const { clock = systemClock, onRefused = () => undefined } = options;
   const followed = new Map<string, Followed>();
 
   const begin = (key: string, target: LeaderTarget): Followed => {
@@ -69,9 +75,16 @@ export function createLeaders(options: LeadersOptions): Leaders {
       leader.counts = newest;
       onChange(key);
     });
+    const { keep, over } = createKeepSize({
+      retryMs: usual.retryMs,
+      clock,
+      onRefused: (size) => onRefused(key, size),
+      signal: life.signal,
+    });
     const leader: Followed = {
       target,
       counts: newest,
+      keep,
       stop: () => {
         count.stop();
         life.abort();
@@ -89,10 +102,14 @@ export function createLeaders(options: LeadersOptions): Leaders {
         holder,
         signal: life.signal,
         backoff,
-        clock: options.clock ?? systemClock,
+        clock,
         deadlines: options.deadlines ?? usual.deadlines,
         onReport: ({ kind: _kind, size: _size, ...facts }) => report(facts),
-        onBroken: () => report(undefined),
+        onLink: over,
+        onBroken: () => {
+          over(undefined);
+          report(undefined);
+        },
         onFailure: (why, failures) => {
           if (isTold || !isLasting(why, failures)) return;
           isTold = true;
@@ -115,7 +132,7 @@ export function createLeaders(options: LeadersOptions): Leaders {
       followed.set(key, next);
       return next.counts;
     },
-    keep: () => undefined,
+    keep: (key, size) => followed.get(key)?.keep(size),
     close: () => {
       for (const { stop } of followed.values()) stop();
       followed.clear();

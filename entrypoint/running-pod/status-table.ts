@@ -1,7 +1,8 @@
 /** `flux-pod status` for people: the status of the agent and of its broker, as lines. Data in, text out. */
-import { formatIdset } from '../../agent/cluster/idset.ts';
+import { formatIdset, parseIdset } from '../../agent/cluster/idset.ts';
 import { countResources, type ResourceStatus } from '../../agent/flux/services/resource.ts';
 import type { Status } from '../../agent/health/status.ts';
+import { isShrinkReason } from '../../agent/instance/drain-reasons.ts';
 import { printable } from '../../agent/printable.ts';
 import { drawOverlayTree, type OverlayNode } from './overlay-tree.ts';
 
@@ -77,6 +78,9 @@ export function statusTable(status: FullStatus, now: number = Date.now()): strin
 
 function describeResources({ R, drain, offline, torpid, exclude }: ResourceStatus): string[] {
   const { nodes, cores, gpus } = countResources(R);
+  // Their pods have gone with the size, as they were to.
+  const isGone = (ranks: readonly number[], reason: string) =>
+    isShrinkReason(reason) && ranks.every((rank) => offline.includes(rank));
   const some = (name: string, ranks: readonly number[]) =>
     ranks.length > 0 ? [`${name} ${formatIdset(ranks)}`] : [];
   return [
@@ -86,7 +90,9 @@ function describeResources({ R, drain, offline, torpid, exclude }: ResourceStatu
     ...some('offline', offline),
     ...some('torpid', torpid),
     ...some('excluded', exclude),
-    ...Object.entries(drain).map(([ranks, { reason }]) => `drained ${ranks}${reason ? ` (${reason})` : ''}`),
+    ...Object.entries(drain)
+      .filter(([ranks, { reason }]) => !isGone(parseIdset(ranks), reason))
+      .map(([ranks, { reason }]) => `drained ${ranks}${reason ? ` (${reason})` : ''}`),
   ];
 }
 

@@ -162,6 +162,7 @@ describe('every setting has one meaning', () => {
     grace: ['1m', '60', 60],
     socket: ['local:///run/flux/local', '"/run/flux/local"', '/run/flux/local'],
     linger: ['30s', '30', 30],
+    idleTimeout: ['30m', '1800', 1800],
     onFailure: ['hold:10m', '"hold:10m"', { hold: true, seconds: 600 }],
     logLevel: ['debug', '"debug"', 'debug'],
     logFormat: ['text', '"text"', 'text'],

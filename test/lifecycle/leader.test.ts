@@ -121,3 +121,60 @@ describe('a leader', () => {
     }
   });
 });
+
+describe('a leader with FLUX_POD_IDLE_TIMEOUT', () => {
+  const idle = { kind: 'idle' } as const;
+  const run = { kind: 'broker state', state: 'run' } as const;
+  const over = 'exit 0: The instance had no active job for 600 s (FLUX_POD_IDLE_TIMEOUT)';
+  const watched: Script = [...toRun, [run, 'watch idle']];
+
+  it.each<readonly [string, Script]>([
+    [
+      'shuts its idle instance down with code 0, whatever becomes of the program',
+      [...watched, [idle, 'signal broker SIGTERM'], [exitedWith(129), 'announce outcome', over]],
+    ],
+    [
+      'kills a broker that does not shut down within the grace period',
+      [
+        ...watched,
+        [idle, 'signal broker SIGTERM'],
+        [24_999],
+        [1, 'log warn: The stop took longer than FLUX_POD_GRACE, 25 s: the broker is killed', 'kill broker'],
+        [exitedWith(137, 'SIGKILL'), 'announce outcome', over],
+      ],
+    ],
+    [
+      'that is stopped meanwhile exits as one that is stopped',
+      [
+        ...watched,
+        [idle, 'signal broker SIGTERM'],
+        [signal(), 'announce stopping', 'signal broker SIGTERM'],
+        [exitedWith(129), stopped()],
+      ],
+    ],
+    [
+      'that is stopped already is not idle',
+      [
+        ...watched,
+        [signal(), 'announce stopping', 'signal broker SIGTERM'],
+        [idle],
+        [exitedWith(0), stopped()],
+      ],
+    ],
+    [
+      'whose program ends first exits with its code',
+      [...watched, [exitedWith(3), 'announce outcome', 'exit 3: The program exited with code 3']],
+    ],
+    [
+      'is not idle before the instance runs',
+      [...toRun, [{ kind: 'broker state', state: 'quorum' }], [run, 'watch idle']],
+    ],
+  ])('%s', (_, script) => {
+    expect(replay(play(leader({ grace: 25, idleTimeout: 600 })), script)).toEqual(script);
+  });
+
+  it.each([undefined, Number.POSITIVE_INFINITY])('of %s watches nothing', (idleTimeout) => {
+    const script: Script = [...toRun, [run]];
+    expect(replay(play(leader({ grace: 25, idleTimeout })), script)).toEqual(script);
+  });
+});

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parse, type TomlTable } from 'smol-toml';
 import type { HostPort } from '../../address.ts';
 import type { Configuration } from '../../config/configuration.ts';
+import { isElastic } from '../elastic.ts';
 import { tomlFault } from '../../config/toml-fault.ts';
 import { ExitCode, PodError } from '../../errors.ts';
 import { operatorPaths } from '../../pod/operator-paths.ts';
@@ -22,6 +23,7 @@ export function brokerConfig(
   membership: Membership,
   curveCert: string,
   parentAddress?: HostPort,
+  scheduler?: string,
 ): string {
   const { rank, size, hostlist, dnsSuffix, parent } = membership;
   const ours = brokerTable({
@@ -39,6 +41,7 @@ export function brokerConfig(
     hostsAreHostnames: membership.hostIsHostname,
     offered: offeredResources(configuration),
     keepsState: rank === 0 && configuration.stateDir !== undefined,
+    lowRanks: rank === 0 && isElastic(configuration) ? { module: scheduler } : undefined,
   });
   return formatToml(
     configuration.brokerConfig === undefined ? ours : withUserTable(ours, configuration.brokerConfig),

@@ -1,6 +1,7 @@
 /** Writes broker.toml: flux-config-bootstrap(5), flux-config-tbon(5), flux-config-resource(5). Data in, text out. */
 import { stringify, type TomlTable } from 'smol-toml';
 import { bracketed, isIPv6 } from '../../address.ts';
+import { lowRanksTable } from './low-ranks.ts';
 
 export interface BrokerTomlInput {
   /** All hosts in rank order, RFC 29. */
@@ -23,6 +24,8 @@ export interface BrokerTomlInput {
   readonly offered: OfferedResources;
   /** The leader has a state directory, whose content must survive SIGKILL. */
   readonly keepsState: boolean;
+  /** New jobs get the lowest ranks, by this module for Flux's own scheduler, where there is one. */
+  readonly lowRanks: { readonly module: string | undefined } | undefined;
   /** False where the hosts of the list differ from what gethostname(2) returns in the pods. */
   readonly hostsAreHostnames: boolean;
 }
@@ -62,6 +65,7 @@ export function brokerTable(input: BrokerTomlInput): TomlTable {
     },
     // Without checkpoints the job queue is saved by an orderly shutdown only (flux-config-kvs(5)).
     ...(input.keepsState && { kvs: { 'checkpoint-period': checkpointPeriod } }),
+    ...(input.lowRanks && lowRanksTable(input.lowRanks.module)),
     ...(input.offered && {
       resource: {
         ...resourceTable(input.offered, hostlist),

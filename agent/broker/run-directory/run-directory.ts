@@ -12,6 +12,8 @@ export interface RunDirectory extends BrokerPaths {
   readonly path: string;
   readonly curveCert: string;
   readonly batchScript: string;
+  /** A module of the leader's broker (../config/low-ranks.ts). */
+  readonly scheduler: string;
   /** Where the agent itself answers `flux-pod status` and its like. */
   readonly agentSocket: string;
 }
@@ -104,6 +106,7 @@ export function runDirectoryAt(path: string): RunDirectory {
     brokerToml: join(path, 'broker.toml'),
     curveCert: join(path, 'curve.cert'),
     batchScript: join(path, 'batch.sh'),
+    scheduler: join(path, 'sched-low-ranks.py'),
     agentSocket: join(path, 'agent.sock'),
     runDirectory: join(path, 'broker'),
     // The only file of its directory, which other containers may mount.

@@ -71,14 +71,31 @@ export async function getScheduledResources(
   return readAnswer(scheduledAnswer, topic, await client.rpc(topic, {}, { ...options, nodeid: 0 }));
 }
 
-/** Takes nodes (an idset of ranks, or a hostlist) out of scheduling; jobs that run there go on. */
+/**
+ * The ranks on which the scheduler has allocated something, also to a job that it has not told the job manager of yet, until that is free
+ * again: after the job's housekeeping. It is answered after what the scheduler was told before, as of nodes that were drained (RFC 27).
+ */
+export async function getAllocatedRanks(client: FluxClient, options?: RpcOptions): Promise<number[]> {
+  const topic = 'sched.resource-status';
+  const { allocated } = readAnswer(
+    scheduledAnswer,
+    topic,
+    await client.rpc(topic, {}, { ...options, nodeid: 0 }),
+  );
+  return allocated.execution.R_lite.flatMap(({ rank }) => rank);
+}
+
+/**
+ * Takes nodes (an idset of ranks, or a hostlist) out of scheduling; jobs that run there go on. A node that is drained already keeps its reason,
+ * where it has one, unless the mode is `overwrite` (flux-core src/modules/resource/drain.c).
+ */
 export async function drain(
   client: FluxClient,
   targets: string,
   reason: string,
-  options?: RpcOptions,
+  { mode = 'update', ...options }: RpcOptions & { readonly mode?: 'update' | 'overwrite' } = {},
 ): Promise<void> {
-  await client.rpc('resource.drain', { targets, reason, mode: 'update' }, { ...options, nodeid: 0 });
+  await client.rpc('resource.drain', { targets, reason, mode }, { ...options, nodeid: 0 });
 }
 
 export async function undrain(client: FluxClient, targets: string, options?: RpcOptions): Promise<void> {

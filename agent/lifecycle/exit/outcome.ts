@@ -20,6 +20,12 @@ export function leaderOutcome(ending: Ending): Outcome {
   };
 }
 
+/** The program was hung up, since the instance had nothing to do: that is no failure. */
+export const idleOutcome = (seconds: number): Outcome => ({
+  code: 0,
+  sentence: `The instance had no active job for ${seconds} s (FLUX_POD_IDLE_TIMEOUT)`,
+});
+
 /** All pods of an instance exit with the outcome of its leader, so that a Job retries or completes as a whole. */
 export const announcedOutcome = ({ code, sentence }: Outcome): Outcome => ({
   code,

@@ -4,7 +4,9 @@ import type { PreparedApi } from '../../api/prepare-api.ts';
 import { readMountedCertificate } from '../../broker/certificate/mounted-certificate.ts';
 import { type CertificateInUse, useCertificate } from '../../broker/certificate/private-copy.ts';
 import { brokerConfig } from '../../broker/config/broker-config.ts';
+import { lowRanksModule } from '../../broker/config/low-ranks.ts';
 import { environmentFor, findFlux } from '../../broker/find-flux.ts';
+import { findSchedSimple } from '../../broker/find-scheduler.ts';
 import { instanceName, type Membership, membershipOf } from '../../broker/membership.ts';
 import { brokerArguments } from '../../broker/process/command-line.ts';
 import { initialProgram } from '../../broker/process/initial-program.ts';
@@ -13,6 +15,7 @@ import type { RunDirectory } from '../../broker/run-directory/run-directory.ts';
 import { linkFromOperatorSocket } from '../../broker/run-directory/socket-links.ts';
 import { makeStateDirectory } from '../../broker/run-directory/state-directory.ts';
 import type { Configuration } from '../../config/configuration.ts';
+import { isElastic } from '../../broker/elastic.ts';
 import type { PodStateWriter } from '../../health/pod-state.ts';
 import type { Log } from '../../log.ts';
 
@@ -55,9 +58,10 @@ export async function preparePod(
 
   const certificate = mounted && useCertificate(configuration.curveCert, directory.curveCert, mounted);
   if (program.script !== undefined) writePrivate(directory.batchScript, program.script);
+  const scheduler = writeScheduler(configuration, membership, flux, directory);
   let parentAddress: HostPort | undefined;
   const brokerTomlOf = (changed: Configuration) =>
-    brokerConfig(changed, membership, directory.curveCert, parentAddress);
+    brokerConfig(changed, membership, directory.curveCert, parentAddress, scheduler);
   const writeBrokerToml = (address?: HostPort) => {
     parentAddress = address;
     writePrivate(directory.brokerToml, brokerTomlOf(configuration));
@@ -85,6 +89,19 @@ export async function preparePod(
       return controllerKey(secretKey(), configuration);
     },
   };
+}
+
+/** The module by which Flux's own scheduler takes low ranks first; undefined where there is no need of it, or no such scheduler. */
+function writeScheduler(
+  configuration: Configuration,
+  { rank }: Membership,
+  flux: string,
+  { scheduler }: RunDirectory,
+): string | undefined {
+  const schedSimple = rank === 0 && isElastic(configuration) ? findSchedSimple(flux) : undefined;
+  if (schedSimple === undefined) return undefined;
+  writePrivate(scheduler, lowRanksModule(schedSimple));
+  return scheduler;
 }
 
 /** Checks the credentials of the API, where it is enabled and this is the leader. Throws a PodError (exit 78). */

@@ -9,6 +9,8 @@ import type { Demand } from '../../demand/demand.ts';
 import type { ConnectOptions, FluxClient } from '../../flux/client.ts';
 import type { Health } from '../../health/health.ts';
 import type { Extension, Hold } from '../../health/http-server.ts';
+import type { FreeRanks } from '../../instance/free-ranks.ts';
+import type { Connect } from '../../instance/keep-stream.ts';
 import type { Log } from '../../log.ts';
 import type { ParentLinks } from '../../parent-link/parent-end.ts';
 import type { BrokerConnection } from '../broker/connection.ts';
@@ -103,20 +105,29 @@ async function demandOf(
 
 async function controllerLinksOf(
   { size }: Membership,
-  { key, socket }: ControllerAccess,
+  { key, socket, isElastic }: ControllerAccess,
   demand: FollowedDemand | undefined,
   log: Log,
 ): Promise<Extension> {
   const { createControllerLinks } = await import('../../controller-link/leader-end.ts');
+  const connect = connectTo(socket);
+  const freeRanks = isElastic ? await freeRanksOf(size, connect, log) : undefined;
   return createControllerLinks({
     key: await key(),
     size,
+    keep: freeRanks?.keep,
     watch: async (onChange, signal) => {
+      freeRanks?.watch(onChange, signal);
       demand?.listen((now) => onChange({ demand: now && reportOf(now) }), signal);
       const { watchInstance } = await import('../../controller-link/watch-instance.ts');
-      watchInstance({ connect: connectTo(socket), onChange, signal, log });
+      watchInstance({ connect, onChange, signal, log });
     },
   });
+}
+
+async function freeRanksOf(size: number, connect: Connect, log: Log): Promise<FreeRanks> {
+  const { createFreeRanks } = await import('../../instance/free-ranks.ts');
+  return createFreeRanks({ size, connect, log });
 }
 
 const connectTo = (socket: string) => async (how: ConnectOptions) => {

@@ -1,12 +1,10 @@
 /** A node whose pod stops takes no new jobs; once its next broker runs, it takes them again. */
 
-import { parseIdset } from '../../cluster/idset.ts';
 import type { FluxClient } from '../../flux/client.ts';
+import { drainedRanks, stoppingReason } from '../../instance/drain-reasons.ts';
 import type { Log } from '../../log.ts';
 import type { BrokerConnection } from '../broker/connection.ts';
 
-/** This reason distinguishes a node's own drain from an administrator's. */
-const drainReason = 'flux-pod: the pod is stopping';
 const answerWithinMs = 1000;
 
 export async function drainSelf(
@@ -18,7 +16,7 @@ export async function drainSelf(
   if (!client || state() !== 'run') return;
   try {
     const { drain } = await import('../../flux/services/resource.ts');
-    await drain(client, String(rank), drainReason, { timeoutMs: answerWithinMs });
+    await drain(client, String(rank), stoppingReason, { timeoutMs: answerWithinMs });
   } catch (error) {
     log('debug', 'This node could not be drained', { why: String(error) });
   }
@@ -29,11 +27,11 @@ export async function undrainSelf(client: FluxClient, rank: number, log: Log): P
   if (rank === 0) return;
   try {
     const { getResourceStatus, undrain } = await import('../../flux/services/resource.ts');
-    const { drain } = await getResourceStatus(client, { timeoutMs: answerWithinMs });
-    const ours = Object.entries(drain).some(
-      ([ranks, { reason }]) => reason === drainReason && parseIdset(ranks).includes(rank),
+    const status = await getResourceStatus(client, { timeoutMs: answerWithinMs });
+    const isOurs = drainedRanks(status).some(
+      (drained) => drained.rank === rank && drained.reason === stoppingReason,
     );
-    if (!ours) return;
+    if (!isOurs) return;
     await undrain(client, String(rank), { timeoutMs: answerWithinMs });
     log('info', 'This node takes jobs again');
   } catch (error) {

@@ -43,13 +43,20 @@ export function stopLeader<Run extends LeaderRun>(
   now: Instant,
   grace: Grace,
 ): Step<Run> {
-  const terminate: Command = { do: 'signal broker', signal: 'SIGTERM' };
   if (run.stoppedBy) return { state: run, commands: [terminate] };
   return {
     state: due({ ...run, stoppedBy: signal }, 'grace', graceUntil(grace, now)),
     commands: [{ do: 'announce', message: { kind: 'stopping', signal } }, terminate],
   };
 }
+
+const terminate: Command = { do: 'signal broker', signal: 'SIGTERM' };
+
+/** The same for a reason of the leader's own: the followers' agents await the outcome. */
+export const shutDown = <Run extends LeaderRun>(run: Run, now: Instant, grace: Grace): Step<Run> => ({
+  state: due(run, 'grace', graceUntil(grace, now)),
+  commands: [terminate],
+});
 
 /** A follower takes no new jobs. What follows depends on whether its parent stops as well. A further signal is the broker's. */
 export function stopFollower<Run extends FollowerRun>(

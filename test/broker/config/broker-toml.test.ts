@@ -20,6 +20,7 @@ const input: BrokerTomlInput = {
   parent: undefined,
   offered: undefined,
   keepsState: false,
+  lowRanks: undefined,
   hostsAreHostnames: true,
 };
 

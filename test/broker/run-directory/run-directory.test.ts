@@ -61,6 +61,7 @@ describe('openRunDirectory', () => {
       brokerToml: join(path, 'broker.toml'),
       curveCert: join(path, 'curve.cert'),
       batchScript: join(path, 'batch.sh'),
+      scheduler: join(path, 'sched-low-ranks.py'),
       agentSocket: join(path, 'agent.sock'),
       runDirectory: join(path, 'broker'),
       socket: join(path, 'run/local'),

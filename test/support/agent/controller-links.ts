@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createControllerLinks } from '../../../agent/controller-link/leader-end.ts';
 import type { InstanceFacts, Report } from '../../../agent/controller-link/report.ts';
 import { controllerKey } from '../../../agent/link/key.ts';
@@ -18,6 +18,9 @@ export interface StartedLeader extends Listening {
   /** How often the instance began to be watched. */
   readonly watches: () => number;
   readonly isWatched: () => boolean;
+  /** The sizes that controllers have asked for. */
+  readonly kept: readonly number[];
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
 export interface LeaderOptions {
@@ -27,6 +30,8 @@ export interface LeaderOptions {
   /** What Flux says at once. */
   readonly facts?: Partial<InstanceFacts>;
   readonly times?: { readonly betweenMs: number; readonly firstMs: number };
+  /** True, unless given. */
+  readonly isElastic?: boolean;
 }
 
 /** However busy the machine is: a report waits for job states that come, and none follows within a test unless it asks for that. */
@@ -34,13 +39,15 @@ const usualTimes = { betweenMs: 1, firstMs: 60_000 };
 
 /** A leader's agent, as far as the links of controllers go. */
 export async function startLeader(options: LeaderOptions = {}): Promise<StartedLeader> {
-  const { facts = {}, times = usualTimes } = options;
+  const { facts = {}, times = usualTimes, isElastic = true } = options;
+  const kept: number[] = [];
   let watches = 0;
   let hear: ((facts: Partial<InstanceFacts>) => void) | undefined;
   const extension = createControllerLinks({
     key: options.key ?? key,
     size: 4,
     times,
+    keep: isElastic ? (size) => kept.push(size) : undefined,
     watch: (onChange, signal) => {
       watches++;
       hear = onChange;
@@ -50,14 +57,17 @@ export async function startLeader(options: LeaderOptions = {}): Promise<StartedL
       onChange(facts);
     },
   });
-  const server = createServer((request, response) => {
+  const serve = (request: IncomingMessage, response: ServerResponse) => {
     if (!extension(request, response, () => undefined)) response.writeHead(404).end();
-  });
+  };
+  const server = createServer(serve);
   return {
     ...(await listening(server, options.port)),
     change: (more) => hear?.(more),
     watches: () => watches,
     isWatched: () => hear !== undefined,
+    kept,
+    serve,
   };
 }
 

@@ -4,11 +4,11 @@ import { parseCertificate } from '../../../agent/broker/certificate/curve-certif
 import type { Report } from '../../../agent/controller-link/report.ts';
 import { controllerKey } from '../../../agent/link/key.ts';
 import { jobs, openLink, reportsOf } from '../../support/agent/controller-links.ts';
-import { fluxPod, get, probe, statusOf } from '../../support/bed/ask-pod.ts';
+import { fluxPod, get, longestWaitMs, probe, statusOf } from '../../support/bed/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../../support/bed/bed.ts';
 import type { Pod } from '../../support/bed/pod.ts';
 import { beginCluster } from '../../support/bed/running-cluster.ts';
-import { everyFlux, standInFlux } from '../../support/project/flux-pod.ts';
+import { everyFlux, realFlux, standInFlux } from '../../support/project/flux-pod.ts';
 
 const unavailable = bedUnavailable();
 if (unavailable) console.warn(`SKIPPED: the link of a controller. ${unavailable}`);
@@ -102,6 +102,94 @@ describe.skipIf(unavailable)('the link of a controller', { concurrent: true }, (
     await expect
       .poll(() => reports.at(-1))
       .toEqual({ kind: 'report', brokersOnline: 1, size: 1, jobs: jobs(0) });
+  });
+});
+
+/** Of a real Flux: drains are what it makes of them. */
+const real = realFlux();
+describe.skipIf(unavailable || !real)('a size that a controller asks for', () => {
+  const flux = real ?? standInFlux;
+  let bed: Bed;
+  beforeAll(async () => {
+    bed = await createBed();
+  });
+  afterAll(() => bed?.close());
+
+  it('frees the highest ranks when their jobs have ended, takes them back, and leaves what a user has drained', async ({
+    expect,
+  }) => {
+    const cluster = 'shrinks';
+    const env = { FLUX_POD_SIZE: '3', FLUX_POD_MIN_SIZE: '1', FLUX_POD_RESOURCES: 'cores=2' };
+    await using mc = beginCluster(bed, { flux, size: 3, cluster, env });
+    await mc.up();
+    await mc.online(3);
+    const poll = <T>(read: () => T) => expect.poll(read, { timeout: longestWaitMs, interval: 50 });
+    const run = async (...command: string[]) => {
+      const { code, stdout, stderr } = await fluxPod(mc.leader, 'shell', '--', 'flux', ...command);
+      if (code !== 0) throw new Error(stderr);
+      return stdout.trim();
+    };
+    const submit = (rank: number | undefined, ...options: string[]) =>
+      run('submit', ...(rank === undefined ? [] : [`--requires=rank:${rank}`]), ...options, 'sleep', '1000');
+    const ranksOf = (id: string) => run('jobs', '-no', '{ranks}', id);
+    const runs = (id: string) => run('job', 'wait-event', '-t', '60', id, 'start');
+    const drains = () => run('resource', 'drain', '-no', '{ranks} {reason}');
+    const reason = (size: number) => `flux-pod: the size shrinks to ${size}`;
+
+    // New jobs come to the lowest rank, and not to the one with the most free cores.
+    for (let n = 0; n < 2; n++) {
+      const id = await submit(undefined);
+      await runs(id);
+      expect(await ranksOf(id)).toBe('0');
+    }
+    const last = await submit(2);
+    await runs(last);
+    await run('resource', 'drain', '1', 'a user');
+
+    const link = await reportsOf(
+      { host: mc.leader.address, port: 8051 },
+      { key: await keyOf(mc.leader, cluster) },
+    );
+    const freed = () => link.reports.at(-1)?.freed;
+    expect(await link.request({ kind: 'keep', size: 2 })).toBe('accepted');
+    await poll(drains).toContain(`2 ${reason(2)}`);
+    // A job that only that rank could run waits, and with the one that runs there the size is not freed.
+    const waits = await submit(2);
+    await run('job', 'wait-event', '-t', '60', waits, 'priority');
+    expect(await run('jobs', '-no', '{state}', waits, last)).toBe('SCHED\nRUN');
+    expect(freed()).toBeUndefined();
+    await run('cancel', last);
+    await poll(freed).toBe(2);
+    expect(await run('jobs', '-no', '{state}', waits)).toBe('SCHED');
+
+    // Its pod goes with the size, and the drain of the size is all that is left of it, without a complaint in the status.
+    await mc.pod(2).signal('SIGTERM');
+    expect((await mc.pod(2).exited).code).toBe(143);
+    await mc.online(2);
+    expect(await drains()).toContain(`2 ${reason(2)}`);
+    const status = JSON.parse((await fluxPod(mc.leader, 'status', '--json')).stdout);
+    expect(status.remarks).toEqual([]);
+    expect((await fluxPod(mc.leader, 'status')).stdout).toMatch(/ offline 2, drained 1 \(a user\)$/m);
+    expect(link.reports.at(-1)).toMatchObject({ brokersOnline: 2, freed: 2 });
+
+    // It comes back when the size grows again, and takes jobs at once.
+    expect(await link.request({ kind: 'keep', size: 3 })).toBe('accepted');
+    await poll(freed).toBe(3);
+    mc.replace(2);
+    await mc.online(3);
+    await runs(waits);
+    expect(await ranksOf(waits)).toBe('2');
+    expect(await drains()).toMatch(/^1 a user$/);
+
+    // All ranks but the first, of which a user has drained one: that one stays his.
+    await run('cancel', '--all');
+    expect(await link.request({ kind: 'keep', size: 1 })).toBe('accepted');
+    await poll(freed).toBe(1);
+    expect(await link.request({ kind: 'keep', size: 3 })).toBe('accepted');
+    await poll(freed).toBe(3);
+    expect(await drains()).toMatch(/^1 a user$/);
+    link.release();
+    await link.broken;
   });
 });
 

@@ -78,4 +78,11 @@ describe.skipIf(unavailable)('an instance that grows and shrinks', { concurrent:
     expect(await hostsOfJob(mc, 2)).toEqual(['mc-0', 'mc-1']);
     expect(await mc.stop(), mc.logs()).toEqual([143, 143]);
   });
+
+  it('ends with code 0 on all pods when it has had no job for long enough, though its program goes on', async () => {
+    const env = { FLUX_POD_IDLE_TIMEOUT: '1s' };
+    await using mc = beginCluster(bed, { flux, size: 2, cluster: 'idles', env });
+    expect(await exitCodes(mc.pods), mc.logs()).toEqual([0, 0]);
+    expect(mc.logs()).toContain('The instance had no active job for 1 s (FLUX_POD_IDLE_TIMEOUT)');
+  });
 });
