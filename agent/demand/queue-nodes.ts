@@ -1,7 +1,7 @@
 /** The nodes of the instance as the demand sees them: all ranks that R names, whether their pods exist or not. Data in, data out. */
 import { parseHostlist } from '../cluster/hostlist.ts';
-import { parseIdset } from '../cluster/idset.ts';
-import type { ResourceStatus } from '../flux/services/resource.ts';
+import { isOwnReason } from '../drain-reasons.ts';
+import { drainedRanks, type ResourceStatus } from '../flux/services/resource.ts';
 import type { PlacedNode } from './constraint.ts';
 
 export interface QueueNode extends PlacedNode {
@@ -14,20 +14,14 @@ export interface QueueNode extends PlacedNode {
   readonly closed: boolean;
 }
 
-/**
- * Drains of flux-pod itself have reasons that begin so, and end when the pod is back or is not to leave any more: they do not count. Flux has
- * no other word for who has drained a node (flux-core src/modules/resource/drain.c).
- */
-export const ownDrainPrefix = 'flux-pod: ';
-
-/** In the order of their ranks. */
+/** In the order of their ranks. Drains of flux-pod itself end when the pod is back or is not to leave any more: they do not count. */
 export function nodesOf(status: ResourceStatus): QueueNode[] {
-  const { R, drain, online, exclude, torpid } = status;
+  const { R, online, exclude, torpid } = status;
   const { R_lite, nodelist, properties = {} } = R.execution;
   const hosts = nodelist.flatMap(parseHostlist);
-  const drained = Object.entries(drain)
-    .filter(([, { reason }]) => !reason.startsWith(ownDrainPrefix))
-    .flatMap(([ranks]) => parseIdset(ranks));
+  const drained = drainedRanks(status)
+    .filter(({ reason }) => !isOwnReason(reason))
+    .map(({ rank }) => rank);
   const sets = {
     online: new Set(online),
     exclude: new Set(exclude),

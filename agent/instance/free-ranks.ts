@@ -4,6 +4,7 @@
  * and jobs that Flux streams, and after a backoff while ranks are not free, since no stream has the end of housekeeping.
  */
 import { formatIdset } from '../cluster/idset.ts';
+import { shrinkReason } from '../drain-reasons.ts';
 import { watchJobStats } from '../flux/services/job-list.ts';
 import {
   drain,
@@ -14,7 +15,6 @@ import {
 } from '../flux/services/resource.ts';
 import type { Log } from '../log.ts';
 import { createThrottle } from '../throttle.ts';
-import { shrinkReason } from './drain-reasons.ts';
 import { type Connect, keepStream, type StreamOptions } from './keep-stream.ts';
 import { shrinkPlan } from './shrink-plan.ts';
 

@@ -1,6 +1,6 @@
 /** Which ranks are drained, and which take jobs again, for a size: pure. */
-import type { ResourceStatus } from '../flux/services/resource.ts';
-import { drainedRanks, isShrinkReason, stoppingReason } from './drain-reasons.ts';
+import { isShrinkReason, stoppingReason } from '../drain-reasons.ts';
+import { drainedRanks, type ResourceStatus } from '../flux/services/resource.ts';
 
 export interface ShrinkPlan {
   /** Ranks from the size on that take jobs. */

@@ -1,8 +1,8 @@
 /** `flux-pod status` for people: the status of the agent and of its broker, as lines. Data in, text out. */
 import { formatIdset, parseIdset } from '../../agent/cluster/idset.ts';
+import { isShrinkReason } from '../../agent/drain-reasons.ts';
 import { countResources, type ResourceStatus } from '../../agent/flux/services/resource.ts';
 import type { Status } from '../../agent/health/status.ts';
-import { isShrinkReason } from '../../agent/instance/drain-reasons.ts';
 import { printable } from '../../agent/printable.ts';
 import { drawOverlayTree, type OverlayNode } from './overlay-tree.ts';
 

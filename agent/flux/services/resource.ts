@@ -1,5 +1,6 @@
 /** Resources of the instance (flux-core src/modules/resource). */
 import * as z from 'zod/mini';
+import { parseIdset } from '../../cluster/idset.ts';
 import type { CallOptions, RpcOptions } from '../channel.ts';
 import { type FluxClient, idset, readAnswer } from './answer.ts';
 
@@ -45,6 +46,10 @@ export async function getResourceStatus(client: FluxClient, options?: RpcOptions
   const topic = 'resource.status';
   return readAnswer(statusAnswer, topic, await client.rpc(topic, {}, { ...options, nodeid: 0 }));
 }
+
+/** The drained ranks, each with its reason. */
+export const drainedRanks = ({ drain }: Pick<ResourceStatus, 'drain'>): { rank: number; reason: string }[] =>
+  Object.entries(drain).flatMap(([ranks, { reason }]) => parseIdset(ranks).map((rank) => ({ rank, reason })));
 
 const journalAnswer = z.object({ events: z.array(z.object({ name: z.string() })) });
 

@@ -5,6 +5,7 @@ import { readMountedCertificate } from '../../broker/certificate/mounted-certifi
 import { type CertificateInUse, useCertificate } from '../../broker/certificate/private-copy.ts';
 import { brokerConfig } from '../../broker/config/broker-config.ts';
 import { lowRanksModule } from '../../broker/config/low-ranks.ts';
+import { isElastic } from '../../broker/elastic.ts';
 import { environmentFor, findFlux } from '../../broker/find-flux.ts';
 import { findSchedSimple } from '../../broker/find-scheduler.ts';
 import { instanceName, type Membership, membershipOf } from '../../broker/membership.ts';
@@ -15,7 +16,6 @@ import type { RunDirectory } from '../../broker/run-directory/run-directory.ts';
 import { linkFromOperatorSocket } from '../../broker/run-directory/socket-links.ts';
 import { makeStateDirectory } from '../../broker/run-directory/state-directory.ts';
 import type { Configuration } from '../../config/configuration.ts';
-import { isElastic } from '../../broker/elastic.ts';
 import type { PodStateWriter } from '../../health/pod-state.ts';
 import type { Log } from '../../log.ts';
 

@@ -1,7 +1,7 @@
 /** A node whose pod stops takes no new jobs; once its next broker runs, it takes them again. */
 
+import { stoppingReason } from '../../drain-reasons.ts';
 import type { FluxClient } from '../../flux/client.ts';
-import { drainedRanks, stoppingReason } from '../../instance/drain-reasons.ts';
 import type { Log } from '../../log.ts';
 import type { BrokerConnection } from '../broker/connection.ts';
 
@@ -26,7 +26,7 @@ export async function drainSelf(
 export async function undrainSelf(client: FluxClient, rank: number, log: Log): Promise<void> {
   if (rank === 0) return;
   try {
-    const { getResourceStatus, undrain } = await import('../../flux/services/resource.ts');
+    const { drainedRanks, getResourceStatus, undrain } = await import('../../flux/services/resource.ts');
     const status = await getResourceStatus(client, { timeoutMs: answerWithinMs });
     const isOurs = drainedRanks(status).some(
       (drained) => drained.rank === rank && drained.reason === stoppingReason,
