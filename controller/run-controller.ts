@@ -29,7 +29,7 @@ export interface ControllerOptions extends Pick<ReconcilerOptions, 'renderOption
   };
   readonly signal: AbortSignal;
   /** Of the links to the leaders. */
-  readonly links: Omit<LeadersOptions, 'onChange' | 'onFailure'>;
+  readonly links: Omit<LeadersOptions, 'onChange' | 'onFailure' | 'onRefused'>;
   /** In place of links over the network. */
   readonly createLeaders?: (options: LeadersOptions) => Leaders;
   /** MiniClusters that are reconciled at the same time. */
@@ -85,6 +85,11 @@ export async function runController(options: ControllerOptions): Promise<void> {
     onChange: (key) => queue.add(key),
     onFailure: (key, why) =>
       log.warn({ miniCluster: key, why }, 'Cannot link to a leader: its pods are counted by readiness'),
+    onRefused: (key, size) =>
+      log.warn(
+        { miniCluster: key, size },
+        'A leader frees no ranks: its MiniCluster grows and does not shrink',
+      ),
   });
   const reconcile = createReconciler({
     ...options,
