@@ -60,10 +60,12 @@ async function startAfterOnline(cluster: Autoscaled, id: string): Promise<number
   const start = entries(await cluster.flux('job', 'eventlog', '-f', 'json', id)).find(
     ({ name }) => name === 'start',
   );
-  const online = entries(await cluster.flux('kvs', 'eventlog', 'get', '-u', 'resource.eventlog')).filter(
-    ({ name, timestamp }) => name === 'online' && timestamp <= (start?.timestamp ?? 0),
-  );
-  return (start?.timestamp ?? Number.NaN) - (online.at(-1)?.timestamp ?? Number.NaN);
+  const times = (await cluster.flux('dmesg'))
+    .split('\n')
+    .filter((line) => line.includes(']: online: '))
+    .map((line) => Date.parse(line.split(' ')[0] ?? '') / 1000);
+  const before = times.filter((time) => time <= (start?.timestamp ?? 0));
+  return (start?.timestamp ?? Number.NaN) - Math.max(...before);
 }
 
 const grows: Scenario = async (place, find) => {
