@@ -173,7 +173,8 @@ const spec = fields({
   // Ours, not of the Operator's CRD: the size follows the demand.
   autoscaling: z.optional(fields({ stabilizationWindowSeconds: z.optional(wholeNumber(10, 3600)) })),
   // Ours: seconds without an active job.
-  idleTimeout: z.optional(wholeNumber(1)),
+  /** A report of the leader counts up to 5 s late (leader-link/leaders.ts). */
+  idleTimeout: z.optional(wholeNumber(10)),
   maxSize: z.optional(wholeNumber(1, 100_000)),
   minSize: z.optional(wholeNumber(1, 100_000)),
   tasks: z.optional(wholeNumber(0)),
