@@ -179,9 +179,22 @@ const shrinkInterrupted: Scenario = async (place, find) => {
   await cluster.delete();
 };
 
+const idle: Scenario = async (place, find) => {
+  const cluster = await applyReconciled(place, {
+    name: 'idle',
+    size: 2,
+    program: 'flux run -N2 hostname; sleep 10000',
+    spec: { idleTimeout: 10 },
+  });
+  await cluster.becomes('succeeded', (seen) => isTrue(seen, 'Succeeded') && seen.exitCode === 0, 120);
+  find('without a job for 10 s it shuts down with exit code 0', true, seconds(cluster.appliedAt));
+  await cluster.delete();
+};
+
 export const autoscalingScenarios: Readonly<Record<string, Scenario>> = {
   'autoscaling-grows': grows,
   'autoscaling-pinned': pinned,
   'autoscaling-changes-its-mind': changesItsMind,
   'autoscaling-interrupted': shrinkInterrupted,
+  'autoscaling-idle': idle,
 };
