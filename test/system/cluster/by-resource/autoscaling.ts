@@ -60,9 +60,10 @@ async function startAfterOnline(cluster: Autoscaled, id: string): Promise<number
   const start = entries(await cluster.flux('job', 'eventlog', '-f', 'json', id)).find(
     ({ name }) => name === 'start',
   );
-  const times = (await cluster.flux('dmesg'))
+  // A broker joins the group broker.online when it enters the state quorum (flux-core src/broker/state_machine.c).
+  const times = (await cluster.flux('exec', '-r', 'all', 'flux', 'dmesg'))
     .split('\n')
-    .filter((line) => line.includes(']: online: '))
+    .filter((line) => line.includes('init->quorum'))
     .map((line) => Date.parse(line.split(' ')[0] ?? '') / 1000);
   const before = times.filter((time) => time <= (start?.timestamp ?? 0));
   return (start?.timestamp ?? Number.NaN) - Math.max(...before);
