@@ -64,7 +64,7 @@ export const kueue: Scenario = async (place, find) => {
 const setStopPolicy = (stopPolicy: 'None' | 'HoldAndDrain'): Promise<string> =>
   kubectl(['patch', 'clusterqueue', queue, '--type=merge', '-p', JSON.stringify({ spec: { stopPolicy } })]);
 
-/** Room for four pods of 100m. */
+/** Room for four pods of 100m. Their init container requests memory. */
 const queueOf = (namespace: string) => ({
   apiVersion: 'v1',
   kind: 'List',
@@ -78,8 +78,16 @@ const queueOf = (namespace: string) => ({
         namespaceSelector: {},
         resourceGroups: [
           {
-            coveredResources: ['cpu'],
-            flavors: [{ name: queue, resources: [{ name: 'cpu', nominalQuota: '400m' }] }],
+            coveredResources: ['cpu', 'memory'],
+            flavors: [
+              {
+                name: queue,
+                resources: [
+                  { name: 'cpu', nominalQuota: '400m' },
+                  { name: 'memory', nominalQuota: '8Gi' },
+                ],
+              },
+            ],
           },
         ],
       },
