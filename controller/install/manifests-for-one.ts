@@ -5,8 +5,8 @@ import {
   deployment,
   type Installed,
   type InstallValues,
-  ownRules,
   type PolicyRule,
+  seedRule,
   watchedRules,
 } from './manifests.ts';
 
@@ -40,7 +40,8 @@ export function manifestsForOne({ namespace, miniCluster, image }: OneMiniCluste
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'Role',
       metadata,
-      rules: [...rulesForOne(miniCluster), ...ownRules],
+      // One replica elects no leader.
+      rules: [...rulesForOne(miniCluster), seedRule],
     },
     {
       apiVersion: 'rbac.authorization.k8s.io/v1',

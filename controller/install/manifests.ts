@@ -49,11 +49,10 @@ export const watchedRules: readonly PolicyRule[] = [
   rule(resources.miniClusters, ['update'], '/finalizers'),
 ];
 
-/** In the controller's own namespace: the lease of leader election and the seed of certificates. */
-export const ownRules: readonly PolicyRule[] = [
-  rule(resources.leases, resources.leases.verbs),
-  rule(resources.secrets, ['get', 'create']),
-];
+/** In the controller's own namespace: the seed of certificates. */
+export const seedRule = rule(resources.secrets, ['get', 'create']);
+/** With the lease of leader election. */
+export const ownRules: readonly PolicyRule[] = [rule(resources.leases, resources.leases.verbs), seedRule];
 
 /** An object that is applied to install the controller. */
 export interface Installed {

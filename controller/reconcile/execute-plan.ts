@@ -17,22 +17,27 @@ export interface Refusal {
   readonly sentence: string;
 }
 
-/** Up to the first step that the API server refuses. */
+/** The first refusal of the API server, if any. After it nothing new is created, since that may need what is refused; what exists is kept. */
 export async function executePlan(
   { steps }: Plan,
   regarding: KubernetesObject,
   effects: Effects,
 ): Promise<Refusal | undefined> {
+  let refusal: Refusal | undefined;
   for (const step of steps) {
+    if (refusal && step.why === 'missing') continue;
     try {
       await execute(step, regarding, effects);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       const { kind, metadata } = step.object;
-      return { error, sentence: `The API server refuses the ${kind} ${metadata.name}: ${error.message}` };
+      refusal ??= {
+        error,
+        sentence: `The API server refuses the ${kind} ${metadata.name}: ${error.message}`,
+      };
     }
   }
-  return undefined;
+  return refusal;
 }
 
 async function execute(

@@ -129,18 +129,17 @@ export function createReconciler({
       for (const field of Object.keys(status))
         if (!(field in (answer as KubernetesObject & WithStatus).status)) unknown.add(field);
       const warnings = isInvalid(desired) ? [] : desired.warnings;
-      for (const event of [
-        ...eventsBetween(previous, status, warnings),
-        ...unfitJobs.events(key, previous, status),
-      ])
+      for (const event of eventsBetween(previous, status, warnings))
         record({ ...event, regarding: object, action: 'Observe' });
     }
-
-    // What refuses it may change its mind, and nothing that is watched would show that.
-    if (refusal) throw refusal.error;
+    // The Operator's CRD has no place for them in the status.
+    for (const event of unfitJobs.events(key, previous, status))
+      record({ ...event, regarding: object, action: 'Observe' });
 
     // 5. The end.
     const { again } = await cleanUp(api, object, status, cleanupMs, now());
+    // What refuses it may change its mind, and nothing that is watched would show that.
+    if (refusal) throw refusal.error;
     // No watch shows when another owner's object has gone, nor one without the label that is waited for.
     const waits = plan.foreign.length > 0 || hidden.some(isWaitedFor(object));
     return { again: soonest(again, size?.again, idle.again, waits ? foreignMs : undefined) };

@@ -7,8 +7,8 @@ import { parseAllDocuments } from 'yaml';
 import { customResourceDefinition } from '../../controller/install/custom-resource.ts';
 import {
   manifests,
-  ownRules,
   type PolicyRule,
+  seedRule,
   usualValues,
   watchedRules,
 } from '../../controller/install/manifests.ts';
@@ -116,7 +116,7 @@ describe('the roles of the controller', () => {
     for (const { resources: [name = ''] = [], resourceNames } of rules)
       expect(resourceNames, name).toEqual(name.startsWith('miniclusters') ? ['mc'] : undefined);
     expect(rules.map(({ resources: [name] }) => name)).toEqual(
-      [...watchedRules, ...ownRules].map(({ resources: [name] }) => name),
+      [...watchedRules, seedRule].map(({ resources: [name] }) => name),
     );
     // The NetworkPolicy of a MiniCluster lets in pods with this label.
     expect(objects[3]).toMatchObject({
