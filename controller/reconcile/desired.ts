@@ -4,6 +4,7 @@ import type { KubernetesObject, OwnerReference } from '../kubernetes/object.ts';
 import { apiPortOf } from '../render/minicluster/api-port.ts';
 import { type Cluster, clusterOf, type RenderOptions } from '../render/minicluster/cluster.ts';
 import { formatProblem, MiniClusterError } from '../render/minicluster/field-problem.ts';
+import { queueOf } from '../render/minicluster/kueue.ts';
 import { readMiniCluster } from '../render/minicluster/read-minicluster.ts';
 import type { MiniCluster } from '../render/minicluster/schema.ts';
 import { renderMiniCluster } from '../render/render-minicluster.ts';
@@ -59,7 +60,7 @@ export function desiredOf(
     // A Job that exists is rendered with the size that it was created with, and resized.
     const started = sizes ? { ...written, spec: { ...written.spec, size: sizes.initial } } : written;
     const miniCluster = withoutWhatTheControllerDoes(started);
-    const { autoscaling, idleTimeout, flux } = written.spec;
+    const { autoscaling } = written.spec;
     const { manifests, warnings } = renderMiniCluster(miniCluster, options);
     const cluster = clusterOf(miniCluster, options, () => undefined);
     const owner = ownerOf(object);
@@ -76,7 +77,7 @@ export function desiredOf(
       sizeRefused: asked?.refused,
       sizeDecidedBy: sizeOwner(object, autoscaling !== undefined),
       stabilizationMs: autoscaling && (autoscaling.stabilizationWindowSeconds ?? usualWindowSeconds) * 1000,
-      idleMs: idleTimeout !== undefined && flux?.stateVolume ? idleTimeout * 1000 : undefined,
+      idleMs: idleMsOf(written),
       api: apiOf(cluster, object.metadata.namespace ?? ''),
     };
   } catch (error) {
@@ -101,7 +102,8 @@ function asWritten({ apiVersion, kind, metadata, ...rest }: KubernetesObject): o
  * The MiniCluster outlives its Job, whose end would be forgotten with it: `cleanup` deletes the MiniCluster instead. The size that follows the
  * demand is no part of a rendering, nor is what is suspended when it is idle.
  */
-function withoutWhatTheControllerDoes({ spec, ...rest }: MiniCluster): MiniCluster {
+function withoutWhatTheControllerDoes(miniCluster: MiniCluster): MiniCluster {
+  const { spec, ...rest } = miniCluster;
   const {
     cleanup: _cleanup,
     ttlSecondsAfterFinished: _ttl,
@@ -109,8 +111,15 @@ function withoutWhatTheControllerDoes({ spec, ...rest }: MiniCluster): MiniClust
     idleTimeout,
     ...kept
   } = spec;
-  const isLeaders = idleTimeout !== undefined && !spec.flux?.stateVolume;
-  return { ...rest, spec: { ...kept, ...(isLeaders && { idleTimeout }) } };
+  const isLeft = idleTimeout !== undefined && idleMsOf(miniCluster) === undefined;
+  return { ...rest, spec: { ...kept, ...(isLeft && { idleTimeout }) } };
+}
+
+/** Without a state volume the leader shuts down by itself. Kueue resumes a Job that it has admitted: the two would go on for ever. */
+function idleMsOf(miniCluster: MiniCluster): number | undefined {
+  const { idleTimeout, flux } = miniCluster.spec;
+  const isSuspended = flux?.stateVolume && queueOf(miniCluster) === undefined;
+  return isSuspended && idleTimeout !== undefined ? idleTimeout * 1000 : undefined;
 }
 
 function apiOf({ fluxContainer, names }: Cluster, namespace: string): string | undefined {

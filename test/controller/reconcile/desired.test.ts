@@ -145,6 +145,45 @@ describe('the desired objects', () => {
   });
 });
 
+describe('in a queue of Kueue', () => {
+  const queue = 'kueue.x-k8s.io/queue-name';
+  const queued = (spec: object, annotations?: Record<string, string>) => {
+    const object = miniCluster(spec);
+    const metadata = { ...object.metadata, labels: { [queue]: 'q' }, ...(annotations && { annotations }) };
+    return { ...object, metadata };
+  };
+  const elastic = { minSize: 2, maxSize: 8, autoscaling: {} };
+  const idle = {
+    idleTimeout: 600,
+    flux: { container: { disable: true }, stateVolume: { size: '1Gi' } },
+  };
+
+  it('a size that follows the demand is invalid, since Kueue stops a Job that is resized, unless the Job is elastic', () => {
+    expect(desiredOf(queued(elastic), undefined, options)).toEqual({
+      problems: [
+        expect.stringMatching(/^spec\.autoscaling: cannot be used in a queue of Kueue \(metadata\.labels/),
+      ],
+    });
+    expect(desired(queued({ minSize: 2, maxSize: 8 }))).toMatchObject({ sizeDecidedBy: 'Spec' });
+    expect(desired(miniCluster(elastic))).toMatchObject({ sizeDecidedBy: 'Demand' });
+    const annotations = { 'kueue.x-k8s.io/elastic-job': 'true' };
+    const result = desired(queued(elastic, annotations));
+    expect(result).toMatchObject({ sizeDecidedBy: 'Demand' });
+    expect(jobOf(result).metadata).toMatchObject({ annotations, labels: { [queue]: 'q' } });
+  });
+
+  it('nothing is suspended when it is idle, since Kueue resumes it, and a warning says so', () => {
+    const ofIdle = ({ warnings }: Desired) => warnings.filter((line) => line.startsWith('spec.idleTimeout '));
+    const alone = desired(miniCluster(idle));
+    expect([alone.idleMs, ofIdle(alone)]).toEqual([600_000, []]);
+    const inQueue = desired(queued(idle));
+    expect([inQueue.idleMs, ofIdle(inQueue)]).toEqual([
+      undefined,
+      [expect.stringMatching(/^spec\.idleTimeout is not used: .* Kueue .*queue-name/)],
+    ]);
+  });
+});
+
 describe('the certificate', () => {
   it('is a key pair, the same for one MiniCluster and another for the next', () => {
     const reading = parseCertificate(certificate);
