@@ -2,11 +2,11 @@
  * One rendering a MiniCluster, kept while what it depends on stays the same: most events are about pods and the status, and a rendering
  * derives a key pair.
  */
-import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { KubernetesObject } from '../kubernetes/object.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
+import { jobSizes } from '../size/asked-size.ts';
 import { isScale } from '../size/size-owner.ts';
-import { type Desired, desiredOf, type Invalid, initialSizeAnnotation } from './desired.ts';
+import { type Desired, desiredOf, type Invalid } from './desired.ts';
 
 export interface DesiredCache {
   readonly desired: (object: KubernetesObject, job: KubernetesObject | undefined) => Desired | Invalid;
@@ -34,9 +34,7 @@ export function createDesiredCache(renderOptions: (object: KubernetesObject) => 
 /** What `desiredOf` reads: a change of `spec`, and of nothing else, is another generation; the rest of the metadata never changes. */
 function inputsOf({ metadata }: KubernetesObject, job: KubernetesObject | undefined): string {
   const { uid, generation, labels, annotations } = metadata;
-  const initialSize = job?.metadata.annotations?.[initialSizeAnnotation];
-  const size = (job as Job | undefined)?.spec?.completions;
   // Who owns spec.size changes also without another generation.
   const scale = metadata.managedFields?.find(isScale)?.manager;
-  return JSON.stringify([uid, generation, labels, annotations, initialSize, size, scale]);
+  return JSON.stringify([uid, generation, labels, annotations, jobSizes(job), scale]);
 }

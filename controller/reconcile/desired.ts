@@ -4,14 +4,13 @@ import type { KubernetesObject, OwnerReference } from '../kubernetes/object.ts';
 import { apiPortOf } from '../render/minicluster/api-port.ts';
 import { type Cluster, clusterOf, type RenderOptions } from '../render/minicluster/cluster.ts';
 import { formatProblem, MiniClusterError } from '../render/minicluster/field-problem.ts';
+import { queueOf } from '../render/minicluster/kueue.ts';
 import { readMiniCluster } from '../render/minicluster/read-minicluster.ts';
 import type { MiniCluster } from '../render/minicluster/schema.ts';
 import { renderMiniCluster } from '../render/render-minicluster.ts';
+import { askedSize, initialSizeAnnotation, jobSizes } from '../size/asked-size.ts';
 import type { SizeOwner } from '../size/next-size.ts';
 import { sizeOwner } from '../size/size-owner.ts';
-
-/** The size that the Job was created with: its pods are started with it, and a Job's template cannot change. */
-export const initialSizeAnnotation = 'flux-pod/initial-size';
 
 /** The Job is suspended because `spec.suspend` asks for it, and not by Kueue: it is resumed when that goes. */
 export const suspendedAnnotation = 'flux-pod/suspended';
@@ -20,6 +19,7 @@ export interface Desired {
   /** In the order in which they are to be applied. */
   readonly objects: readonly KubernetesObject[];
   readonly size: number;
+  /** At most the hosts with which the pods of its Job run. */
   readonly maxSize: number;
   readonly quorum: number;
   /** Fields that are not, or not quite, honoured: a sentence each. */
@@ -54,28 +54,30 @@ export function desiredOf(
   options: RenderOptions,
 ): Desired | Invalid {
   try {
-    const { started, size, sizeRefused } = sizesOf(object, job);
-    const written = readMiniCluster(asWritten(started));
-    const miniCluster = withoutWhatTheControllerDoes(written);
-    const { autoscaling, idleTimeout, flux } = written.spec;
+    const sizes = jobSizes(job);
+    const asked = sizes && askedSize(object, sizes);
+    const written = readMiniCluster(asWritten(withSpecSize(object, asked?.checked)));
+    // A Job that exists is rendered with the size that it was created with, and resized.
+    const started = sizes ? { ...written, spec: { ...written.spec, size: sizes.initial } } : written;
+    const miniCluster = withoutWhatTheControllerDoes(started);
+    const { autoscaling } = written.spec;
     const { manifests, warnings } = renderMiniCluster(miniCluster, options);
     const cluster = clusterOf(miniCluster, options, () => undefined);
     const owner = ownerOf(object);
+    const size = asked?.size ?? cluster.size;
     return {
       objects: manifests.map((manifest) => {
         const owned = withOwner(manifest as KubernetesObject, object.metadata.namespace ?? '', owner);
-        return owned.kind === 'Job'
-          ? withSize(owned as KubernetesObject & Job, cluster.size, size ?? cluster.size)
-          : owned;
+        return owned.kind === 'Job' ? withSize(owned as KubernetesObject & Job, cluster.size, size) : owned;
       }),
-      size: size ?? cluster.size,
-      maxSize: cluster.maxSize,
+      size,
+      maxSize: Math.min(cluster.maxSize, sizes?.most ?? cluster.maxSize),
       quorum: cluster.quorum,
       warnings: warnings.map(({ path, why }) => `${path} ${why}`),
-      sizeRefused,
+      sizeRefused: asked?.refused,
       sizeDecidedBy: sizeOwner(object, autoscaling !== undefined),
       stabilizationMs: autoscaling && (autoscaling.stabilizationWindowSeconds ?? usualWindowSeconds) * 1000,
-      idleMs: idleTimeout !== undefined && flux?.stateVolume ? idleTimeout * 1000 : undefined,
+      idleMs: idleMsOf(written),
       api: apiOf(cluster, object.metadata.namespace ?? ''),
     };
   } catch (error) {
@@ -100,7 +102,8 @@ function asWritten({ apiVersion, kind, metadata, ...rest }: KubernetesObject): o
  * The MiniCluster outlives its Job, whose end would be forgotten with it: `cleanup` deletes the MiniCluster instead. The size that follows the
  * demand is no part of a rendering, nor is what is suspended when it is idle.
  */
-function withoutWhatTheControllerDoes({ spec, ...rest }: MiniCluster): MiniCluster {
+function withoutWhatTheControllerDoes(miniCluster: MiniCluster): MiniCluster {
+  const { spec, ...rest } = miniCluster;
   const {
     cleanup: _cleanup,
     ttlSecondsAfterFinished: _ttl,
@@ -108,8 +111,15 @@ function withoutWhatTheControllerDoes({ spec, ...rest }: MiniCluster): MiniClust
     idleTimeout,
     ...kept
   } = spec;
-  const isLeaders = idleTimeout !== undefined && !spec.flux?.stateVolume;
-  return { ...rest, spec: { ...kept, ...(isLeaders && { idleTimeout }) } };
+  const isLeft = idleTimeout !== undefined && idleMsOf(miniCluster) === undefined;
+  return { ...rest, spec: { ...kept, ...(isLeft && { idleTimeout }) } };
+}
+
+/** Without a state volume the leader shuts down by itself. Kueue resumes a Job that it has admitted: the two would go on for ever. */
+function idleMsOf(miniCluster: MiniCluster): number | undefined {
+  const { idleTimeout, flux } = miniCluster.spec;
+  const isSuspended = flux?.stateVolume && queueOf(miniCluster) === undefined;
+  return isSuspended && idleTimeout !== undefined ? idleTimeout * 1000 : undefined;
 }
 
 function apiOf({ fluxContainer, names }: Cluster, namespace: string): string | undefined {
@@ -117,36 +127,9 @@ function apiOf({ fluxContainer, names }: Cluster, namespace: string): string | u
   return port === undefined ? undefined : `${names.apiService}.${namespace}.svc:${port}`;
 }
 
-/**
- * A Job that exists is rendered with the size that it was created with, and resized within the bounds of the MiniCluster; a size outside
- * them is refused, and everything else goes on.
- */
-function sizesOf(object: KubernetesObject, job: KubernetesObject | undefined) {
-  const initial = Number(job?.metadata.annotations?.[initialSizeAnnotation]);
-  const spec = (object as { spec?: SizeFields }).spec;
-  const { size: asked, minSize, maxSize, autoscaling } = spec ?? {};
-  if (!Number.isInteger(initial) || typeof asked !== 'number') return { started: object };
-  const started = { ...object, spec: { ...spec, size: initial } };
-  const [least, most] = [bound(minSize) ?? initial, bound(maxSize) ?? initial];
-  const current = (job as Job | undefined)?.spec?.completions ?? initial;
-  // spec.size is the size at the start: live-size.ts has what follows.
-  if (sizeOwner(object, Boolean(autoscaling)) === 'Demand') return { started, size: current };
-  if (asked >= least && asked <= most) return { started, size: asked };
-  const why =
-    least === most
-      ? `spec.size is ${asked}, but without spec.minSize and spec.maxSize the size stays what it was at the start, ${initial}.`
-      : `spec.size is ${asked}, but the bounds are ${least} to ${most}: the size stays ${current}.`;
-  return { started, size: current, sizeRefused: why };
-}
-
-interface SizeFields {
-  readonly size?: unknown;
-  readonly minSize?: unknown;
-  readonly maxSize?: unknown;
-  readonly autoscaling?: unknown;
-}
-
-const bound = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
+/** As it is checked. */
+const withSpecSize = (object: KubernetesObject, size: number | undefined): KubernetesObject =>
+  size === undefined ? object : { ...object, ...{ spec: { ...(object as { spec?: object }).spec, size } } };
 
 const ownerOf = ({ apiVersion, kind, metadata }: KubernetesObject): OwnerReference => ({
   apiVersion,

@@ -71,6 +71,8 @@ export interface Observed {
   readonly outdatedSecret: readonly string[];
   /** Why the size is not what is asked for; undefined where it is. */
   readonly sizeRefused: string | undefined;
+  /** Why the demand, which decides on the size, is not known; undefined where it is, or does not decide. */
+  readonly demandUnknown: string | undefined;
   /** What the API server has refused a moment ago, and why. */
   readonly refused: string | undefined;
   readonly job: Job | undefined;
@@ -223,11 +225,20 @@ const validity = (problems: readonly string[]): NewCondition =>
     ? condition('Valid', true, 'Valid', 'Every field can be used.')
     : condition('Valid', false, 'InvalidSpec', problems.join('\n'));
 
+const unknownReason = 'DemandUnknown';
+
+/** Whether an earlier status of this Job says that the demand is unknown. */
+export const wasDemandUnknown = (previous: MiniClusterStatus | undefined, job: Job | undefined): boolean =>
+  previous !== undefined &&
+  previous.jobid === job?.metadata?.uid &&
+  previous.conditions.some(({ type, reason }) => type === 'UpToDate' && reason === unknownReason);
+
 function currency({
   outdated,
   outdatedClaim,
   outdatedSecret,
   sizeRefused,
+  demandUnknown,
   refused,
   problems,
 }: Observed): NewCondition {
@@ -261,6 +272,7 @@ function currency({
       'SecretImmutable',
       `spec.flux.curveCert is not the certificate with which pods run: delete the Secret ${outdatedSecret.join(', ')} and the Job.`,
     );
+  if (demandUnknown !== undefined) return condition('UpToDate', false, unknownReason, demandUnknown);
   return condition('UpToDate', true, 'Applied', 'All objects are as the MiniCluster asks.');
 }
 

@@ -10,7 +10,8 @@ import { type LeaderTarget, leaderTarget } from '../leader-link/leader-target.ts
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
 import { createIdleSuspensions, suspended } from '../size/idle-suspension.ts';
 import { createLiveSizes } from '../size/live-size.ts';
-import { liveMiniCluster, scaledEvent } from '../size/size-of-desired.ts';
+import { followsDemand, liveMiniCluster, scaledEvent } from '../size/size-of-desired.ts';
+import { createUnknownDemands } from '../size/unknown-demand.ts';
 import { type Desired, type Invalid, isInvalid, resized } from './desired.ts';
 import { createDesiredCache } from './desired-cache.ts';
 import { executePlan } from './execute-plan.ts';
@@ -68,6 +69,7 @@ export function createReconciler({
 }: ReconcilerOptions): Reconcile {
   const cache = createDesiredCache(renderOptions);
   const sizes = createLiveSizes({ monotonic, now });
+  const unknownDemands = createUnknownDemands(monotonic);
   const unfitJobs = createUnfitJobs();
   const suspensions = createIdleSuspensions(monotonic);
   /** Fields of the status that the installed CRD does not have: the Operator's has four and the conditions. */
@@ -84,6 +86,7 @@ export function createReconciler({
       cache.forget(namespace, name);
       sizes.next(key, undefined);
       suspensions.next(key, undefined);
+      unknownDemands.next(key, undefined);
       unfitJobs.forget(key);
       followLeader(namespace, name, undefined);
       return { again: undefined };
@@ -97,6 +100,7 @@ export function createReconciler({
     const asked = cache.desired(object, job);
     const size = sizes.next(key, liveMiniCluster(asked, before, leader));
     if (size?.keep !== undefined) keep(namespace, name, size.keep);
+    const unknownDemand = unknownDemands.next(key, followsDemand(asked, before, leader, previous));
     const { generation = 0 } = object.metadata;
     const idleMs = isInvalid(asked) ? undefined : asked.idleMs;
     const idle = suspensions.next(key, { generation, idleMs, job, leader });
@@ -119,6 +123,7 @@ export function createReconciler({
         ...observedOf(object, desired, plan, previous),
         ...live,
         refused: refusal?.sentence,
+        demandUnknown: unknownDemand.why,
         leader,
       },
       new Date(now()).toISOString().replace(/\.\d+Z/, 'Z'),
@@ -142,7 +147,9 @@ export function createReconciler({
     if (refusal) throw refusal.error;
     // No watch shows when another owner's object has gone, nor one without the label that is waited for.
     const waits = plan.foreign.length > 0 || hidden.some(isWaitedFor(object));
-    return { again: soonest(again, size?.again, idle.again, waits ? foreignMs : undefined) };
+    return {
+      again: soonest(again, size?.again, idle.again, unknownDemand.again, waits ? foreignMs : undefined),
+    };
   };
 }
 

@@ -3,9 +3,14 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { KubernetesObject } from '../kubernetes/object.ts';
 import { type Desired, type Invalid, isInvalid } from '../reconcile/desired.ts';
-import { jobEnd } from '../reconcile/job-state.ts';
-import type { LeaderNews } from '../reconcile/minicluster-status.ts';
+import { isSuspended, jobEnd, readyLeader } from '../reconcile/job-state.ts';
+import {
+  type LeaderNews,
+  type MiniClusterStatus,
+  wasDemandUnknown,
+} from '../reconcile/minicluster-status.ts';
 import type { LiveMiniCluster } from './live-size.ts';
+import type { FollowsDemand } from './unknown-demand.ts';
 
 /** What the policy of the size decides on; undefined where nothing is live. */
 export function liveMiniCluster(
@@ -17,6 +22,18 @@ export function liveMiniCluster(
   const { stabilizationMs, quorum: min, maxSize: max, sizeDecidedBy: owner } = asked;
   const followsDemand = stabilizationMs !== undefined;
   return { job, pods, leader, owner, followsDemand, limits: { min, max }, windowMs: stabilizationMs ?? 0 };
+}
+
+/** Whose demand is to be known; undefined where nothing lives. */
+export function followsDemand(
+  asked: Desired | Invalid,
+  { job, pods }: { readonly job: Job | undefined; readonly pods: readonly Pod[] },
+  leader: LeaderNews,
+  previous: MiniClusterStatus | undefined,
+): FollowsDemand | undefined {
+  if (isInvalid(asked) || !job || jobEnd(job) || isSuspended(job)) return undefined;
+  const wasUnknown = wasDemandUnknown(previous, job);
+  return { owner: asked.sizeDecidedBy, leaderPod: readyLeader(pods), leader, wasUnknown };
 }
 
 /** Why the size is another one where the demand does not decide. */

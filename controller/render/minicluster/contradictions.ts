@@ -9,6 +9,7 @@ import { apiPortOf } from './api-port.ts';
 import { hostsProblems } from './bursting.ts';
 import { containerProblems } from './container-problems.ts';
 import { type FieldProblem, formatPath } from './field-problem.ts';
+import { whyNoAutoscaling } from './kueue.ts';
 import type { MiniCluster, MiniClusterSpec } from './schema.ts';
 
 /** What is wrong with a MiniCluster whose fields are right each for itself. */
@@ -17,6 +18,7 @@ export function contradictions(miniCluster: MiniCluster): FieldProblem[] {
   return [
     ...nameProblems(miniCluster),
     ...sizeProblems(spec),
+    ...queueProblems(miniCluster),
     ...containerProblems(miniCluster),
     ...fluxProblems(spec),
     ...stateProblems(spec),
@@ -59,6 +61,11 @@ function sizeProblems({ size, minSize, maxSize, autoscaling }: MiniClusterSpec):
     problems.push({ path: 'spec.minSize', why: `expected at most the size, ${size}, not ${minSize}` });
   }
   return problems;
+}
+
+function queueProblems(miniCluster: MiniCluster): FieldProblem[] {
+  const why = miniCluster.spec.autoscaling && whyNoAutoscaling(miniCluster);
+  return why ? [{ path: 'spec.autoscaling', why }] : [];
 }
 
 function stateProblems({ flux, size, maxSize = size }: MiniClusterSpec): FieldProblem[] {

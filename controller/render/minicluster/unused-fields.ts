@@ -1,4 +1,5 @@
 import type { Cluster } from './cluster.ts';
+import { queueOf } from './kueue.ts';
 
 /** Names the fields that have no place in what is rendered, each with the reason. */
 export function warnAboutUnusedFields(cluster: Cluster): void {
@@ -24,7 +25,13 @@ export function warnAboutUnusedFields(cluster: Cluster): void {
     );
   }
   if (spec.idleTimeout !== undefined && spec.flux?.stateVolume) {
-    warn('spec.idleTimeout', 'is not used: with a state volume the controller suspends an idle MiniCluster');
+    const queue = queueOf(cluster.miniCluster);
+    warn(
+      'spec.idleTimeout',
+      queue === undefined
+        ? 'is not used: with a state volume the controller suspends an idle MiniCluster'
+        : `is not used: with a state volume an idle MiniCluster would be suspended, and Kueue (${queue}) resumes a Job that it has admitted; without one the instance shuts down`,
+    );
   }
   if (spec.cleanup) {
     warn(

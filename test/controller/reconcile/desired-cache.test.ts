@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
-import { initialSizeAnnotation } from '../../../controller/reconcile/desired.ts';
 import { createDesiredCache } from '../../../controller/reconcile/desired-cache.ts';
+import { initialSizeAnnotation } from '../../../controller/size/asked-size.ts';
 import { usualOptions } from '../../support/manifests/miniclusters.ts';
 
 const miniCluster = (metadata: object = {}, spec: object = {}): KubernetesObject => ({

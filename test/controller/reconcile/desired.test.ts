@@ -4,8 +4,9 @@ import { parseCertificate } from '../../../agent/broker/certificate/curve-certif
 import { isKeyPair } from '../../../agent/broker/certificate/key-pair.ts';
 import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
 import { derivedCertificate } from '../../../controller/reconcile/certificate.ts';
-import { type Desired, desiredOf, initialSizeAnnotation } from '../../../controller/reconcile/desired.ts';
+import { type Desired, desiredOf } from '../../../controller/reconcile/desired.ts';
 import type { RenderOptions } from '../../../controller/render/minicluster/cluster.ts';
+import { initialSizeAnnotation } from '../../../controller/size/asked-size.ts';
 
 const seed = new Uint8Array(32).fill(7);
 const certificate = derivedCertificate(seed, { uid: 'u-1', name: 'mc', created: '2026-11-26T10:00:00Z' });
@@ -85,6 +86,54 @@ describe('the desired objects', () => {
     expect(jobOf(result).spec?.template).toEqual(jobOf(desired(miniCluster(bounds))).spec?.template);
   });
 
+  it.each<[string, object, number, object, object]>([
+    [
+      'a raised maxSize',
+      { minSize: 2, maxSize: 4 },
+      4,
+      { minSize: 2, maxSize: 8, size: 6 },
+      {
+        size: 4,
+        maxSize: 4,
+        sizeRefused: expect.stringMatching(/^spec\.size is 6, but the pods run with at most 4 hosts/),
+      },
+    ],
+    [
+      'bounds that were added',
+      {},
+      4,
+      { minSize: 2, maxSize: 8, size: 6 },
+      { size: 4, maxSize: 4, sizeRefused: expect.stringMatching(/at most 4 hosts/) },
+    ],
+    [
+      'a raised maxSize and the demand',
+      { minSize: 2, maxSize: 5 },
+      3,
+      { minSize: 2, maxSize: 8, autoscaling: {} },
+      { size: 3, maxSize: 5 },
+    ],
+    [
+      'a lowered maxSize',
+      { minSize: 2, maxSize: 8 },
+      6,
+      { minSize: 2, maxSize: 5, size: 5 },
+      { size: 5, maxSize: 5 },
+    ],
+  ])('with %s are no larger than the hosts with which the pods run', (_, before, now, after, expected) => {
+    const result = desired(miniCluster(after), running(before, now));
+    expect(result).toMatchObject({ sizeRefused: undefined, ...expected });
+    expect(jobOf(result).spec).toMatchObject({ completions: result.size, parallelism: result.size });
+  });
+
+  it.each([
+    ['minSize above', { size: 6, minSize: 5, maxSize: 8 }, 6],
+    ['maxSize below', { size: 3, minSize: 1, maxSize: 3 }, 3],
+    ['minSize above it, and the demand decides,', { size: 4, minSize: 5, maxSize: 8, autoscaling: {} }, 6],
+  ])('have a %s the size at the start: the MiniCluster is checked as it is written', (_, after, size) => {
+    const result = desired(miniCluster(after), running({ minSize: 1, maxSize: 8 }, 6));
+    expect(result).toMatchObject({ size, sizeRefused: undefined });
+  });
+
   it('of an invalid MiniCluster are none, and each problem has its path', () => {
     const result = desiredOf(miniCluster({ size: 0, contaners: [] }), undefined, options);
     expect(result).toEqual({
@@ -93,6 +142,45 @@ describe('the desired objects', () => {
         expect.stringMatching(/^spec\.contaners: /),
       ]),
     });
+  });
+});
+
+describe('in a queue of Kueue', () => {
+  const queue = 'kueue.x-k8s.io/queue-name';
+  const queued = (spec: object, annotations?: Record<string, string>) => {
+    const object = miniCluster(spec);
+    const metadata = { ...object.metadata, labels: { [queue]: 'q' }, ...(annotations && { annotations }) };
+    return { ...object, metadata };
+  };
+  const elastic = { minSize: 2, maxSize: 8, autoscaling: {} };
+  const idle = {
+    idleTimeout: 600,
+    flux: { container: { disable: true }, stateVolume: { size: '1Gi' } },
+  };
+
+  it('a size that follows the demand is invalid, since Kueue stops a Job that is resized, unless the Job is elastic', () => {
+    expect(desiredOf(queued(elastic), undefined, options)).toEqual({
+      problems: [
+        expect.stringMatching(/^spec\.autoscaling: cannot be used in a queue of Kueue \(metadata\.labels/),
+      ],
+    });
+    expect(desired(queued({ minSize: 2, maxSize: 8 }))).toMatchObject({ sizeDecidedBy: 'Spec' });
+    expect(desired(miniCluster(elastic))).toMatchObject({ sizeDecidedBy: 'Demand' });
+    const annotations = { 'kueue.x-k8s.io/elastic-job': 'true' };
+    const result = desired(queued(elastic, annotations));
+    expect(result).toMatchObject({ sizeDecidedBy: 'Demand' });
+    expect(jobOf(result).metadata).toMatchObject({ annotations, labels: { [queue]: 'q' } });
+  });
+
+  it('nothing is suspended when it is idle, since Kueue resumes it, and a warning says so', () => {
+    const ofIdle = ({ warnings }: Desired) => warnings.filter((line) => line.startsWith('spec.idleTimeout '));
+    const alone = desired(miniCluster(idle));
+    expect([alone.idleMs, ofIdle(alone)]).toEqual([600_000, []]);
+    const inQueue = desired(queued(idle));
+    expect([inQueue.idleMs, ofIdle(inQueue)]).toEqual([
+      undefined,
+      [expect.stringMatching(/^spec\.idleTimeout is not used: .* Kueue .*queue-name/)],
+    ]);
   });
 });
 

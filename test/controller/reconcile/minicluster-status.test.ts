@@ -56,6 +56,7 @@ const base: Observed = {
   outdatedClaim: [],
   outdatedSecret: [],
   sizeRefused: undefined,
+  demandUnknown: undefined,
   refused: undefined,
   job: undefined,
   pods: [],
@@ -248,13 +249,19 @@ describe('the conditions of a MiniCluster', () => {
     });
   });
 
-  it('name the fields that a Job does not take, and a size out of bounds first', () => {
+  it('name the fields that a Job does not take, a size out of bounds first, and a demand that is unknown last', () => {
     const upToDate = (observed: Partial<Observed>) =>
       of({ job: job(), ...observed }).status.conditions.find(({ type }) => type === 'UpToDate');
     const outdated = ['spec.template.spec.containers[flux].image'];
     expect(upToDate({})).toMatchObject({ status: 'True' });
     expect(upToDate({ outdated })).toMatchObject({ status: 'False', reason: 'JobImmutable' });
     expect(upToDate({ outdated })?.message).toContain(outdated[0]);
+    expect(upToDate({ outdated, demandUnknown: 'no report' })).toMatchObject({ reason: 'JobImmutable' });
+    expect(upToDate({ demandUnknown: 'no report' })).toMatchObject({
+      status: 'False',
+      reason: 'DemandUnknown',
+      message: 'no report',
+    });
     expect(upToDate({ outdated, sizeRefused: '9 is above spec.maxSize, 8' })).toMatchObject({
       reason: 'SizeOutOfBounds',
       message: '9 is above spec.maxSize, 8',

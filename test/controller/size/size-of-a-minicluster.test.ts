@@ -90,6 +90,44 @@ describe('the size of a MiniCluster with spec.autoscaling', () => {
     expect([size(), leaders.asked]).toEqual([6, [8]]);
   });
 
+  it('is not up to date while nothing decides on it, which a link that breaks for a moment does not show', async () => {
+    const { bed, leaders, instance, start, scale, pass } = await startElastic();
+    const reason = () => bed.status()?.conditions.find(({ type }) => type === 'UpToDate')?.reason;
+    leaders.report(demandOf(2));
+    await pass(100);
+    leaders.report(undefined);
+    await pass(50);
+    leaders.report(demandOf(2));
+    await pass(1);
+    leaders.report(undefined);
+    await pass(59);
+    expect(reason()).toBe('Applied');
+    await pass(2);
+    expect([reason(), bed.status()?.sizeDecidedBy]).toEqual(['DemandUnknown', 'Demand']);
+    expect(bed.stories().get('mc')?.at(-1)).toMatch(/^DemandUnknown: No report of the leader arrives/);
+    // It costs nothing, and another controller does not begin anew.
+    const before = instance.calls.length;
+    await pass(10_000);
+    expect(instance.calls.slice(before)).toEqual([]);
+    instance.kill();
+    const next = start();
+    await pass(30);
+    expect(reason()).toBe('DemandUnknown');
+    expect(next.calls.filter(isWrite)).toEqual([]);
+    // An agent that knows of no demand.
+    leaders.reportJobs(1);
+    await pass(1);
+    expect(bed.stories().get('mc')?.at(-1)).toMatch(/^DemandUnknown: The leader reports no demand/);
+    scale(2);
+    scale(3);
+    await pass(1);
+    expect([reason(), bed.status()?.sizeDecidedBy]).toEqual(['Applied', 'Scale:kubectl']);
+    bed.patch(resources.miniClusters, 'mc', { spec: { size: 2 } });
+    leaders.report(demandOf(3));
+    await pass(100);
+    expect([reason(), bed.status()?.sizeDecidedBy]).toEqual(['Applied', 'Demand']);
+  });
+
   it('is left to a client of the scale subresource until spec.size is changed otherwise', async () => {
     const { bed, leaders, size, scale, scaled, decidedBy, pass } = await startElastic();
     leaders.report(demandOf(2));

@@ -51,6 +51,17 @@ describe('a MiniCluster is refused', () => {
       ],
     ),
     [
+      'a size that follows the demand in a queue of Kueue',
+      {
+        autoscaling: {},
+        minSize: 2,
+        maxSize: 8,
+        jobLabels: { 'kueue.x-k8s.io/queue-name': 'q' },
+      },
+      {},
+      'spec.autoscaling: cannot be used in a queue of Kueue (spec.jobLabels["kueue.x-k8s.io/queue-name"])',
+    ],
+    [
       'a window shorter than reports take',
       { autoscaling: { stabilizationWindowSeconds: 5 }, minSize: 2, maxSize: 8 },
       {},
