@@ -61,7 +61,12 @@ describe('a size that a leader is to keep', () => {
     leaders.follow('hpc/mc', undefined);
     leaders.keep('hpc/mc', 2);
     leaders.keep('hpc/other', 2);
-    expect(agent.kept).toEqual([3, 3]);
+    // A controller that has yet to open its link is heard after what was asked for before.
+    using later = startLeaders({ holder: 'later' });
+    later.follow('hpc/mc', targetOf(agent));
+    later.keep('hpc/mc', 4);
+    await poll(() => agent.kept.at(-1)).toBe(4);
+    expect(agent.kept).toEqual([3, 3, 4]);
   });
 
   it('is told of where the leader takes no such request, once for each size', async () => {
