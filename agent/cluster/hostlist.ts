@@ -24,6 +24,11 @@ const MAX_QUOTE = 80;
  * Throws SyntaxError when the text is malformed or stands for more than 1 Mi hosts.
  */
 export function parseHostlist(text: string): string[] {
+  return parseHostlistWithin(text, MAX_HOSTS);
+}
+
+/** The same for at most so many hosts. Of its own, since an option would be the index in `map(parseHostlist)`. */
+export function parseHostlistWithin(text: string, most: number): string[] {
   const hosts: string[] = [];
   let at = 0;
   while (at < text.length) {
@@ -31,7 +36,7 @@ export function parseHostlist(text: string): string[] {
       at += 1;
       continue;
     }
-    const expression = readExpression(text, at, MAX_HOSTS - hosts.length);
+    const expression = readExpression(text, at, { left: most - hosts.length, most });
     for (const host of expand(expression.segments)) hosts.push(host);
     at = expression.end;
   }
@@ -78,8 +83,11 @@ interface Expression {
   readonly end: number;
 }
 
-/** Reads one expression (`prefix[ids]middle[ids]suffix`) that stands for at most `limit` hosts. */
-function readExpression(text: string, start: number, limit: number): Expression {
+/** How many hosts a list may stand for, and what its expressions so far have left of them. */
+type Limit = Readonly<Record<'most' | 'left', number>>;
+
+/** Reads one expression (`prefix[ids]middle[ids]suffix`). */
+function readExpression(text: string, start: number, limit: Limit): Expression {
   const segments: Segment[] = [];
   let at = start;
   let hosts = 1;
@@ -87,7 +95,7 @@ function readExpression(text: string, start: number, limit: number): Expression 
   while (at < text.length && !isSeparator(text.charAt(at))) {
     const [segment, end] = text.charAt(at) === '[' ? readBracket(text, at, limit) : readLiteral(text, at);
     hosts *= segment.length;
-    if (hosts > limit) fail(text, start, `the list has more than ${MAX_HOSTS} hosts`);
+    if (hosts > limit.left) fail(text, start, `the list has more than ${limit.most} hosts`);
     // A range's last id is its longest; an id list can have its longest anywhere.
     nameLength += segment.reduce((longest, { length }) => Math.max(longest, length), 0);
     if (nameLength > MAX_NAME_LENGTH)
@@ -108,7 +116,7 @@ function readLiteral(text: string, start: number): [Segment, number] {
   return [[text.slice(start, end)], end];
 }
 
-function readBracket(text: string, start: number, limit: number): [Segment, number] {
+function readBracket(text: string, start: number, limit: Limit): [Segment, number] {
   const close = text.indexOf(']', start);
   if (close < 0) fail(text, start, 'bracket is not closed');
   const ids: string[] = [];
@@ -121,14 +129,14 @@ function readBracket(text: string, start: number, limit: number): [Segment, numb
 }
 
 /** Appends the ids of `7` or `008-012`, each as wide as the first is written. */
-function appendRange(ids: string[], range: string, limit: number, failRange: (why: string) => never): void {
+function appendRange(ids: string[], range: string, limit: Limit, failRange: (why: string) => never): void {
   const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? [];
   if (first === undefined) {
     failRange(
       range.includes('[') ? 'brackets do not nest' : `expected a number or a range, not ${quote(range)}`,
     );
   }
-  const more = limit - ids.length;
+  const more = limit.left - ids.length;
   if (last === undefined && more > 0) {
     ids.push(first);
     return;
@@ -136,7 +144,7 @@ function appendRange(ids: string[], range: string, limit: number, failRange: (wh
   const low = Number(first);
   const high = Number(last ?? first);
   if (low > high) failRange(`range ${quote(range)} is reversed`);
-  if (high - low + 1 > more) failRange(`the list has more than ${MAX_HOSTS} hosts`);
+  if (high - low + 1 > more) failRange(`the list has more than ${limit.most} hosts`);
   if (!Number.isSafeInteger(high)) failRange(`range ${quote(range)} has too large a number`);
   if (first.length > MAX_NAME_LENGTH) failRange(`the name has more than ${MAX_NAME_LENGTH} characters`);
   for (let id = low; id <= high; id += 1) ids.push(String(id).padStart(first.length, '0'));

@@ -15,13 +15,18 @@ const MAX_QUOTE = 80;
  * Throws SyntaxError when the text is malformed, names an id over 2^31 - 1, or more than 1 Mi ids.
  */
 export function parseIdset(text: string): number[] {
+  return parseIdsetWithin(text, MAX_MEMBERS);
+}
+
+/** The same for at most so many ids, of which it makes no more before it throws. Of its own, since an option would be the index in `map(parseIdset)`. */
+export function parseIdsetWithin(text: string, most: number): number[] {
   const inner = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
   const ids: number[] = [];
   if (inner === '') return ids;
   for (const element of inner.split(',')) {
     const [low, high] = readElement(element, (reason) => fail(text, reason));
     if (low <= (ids.at(-1) ?? -1)) fail(text, `${quote(element)} is out of order`);
-    if (ids.length + high - low + 1 > MAX_MEMBERS) fail(text, `it has more than ${MAX_MEMBERS} ids`);
+    if (ids.length + high - low + 1 > most) fail(text, `it has more than ${most} ids`);
     for (let id = low; id <= high; id += 1) ids.push(id);
   }
   return ids;

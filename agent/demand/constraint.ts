@@ -3,8 +3,8 @@
  * (src/bindings/python/flux/resource/Rv1Set.py, _matches_constraint). Other schedulers have further ones. What is unknown here may match any
  * node: then the instance may grow by nodes that are of no use to the job, which is better than a job that waits for ever.
  */
-import { parseHostlist } from '../cluster/hostlist.ts';
-import { parseIdset } from '../cluster/idset.ts';
+import { parseHostlistWithin } from '../cluster/hostlist.ts';
+import { parseIdsetWithin } from '../cluster/idset.ts';
 
 /** What constraints tell nodes apart by. */
 export interface PlacedNode {
@@ -18,27 +18,38 @@ type Match = (node: PlacedNode) => boolean | 'maybe';
 /** Undefined for no constraint. */
 export function admits(constraint: unknown): (node: PlacedNode) => boolean {
   if (constraint === undefined) return () => true;
-  const match = matchOf(constraint, 0);
+  const match = matchOf(constraint, 0, { left: mostMembers });
   return (node) => match(node) !== false;
 }
 
 const maybe: Match = () => 'maybe';
 const deepest = 32;
 
-function matchOf(constraint: unknown, depth: number): Match {
+/**
+ * Hosts and ranks that one constraint may name, in all of its lists: `0-1048575` is short, a constraint has room for many of it, and a queue for
+ * many constraints. One that names more counts as unknown.
+ */
+const mostMembers = 2 ** 12;
+
+/** Of a whole constraint. */
+interface Budget {
+  left: number;
+}
+
+function matchOf(constraint: unknown, depth: number, budget: Budget): Match {
   if (typeof constraint !== 'object' || constraint === null || depth > deepest) return maybe;
   const entries = Object.entries(constraint);
   const [entry] = entries;
   if (!entry || entries.length > 1 || !Array.isArray(entry[1])) return maybe;
   const [operator, values] = entry as [string, unknown[]];
-  const inner = () => values.map((value) => matchOf(value, depth + 1));
+  const inner = () => values.map((value) => matchOf(value, depth + 1, budget));
   switch (operator) {
     case 'properties':
       return allOf(values.map(propertyMatch));
     case 'hostlist':
-      return memberOf(values, parseHostlist, ({ host }) => host);
+      return memberOf(values, parseHostlistWithin, budget, ({ host }) => host);
     case 'ranks':
-      return memberOf(values, parseIdset, ({ rank }) => rank);
+      return memberOf(values, parseIdsetWithin, budget, ({ rank }) => rank);
     case 'and':
       return allOf(inner());
     case 'or':
@@ -60,13 +71,21 @@ function propertyMatch(property: unknown): Match {
 
 function memberOf<Member>(
   values: readonly unknown[],
-  parse: (text: string) => readonly Member[],
+  parse: (text: string, most: number) => readonly Member[],
+  budget: Budget,
   of: (node: PlacedNode) => Member,
 ): Match {
   try {
-    const members = new Set(values.flatMap((text) => parse(String(text))));
+    const members = new Set<Member>();
+    for (const text of values) {
+      const some = parse(String(text), budget.left);
+      budget.left -= some.length;
+      for (const member of some) members.add(member);
+    }
     return (node) => members.has(of(node));
   } catch {
+    // What it had read until then is not known to have been little.
+    budget.left = 0;
     return maybe;
   }
 }

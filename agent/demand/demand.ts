@@ -1,9 +1,10 @@
 /** What the queue demands of the instance's size: a pure function of the queue, the nodes and the limits. */
 import { formatJobId, type JobId } from '../flux/job-id.ts';
+import { type KnownNodes, knownNodes } from './fit.ts';
 import type { JobNeed } from './job-need.ts';
 import { createPlacement, type FreeNode } from './placement.ts';
 import type { QueueNode } from './queue-nodes.ts';
-import { some, whyUnfit } from './unfit.ts';
+import { some } from './unfit.ts';
 
 export interface Demand {
   /**
@@ -85,7 +86,7 @@ export function demandOf(
   { maxSize, podSeconds, inOrder = false }: DemandLimits,
   now: number,
 ): Demand {
-  const known = nodes.filter(({ rank }) => rank < maxSize);
+  const known = knownNodes(nodes, maxSize);
   const taken = new Set([
     ...queue.running.flatMap(({ parts }) => parts.flatMap(({ ranks }) => ranks)),
     ...queue.housekeeping,
@@ -93,7 +94,7 @@ export function demandOf(
   const busy = 1 + [...taken].reduce((highest, rank) => Math.max(highest, rank), -1);
   const unfit = unfitOf(queue, known);
   const stays = ({ expiration }: RunningJob) => expiration === 0 || expiration > now + podSeconds;
-  const placement = createPlacement(freeNodes(known, queue.running.filter(stays)));
+  const placement = createPlacement(freeNodes(known.nodes, queue.running.filter(stays)), known);
   let wanted = Math.max(1, busy);
   /** The group that needs the most, else the first that has room, else the first. */
   const decides: { most?: PendingGroup; placed?: PendingGroup; first?: PendingGroup } = {};
@@ -109,7 +110,7 @@ export function demandOf(
     wanted: Math.min(wanted, maxSize),
     ...reasonOf(decides.most ?? decides.placed ?? decides.first, decides.placed === undefined),
     busy,
-    idle: known.filter(({ rank, online }) => online && !taken.has(rank)).length,
+    idle: known.nodes.filter(({ rank, online }) => online && !taken.has(rank)).length,
     active: queue.active,
     unfit: unfit.oldest,
     unfitCount: unfit.count,
@@ -137,9 +138,9 @@ function freeNodes(nodes: readonly QueueNode[], stay: readonly RunningJob[]): Fr
   return free;
 }
 
-function unfitOf({ needs, jobsWith }: DemandQueue, nodes: readonly QueueNode[]) {
+function unfitOf({ needs, jobsWith }: DemandQueue, { fitOf }: KnownNodes) {
   const why = new Map(
-    needs.map((need) => [need, whyUnfit(need, nodes)] as const).filter(([, text]) => text !== undefined),
+    needs.map((need) => [need, fitOf(need).why] as const).filter(([, text]) => text !== undefined),
   );
   const { count, oldest } = jobsWith([...why.keys()], mostUnfit);
   return {

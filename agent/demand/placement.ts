@@ -2,7 +2,7 @@
  * Places jobs on the lowest ranks that have room, whole or not at all, as a scheduler does that prefers low ranks. A job that finds no room
  * leaves no trace: it waits for others to end, however large the instance is.
  */
-import { admits } from './constraint.ts';
+import type { KnownNodes } from './fit.ts';
 import type { JobNeed } from './job-need.ts';
 import type { QueueNode } from './queue-nodes.ts';
 import { leastOfNode, slotsIn } from './unfit.ts';
@@ -23,16 +23,10 @@ export interface Placement {
 const nothing = { placed: 0, highest: -1 };
 
 /** Takes from `nodes`, which are those that take jobs, in the order of their ranks. */
-export function createPlacement(nodes: readonly FreeNode[]): Placement {
+export function createPlacement(nodes: readonly FreeNode[], { fitOf }: Pick<KnownNodes, 'fitOf'>): Placement {
   let free = nodes.reduce((sum, { freeCores }) => sum + freeCores, 0);
-  const admitted = new Map<string, readonly FreeNode[]>();
-  const candidatesOf = ({ constraint }: JobNeed): readonly FreeNode[] => {
-    if (constraint === undefined) return nodes;
-    const key = JSON.stringify(constraint);
-    const found = admitted.get(key) ?? nodes.filter(admits(constraint));
-    admitted.set(key, found);
-    return found;
-  };
+  const candidatesOf = (need: JobNeed): readonly FreeNode[] =>
+    need.constraint === undefined ? nodes : nodes.filter(fitOf(need).isAdmitted);
   const take = (node: FreeNode, cores: number, gpus: number) => {
     node.freeCores -= cores;
     node.freeGpus -= gpus;

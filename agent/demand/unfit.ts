@@ -24,9 +24,13 @@ export const slotsIn = ({ cores, gpus }: { cores: number; gpus: number }, need: 
  * A sentence about the job, at most 160 characters; undefined for a job that fits. A node that is offline or drained counts: it may be back.
  * Excluded ones do not.
  */
-export function whyUnfit(need: JobNeed, nodes: readonly QueueNode[]): string | undefined {
+export function whyUnfit(
+  need: JobNeed,
+  nodes: readonly QueueNode[],
+  isAdmitted: (node: QueueNode) => boolean = admits(need.constraint),
+): string | undefined {
   const open = nodes.filter(({ excluded }) => !excluded);
-  const admitted = open.filter(admits(need.constraint));
+  const admitted = open.filter(isAdmitted);
   const least = leastOfNode(need);
   const large = admitted.filter(({ cores, gpus }) => cores >= least.cores && gpus >= least.gpus);
   const wanted = Math.max(1, need.nodes);

@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { instant } from '../clock.ts';
+import { type Instant, instant } from '../clock.ts';
 import type { ConnectOptions, FluxClient } from '../flux/client.ts';
 import { watchJournal } from '../flux/services/eventlog/job-journal.ts';
 import { watchResourceEvents } from '../flux/services/resource.ts';
@@ -26,6 +26,8 @@ export interface WatchQueueOptions {
   readonly times?: QueueTimes;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** By which evaluations are timed. */
+  readonly clock?: () => Instant;
 }
 
 /** Milliseconds. */
@@ -48,7 +50,7 @@ const usualTimes: QueueTimes = {
 /** After so many failures in a row the service is not one that is loaded later: this Flux does not have it. */
 const lasting = 10;
 
-/** Of the agent's time, one part in so many at most is for evaluations. */
+/** Of the agent's time, one part in so many at most is for evaluations. What the broker takes to answer is not the agent's. */
 const parts = 20;
 
 type Change = 'present' | 'jobs' | 'free' | 'nodes';
@@ -123,7 +125,7 @@ async function evaluate(
   client: FluxClient,
   queue: QueueState,
   changes: Changes<Change>,
-  { limits, onDemand, signal, times, now = Date.now }: Once,
+  { limits, onDemand, signal, times, now = Date.now, clock = instant }: Once,
 ): Promise<void> {
   const surroundings = createSurroundings(client, signal);
   let last: Demand | undefined;
@@ -136,9 +138,11 @@ async function evaluate(
     if (changed.has('nodes')) surroundings.forgetNodes();
     if (changed.has('free')) surroundings.forgetHousekeeping();
     if (!present) continue;
-    const began = instant();
+    const began = clock();
     const view = queue.view();
+    const asked = clock();
     const around = await surroundings.read(view);
+    const answered = clock();
     const seconds = now() / 1000;
     const demand = demandOf(
       { ...view, ...around },
@@ -148,11 +152,12 @@ async function evaluate(
     );
     if (!isDeepStrictEqual(demand, last)) onDemand(demand);
     last = demand;
+    const tookMs = asked - began + (clock() - answered);
     againMs = Math.min(
       view.pending.length > 0 ? times.queuesMs : Number.POSITIVE_INFINITY,
       around.housekeeping.length > 0 ? times.housekeepingMs : Number.POSITIVE_INFINITY,
     );
     if (around.housekeeping.length > 0) surroundings.forgetHousekeeping();
-    await delay(Math.max(times.betweenMs, parts * (instant() - began)), undefined, { signal });
+    await delay(Math.max(times.betweenMs, parts * tookMs), undefined, { signal });
   }
 }

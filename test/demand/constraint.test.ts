@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { admits } from '../../agent/demand/constraint.ts';
+import { cpuTime } from '../support/virtual/cpu-time.ts';
 
 const nodes = [0, 1, 2, 3].map((rank) => ({
   rank,
@@ -45,6 +46,32 @@ describe('a constraint', () => {
     ['a property that is no text', { properties: [1] }, all],
   ])('with %s may admit any node that it does not rule out', (_, constraint, ranks) => {
     expect(admitted(constraint)).toEqual(ranks);
+  });
+
+  it.each<[string, unknown]>([
+    ['ranks', { ranks: ['1-4096', '9999'] }],
+    ['hosts', { hostlist: ['mc-[1-4096]', 'x'] }],
+    ['hosts in two brackets', { hostlist: ['mc-[0-99][0-99]'] }],
+    ['ranks and hosts together', { and: [{ ranks: ['0-2048'] }, { hostlist: ['x[0-2048]', 'mc-0'] }] }],
+  ])('that names more than 4,096 %s may admit any node', (_, constraint) => {
+    expect(admitted(constraint)).toEqual(all);
+  });
+
+  it('with as many ranks as that is read', () => {
+    expect(admitted({ ranks: ['2-4097'] })).toEqual([2, 3]);
+    expect(admitted({ hostlist: ['mc-[2-4097]'] })).toEqual([2, 3]);
+  });
+
+  it('takes the same time however often it names a million ranks or hosts', () => {
+    const lists = (count: number) => [
+      ...[{ ranks: Array(count).fill('0-1048575') }, { hostlist: Array(count).fill('x[0-1048575]') }],
+      { or: Array(count).fill({ ranks: ['0-4095'] }) },
+      { or: Array(count).fill({ hostlist: ['x[0-4095][0-9]'] }) },
+    ];
+    const read = (count: number) => lists(count).map(admitted);
+    expect(read(30)).toEqual(lists(30).map(() => all));
+    const ofFew = cpuTime(() => read(2));
+    expect(cpuTime(() => read(30))).toBeLessThan(5 * Math.max(1, ofFew));
   });
 
   it('of any depth is read without end', () => {

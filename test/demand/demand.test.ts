@@ -318,3 +318,36 @@ describe('a job that can never run', () => {
     for (const text of [found.unfit[0]?.why, reason]) expect(text?.length).toBeLessThanOrEqual(160);
   });
 });
+
+describe('the constraints of a queue', () => {
+  /** Nodes that count how often a constraint asks one for a property. */
+  const counted = () => {
+    let asked = 0;
+    const properties: ReadonlySet<string> = Object.assign(new Set<string>(), {
+      has: () => {
+        asked++;
+        return true;
+      },
+    });
+    return { of: nodes(8, 1, () => ({ properties })), asked: () => asked };
+  };
+  const big = { constraint: { properties: ['big'] } };
+  const queue = queueOf([{ need: slots(12, big) }, { need: onNodes(9, big) }]);
+
+  it('are held against the nodes once, and anew when the nodes are others', () => {
+    for (const { of, asked } of [counted(), counted()]) {
+      const found = demandOf(queue, of, limits, now);
+      expect(found).toMatchObject({ wanted: 3, unfitCount: 1 });
+      // Two constraints, eight nodes.
+      expect(asked()).toBe(16);
+      expect(demandOf(queue, of, limits, now)).toEqual(found);
+      expect(asked()).toBe(16);
+    }
+  });
+
+  it('are those of as many hosts as the instance has', () => {
+    const { of } = counted();
+    expect(demandOf(queue, of, limits, now).wanted).toBe(3);
+    expect(demandOf(queue, of, { ...limits, maxSize: 2 }, now)).toMatchObject({ wanted: 1, unfitCount: 2 });
+  });
+});

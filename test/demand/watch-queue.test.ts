@@ -95,7 +95,7 @@ type Instance = Awaited<ReturnType<typeof startInstance>>;
 async function watch(
   { path }: Instance,
   times: Partial<{ queuesMs: number; housekeepingMs: number }> = {},
-  now?: () => number,
+  clocks: Partial<Record<'now' | 'clock', () => number>> = {},
 ) {
   const demands: (Demand | undefined)[] = [];
   const log = recordedLog();
@@ -107,7 +107,7 @@ async function watch(
     signal: life.signal,
     log,
     times: { betweenMs: 1, queuesMs: never, housekeepingMs: never, ...times, retryMs: { least: 1, most: 1 } },
-    ...(now && { now }),
+    ...clocks,
   });
   const last = () => demands.at(-1);
   // What is streamed before it listens is not heard.
@@ -238,10 +238,44 @@ describe('the watch over a queue', () => {
     expect(instance.count('job-manager.stats-get')).toBe(asked);
   });
 
+  it('does not count the time that the broker takes to answer as its own', async () => {
+    await using instance = await startInstance();
+    let ms = 0;
+    const answer = instance.answers['job-manager.queue-status'];
+    instance.answers['job-manager.queue-status'] = (payload) => {
+      ms += 1e6;
+      return answer?.(payload) ?? {};
+    };
+    using watched = await watch(instance, {}, { clock: () => ms });
+    for (const id of [1, 2, 3]) {
+      instance.submit(id, 1);
+      await poll(watched.wanted).toBe(id);
+    }
+  });
+
+  it('pauses for 20 times as long as an evaluation takes', async () => {
+    await using instance = await startInstance();
+    // An evaluation looks at the time of day once, and takes so long.
+    let [ms, tookMs] = [0, 0];
+    const now = () => {
+      ms += tookMs;
+      return 0;
+    };
+    using watched = await watch(instance, {}, { now, clock: () => ms });
+    tookMs = 50;
+    instance.submit(1, 1);
+    await poll(() => watched.last()?.active).toBe(1);
+    const began = performance.now();
+    const before = watched.demands.length;
+    instance.submit(2, 1);
+    await poll(() => watched.demands.length).toBeGreaterThan(before);
+    expect(performance.now() - began).toBeGreaterThan(10 * tookMs);
+  });
+
   it('looks again while jobs wait, as time limits come near', async () => {
     await using instance = await startInstance();
     let seconds = 1000;
-    using watched = await watch(instance, { queuesMs: 1 }, () => seconds * 1000);
+    using watched = await watch(instance, { queuesMs: 1 }, { now: () => seconds * 1000 });
     instance.submit(1, 1);
     instance.start(1, '0', 1100);
     instance.submit(2, 8);
