@@ -24,16 +24,18 @@ export interface MessageHost {
   readonly linkOf: (peer: string) => AcceptedLink | undefined;
   /** False for a message that this role does not have. */
   readonly onMessage: (message: Message) => boolean;
+  /** Milliseconds. */
+  readonly now?: () => number;
 }
 
 /**
  * Answers requests with messages: 204 where one is accepted; 409 where the link that it names is not open, 403 where that has not signed it, 413,
  * 422 and 429. A message comes over a connection of its own, and may be here before the proof that opens its link: 409 is no refusal.
  */
-export function createMessages({ linkOf, onMessage }: MessageHost) {
+export function createMessages({ linkOf, onMessage, now }: MessageHost) {
   /** The last position of each link. */
   const positions = new WeakMap<AcceptedLink, number>();
-  const rate = createRateLimit(messagesPerSecond, mostMessagesAtOnce);
+  const rate = createRateLimit(messagesPerSecond, mostMessagesAtOnce, now);
 
   return (request: IncomingMessage, response: ServerResponse): void => {
     const name = readMessageName(request.headers[messageHeader]);

@@ -144,15 +144,6 @@ describe('a request of a controller', () => {
     link.release();
     expect(await answer).toBe('unavailable');
   });
-
-  it('is accepted as often as a controller can need it, and not more often', async () => {
-    await using leader = await startLeader();
-    const link = await linkTo(leader);
-    const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => link.request(keep(n + 1))));
-    expect(answers.slice(0, 20)).toEqual(Array(20).fill('accepted'));
-    expect(answers.slice(20)).toContain('unavailable');
-    expect(leader.kept.length).toBeLessThan(40);
-  });
 });
 
 describe('an attacker without the certificate', () => {
