@@ -161,7 +161,8 @@ async function arrange(size: number, most: number, connect: Connect, log: Log): 
     log('info', sentence, { ranks: formatIdset(ranks) });
   };
   const [reason, taken] = [shrinkReason(size), `The size shrinks to ${size}: ranks take no new jobs`];
-  await change(plan.drain, taken, (ranks) => drain(client, ranks, reason, { timeoutMs }));
+  // Fails where a user has drained one of them since the status: the next attempt has another plan.
+  await change(plan.drain, taken, (ranks) => drain(client, ranks, reason, { timeoutMs, mode: 'new' }));
   await change(plan.takeOver, taken, (ranks) =>
     drain(client, ranks, reason, { timeoutMs, mode: 'overwrite' }),
   );

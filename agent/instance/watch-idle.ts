@@ -8,28 +8,53 @@ export interface WatchIdleOptions extends StreamOptions {
   readonly idleMs: number;
   /** Called when there has been no active job for `idleMs`: once each time that it becomes so. */
   readonly onIdle: () => void;
+  readonly wait?: Wait;
+}
+
+/** Acts after so many milliseconds. Returns what cancels that. */
+export type Wait = (ms: number, act: () => void) => () => void;
+
+interface Count {
+  readonly inactive: number;
+  readonly cancel: () => void;
 }
 
 /** Watches until `signal` aborts. While it is not known what jobs there are, the time does not count. */
-export function watchIdle({ idleMs, onIdle, ...options }: WatchIdleOptions): void {
+export function watchIdle({ idleMs, onIdle, wait = longWait, ...options }: WatchIdleOptions): void {
   const { signal } = options;
-  let timer: NodeJS.Timeout | undefined;
+  /** There while no job is active, also after `onIdle`. */
+  let count: Count | undefined;
   const stop = () => {
-    clearTimeout(timer);
-    timer = undefined;
+    count?.cancel();
+    count = undefined;
   };
-  const wait = (leftMs: number) => {
-    const ms = Math.min(leftMs, longestTimerMs);
-    timer = setTimeout(() => (leftMs > ms ? wait(leftMs - ms) : void confirm()), ms);
+  const begin = (inactive: number, ms = idleMs) => {
+    stop();
+    const mine: Count = { inactive, cancel: wait(ms, () => void confirm(mine)) };
+    count = mine;
   };
-  /** The stream may be a fifth of a second behind: a job that came at the last moment is the broker's to know. */
-  const confirm = async () => {
+  /**
+   * Whether the count goes on. The stream has what changes within a fifth of a second as one item (flux-core src/modules/job-list/stats.c,
+   * BATCH_DELAY). A job that comes and ends within that is never active there: it only changes the number of inactive jobs. A purge does so as
+   * well, and the time counts anew.
+   */
+  const take = (stats: JobStats): boolean => {
+    const { inactive } = stats.job_states;
+    if (activeIn(stats) > 0) stop();
+    else if (inactive === count?.inactive) return true;
+    else begin(inactive);
+    return false;
+  };
+  /** The stream may be behind: a job that came at the last moment is the broker's to know. */
+  const confirm = async (mine: Count) => {
     try {
       using client = await options.connect({ signal });
-      if (activeIn(await getJobStats(client, { timeoutMs: answerWithinMs })) === 0 && timer) onIdle();
+      const stats = await getJobStats(client, { timeoutMs: answerWithinMs });
+      if (count === mine && take(stats)) onIdle();
     } catch (error) {
-      if (!signal.aborted)
-        options.log('debug', 'It is not known whether there are jobs', { why: String(error) });
+      if (signal.aborted) return;
+      options.log('debug', 'It is not known whether there are jobs', { why: String(error) });
+      if (count === mine) begin(mine.inactive, Math.min(idleMs, againMs));
     }
   };
   async function* counted(client: FluxClient): AsyncGenerator<JobStats, void> {
@@ -39,18 +64,23 @@ export function watchIdle({ idleMs, onIdle, ...options }: WatchIdleOptions): voi
       stop();
     }
   }
-  void keepStream(
-    'job states',
-    counted,
-    (stats) => {
-      if (activeIn(stats) > 0) stop();
-      else if (timer === undefined) wait(idleMs);
-    },
-    options,
-  );
+  void keepStream('job states', counted, take, options);
 }
 
 const answerWithinMs = 5000;
+/** After a question that was not answered. */
+const againMs = 10_000;
+
+/** A timer counts to 24 days only. */
+function longWait(ms: number, act: () => void): () => void {
+  let timer: NodeJS.Timeout;
+  const set = (leftMs: number) => {
+    const next = Math.min(leftMs, longestTimerMs);
+    timer = setTimeout(() => (leftMs > next ? set(leftMs - next) : act()), next);
+  };
+  set(ms);
+  return () => clearTimeout(timer);
+}
 
 /** RFC 21: all states but INACTIVE. A held job is in one of them. */
 const activeIn = ({ job_states: { depend, priority, sched, run, cleanup } }: JobStats): number =>

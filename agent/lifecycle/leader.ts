@@ -1,5 +1,6 @@
 /** The life of a leader's broker, as a state machine (machine.ts). A leader waits for no other pod, and its outcome is that of the instance. */
 import type { Instant } from '../clock.ts';
+import type { BrokerState } from '../flux/services/state-machine.ts';
 import { idleOutcome, leaderOutcome, type Outcome, stoppedOutcome } from './exit/outcome.ts';
 import { after, type Command, type Deadlines, type Event, exit, type Machine, type Step } from './machine.ts';
 import { type Ends, type Grace, graceOver, type LeaderRun, shutDown, stopLeader } from './stop/sigterm.ts';
@@ -8,8 +9,11 @@ import { whileStarting } from './while-starting.ts';
 interface Run extends LeaderRun {
   readonly at: 'run';
   readonly deadlines: Deadlines;
-  /** The instance was idle for the time that FLUX_POD_IDLE_TIMEOUT says, and shuts down for that. */
-  readonly isIdle?: boolean | undefined;
+  /**
+   * Of FLUX_POD_IDLE_TIMEOUT: `watched` once the instance has run, `over` where it was idle for so long and shuts down for that, `past` where
+   * it shuts down for another reason, such as the end of its program.
+   */
+  readonly idleTime?: 'watched' | 'over' | 'past' | undefined;
 }
 
 export type Leader = (Ends & { readonly at: 'start-broker' }) | Run | { readonly at: 'exit' };
@@ -50,22 +54,34 @@ function running(run: Run, event: Event, now: Instant, limits: LeaderLimits): St
     case 'deadline':
       return { state: { ...run, deadlines: {} }, commands: graceOver(limits) };
     case 'broker state':
-      if (event.state !== 'run' || !hasIdleTimeout(limits)) return { state: run, commands: [] };
-      return { state: run, commands: [{ do: 'watch idle', seconds: limits.idleTimeout }] };
+      return entered(run, event.state, limits);
     case 'idle':
-      if (stoppedBy || failure || run.isIdle) return { state: run, commands: [] };
-      return shutDown({ ...run, isIdle: true }, now, limits);
+      if (stoppedBy || failure || run.idleTime !== 'watched') return { state: run, commands: [] };
+      return shutDown<Run>({ ...run, idleTime: 'over' }, now, limits);
     case 'failed':
       return { state: { ...run, failure: failure ?? event.outcome }, commands: [{ do: 'kill broker' }] };
     case 'broker exited':
       if (failure) return exit(failure);
       // The followers of a leader that was stopped wait for its replacement, unless they are stopped as well.
       if (stoppedBy) return exit(stoppedOutcome(stoppedBy), true);
-      if (run.isIdle && hasIdleTimeout(limits)) return announceAndExit(idleOutcome(limits.idleTimeout));
-      return announceAndExit(event.failure ?? leaderOutcome(event.ending));
+      if (event.failure) return announceAndExit(event.failure);
+      if (run.idleTime === 'over' && hasIdleTimeout(limits))
+        return announceAndExit(idleOutcome(limits.idleTimeout));
+      return announceAndExit(leaderOutcome(event.ending));
     default:
       return { state: run, commands: [] };
   }
+}
+
+/** A connection to the broker begins with the state that it is in: that may be `run` again. */
+function entered(run: Run, state: BrokerState, limits: LeaderLimits): Step<Leader> {
+  const hasBegun = run.idleTime === 'watched';
+  if (hasBegun && state !== 'run') return { state: { ...run, idleTime: 'past' }, commands: [] };
+  if (run.idleTime || state !== 'run' || !hasIdleTimeout(limits)) return { state: run, commands: [] };
+  return {
+    state: { ...run, idleTime: 'watched' },
+    commands: [{ do: 'watch idle', seconds: limits.idleTimeout }],
+  };
 }
 
 const hasIdleTimeout = (limits: LeaderLimits): limits is LeaderLimits & { readonly idleTimeout: number } =>

@@ -24,18 +24,24 @@ export interface MessageHost {
   readonly linkOf: (peer: string) => AcceptedLink | undefined;
   /** False for a message that this role does not have. */
   readonly onMessage: (message: Message) => boolean;
+  /** Milliseconds. */
+  readonly now?: () => number;
 }
 
-/** Answers requests with messages: 204 where one is accepted; 403 without an open link that has signed it, 413, 422 and 429. */
-export function createMessages({ linkOf, onMessage }: MessageHost) {
+/**
+ * Answers requests with messages: 204 where one is accepted; 409 where the link that it names is not open, 403 where that has not signed it, 413,
+ * 422 and 429. A message comes over a connection of its own, and may be here before the proof that opens its link: 409 is no refusal.
+ */
+export function createMessages({ linkOf, onMessage, now }: MessageHost) {
   /** The last position of each link. */
   const positions = new WeakMap<AcceptedLink, number>();
-  const rate = createRateLimit(messagesPerSecond, mostMessagesAtOnce);
+  const rate = createRateLimit(messagesPerSecond, mostMessagesAtOnce, now);
 
   return (request: IncomingMessage, response: ServerResponse): void => {
     const name = readMessageName(request.headers[messageHeader]);
-    const open = name && linkOf(name.peer);
-    if (!open || open.nonce !== name.nonce) return void refuse(response, 403);
+    if (!name) return void refuse(response, 403);
+    const open = linkOf(name.peer);
+    if (!open || open.nonce !== name.nonce) return void refuse(response, 409);
     let body = Buffer.alloc(0);
     request.on('error', () => undefined);
     request.on('data', (piece: Buffer) => {
@@ -47,8 +53,8 @@ export function createMessages({ linkOf, onMessage }: MessageHost) {
       if (response.headersSent) return;
       const text = body.toString();
       // The link may have been closed, or replaced, meanwhile.
-      if (linkOf(name.peer) !== open || !isMessage(name, text, open.signer))
-        return void refuse(response, 403);
+      if (linkOf(name.peer) !== open) return void refuse(response, 409);
+      if (!isMessage(name, text, open.signer)) return void refuse(response, 403);
       if (name.position <= (positions.get(open) ?? -1)) return void refuse(response, 403);
       positions.set(open, name.position);
       if (rate.take(name.peer) > 0) return void refuse(response, 429);

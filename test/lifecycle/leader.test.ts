@@ -125,6 +125,7 @@ describe('a leader', () => {
 describe('a leader with FLUX_POD_IDLE_TIMEOUT', () => {
   const idle = { kind: 'idle' } as const;
   const run = { kind: 'broker state', state: 'run' } as const;
+  const failure = { code: 71, sentence: 'The state directory is full' };
   const over = 'exit 0: The instance had no active job for 600 s (FLUX_POD_IDLE_TIMEOUT)';
   const watched: Script = [...toRun, [run, 'watch idle']];
 
@@ -164,6 +165,31 @@ describe('a leader with FLUX_POD_IDLE_TIMEOUT', () => {
     [
       'whose program ends first exits with its code',
       [...watched, [exitedWith(3), 'announce outcome', 'exit 3: The program exited with code 3']],
+    ],
+    [
+      'whose program has ended before the idle time is over exits with its code, also where the clean-up takes longer',
+      [
+        ...watched,
+        [{ kind: 'broker state', state: 'cleanup' }],
+        [idle],
+        [exitedWith(3), 'announce outcome', 'exit 3: The program exited with code 3'],
+      ],
+    ],
+    [
+      'exits with what made its broker fail, also where it was idle',
+      [
+        ...watched,
+        [idle, 'signal broker SIGTERM'],
+        [
+          { kind: 'broker exited', ending: { code: 1, signal: undefined }, failure },
+          'announce outcome',
+          'exit 71: The state directory is full',
+        ],
+      ],
+    ],
+    [
+      'watches once, however often the broker is connected to',
+      [...watched, [run], [run], [idle, 'signal broker SIGTERM'], [run], [idle]],
     ],
     [
       'is not idle before the instance runs',

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { HostPort } from '../../address.ts';
 import type { PreparedApi } from '../../api/prepare-api.ts';
+import type { CurveCertificate } from '../../broker/certificate/curve-certificate.ts';
 import { readMountedCertificate } from '../../broker/certificate/mounted-certificate.ts';
 import { type CertificateInUse, useCertificate } from '../../broker/certificate/private-copy.ts';
 import { brokerConfig } from '../../broker/config/broker-config.ts';
@@ -16,6 +17,7 @@ import type { RunDirectory } from '../../broker/run-directory/run-directory.ts';
 import { linkFromOperatorSocket } from '../../broker/run-directory/socket-links.ts';
 import { makeStateDirectory } from '../../broker/run-directory/state-directory.ts';
 import type { Configuration } from '../../config/configuration.ts';
+import { messageOf } from '../../errors.ts';
 import type { PodStateWriter } from '../../health/pod-state.ts';
 import type { Log } from '../../log.ts';
 
@@ -30,7 +32,7 @@ export interface PreparedPod {
   readonly writeBrokerToml: (parentAddress?: HostPort) => void;
   /** Its text where the configuration were `changed`, with the parent's address that was written last. */
   readonly brokerTomlOf: (changed: Configuration) => string;
-  /** Undefined where the instance has one broker, and no certificate is mounted. */
+  /** Undefined where the instance has one broker, and no certificate is mounted that can be used. */
   readonly certificate: CertificateInUse | undefined;
   /** Of the instance's parent links, made from the certificate in use. */
   readonly linkKey: () => Promise<Buffer>;
@@ -48,15 +50,18 @@ export async function preparePod(
 ): Promise<PreparedPod> {
   const membership = membershipOf(configuration);
   const flux = findFlux(configuration.flux, environment.PATH ?? '');
-  // A single broker has no peers. Its controller links have one where the controller has mounted it.
-  const needsCertificate = membership.size > 1 || existsSync(configuration.curveCert);
-  const mounted = needsCertificate ? readMountedCertificate(configuration.curveCert) : undefined;
+  const mounted =
+    membership.size > 1
+      ? readMountedCertificate(configuration.curveCert)
+      : readForLinks(configuration.curveCert, log);
   const directory = await openDirectory();
   if (membership.rank === 0 && configuration.stateDir) makeStateDirectory(configuration.stateDir);
   linkFromOperatorSocket(directory, (sentence) => log('info', sentence));
   const program = initialProgram(configuration, command, directory.batchScript);
 
-  const certificate = mounted && useCertificate(configuration.curveCert, directory.curveCert, mounted);
+  const inUse = mounted && useCertificate(configuration.curveCert, directory.curveCert, mounted);
+  // No broker reads that of a single one, and the key of links is made from the secret key alone.
+  const certificate = inUse && membership.size === 1 ? { ...inUse, check: async () => undefined } : inUse;
   if (program.script !== undefined) writePrivate(directory.batchScript, program.script);
   const scheduler = writeScheduler(configuration, membership, flux, directory);
   let parentAddress: HostPort | undefined;
@@ -89,6 +94,17 @@ export async function preparePod(
       return controllerKey(secretKey(), configuration);
     },
   };
+}
+
+/** A single broker has no peers. Its controller links have a certificate where the controller has mounted it, and are no reason to exit. */
+function readForLinks(path: string, log: Log): CurveCertificate | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    return readMountedCertificate(path);
+  } catch (error) {
+    log('warn', `${messageOf(error)}: a single broker runs without it, and takes no links of a controller`);
+    return undefined;
+  }
 }
 
 /** The module by which Flux's own scheduler takes low ranks first; undefined where there is no need of it, or no such scheduler. */

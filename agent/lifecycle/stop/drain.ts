@@ -16,7 +16,8 @@ export async function drainSelf(
   if (!client || state() !== 'run') return;
   try {
     const { drain } = await import('../../flux/services/resource.ts');
-    await drain(client, String(rank), stoppingReason, { timeoutMs: answerWithinMs });
+    // What a user has drained stays the user's: it fails.
+    await drain(client, String(rank), stoppingReason, { timeoutMs: answerWithinMs, mode: 'new' });
   } catch (error) {
     log('debug', 'This node could not be drained', { why: String(error) });
   }

@@ -1,16 +1,26 @@
 import { describe, expect, it } from 'vitest';
+import { connectFlux } from '../../../agent/flux/client.ts';
 import type { BrokerState } from '../../../agent/flux/services/state-machine.ts';
 import { drainSelf, undrainSelf } from '../../../agent/lifecycle/stop/drain.ts';
 import { recordedLog } from '../../support/agent/recorded-log.ts';
 import { fakeClient } from '../../support/flux/fake-client.ts';
+import { startFakeResources } from '../../support/flux/fake-resources.ts';
 
 const reason = 'flux-pod: the pod is stopping';
 
 describe('a node whose pod stops', () => {
+  it('keeps the drain of a user, also one without a reason', async () => {
+    await using broker = await startFakeResources(4);
+    broker.drained.set(3, '');
+    using client = await connectFlux(broker.path);
+    await drainSelf({ client: () => client, state: () => 'run' }, 3, recordedLog());
+    expect([...broker.drained]).toEqual([[3, '']]);
+  });
+
   it('is drained, with a reason that distinguishes it from an administrator’s', async () => {
     const client = fakeClient();
     await drainSelf({ client: () => client, state: () => 'run' }, 3, recordedLog());
-    expect(client.requests).toEqual([['resource.drain', { targets: '3', reason, mode: 'update' }]]);
+    expect(client.requests).toEqual([['resource.drain', { targets: '3', reason }]]);
   });
 
   it.each<BrokerState | undefined>([undefined, 'join', 'quorum', 'shutdown'])(

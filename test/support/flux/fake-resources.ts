@@ -1,4 +1,5 @@
 /** A broker with nodes that can be drained, and allocations on them: what the resource module and the scheduler answer (flux-core 0.88). */
+import { constants } from 'node:os';
 import { formatIdset, parseIdset } from '../../../agent/cluster/idset.ts';
 import type { Request } from '../../../agent/flux/flux-message.ts';
 import { decodeJson } from '../../../agent/flux/payload.ts';
@@ -14,6 +15,8 @@ export interface FakeResources extends FakeBroker {
   readonly topics: string[];
   /** Topics that are refused, with this errno. */
   readonly refused: Map<string, number>;
+  /** What happens before a request with such a topic is served, once. */
+  readonly before: Map<string, () => void>;
   /** Tells the streams of an event of resources, or of jobs. */
   readonly tell: (what: 'resource.journal' | 'job-list.job-stats', event?: string) => void;
 }
@@ -24,6 +27,7 @@ export async function startFakeResources(size: number): Promise<FakeResources> {
   const asked: string[] = [];
   const topics: string[] = [];
   const refused = new Map<string, number>();
+  const before = new Map<string, () => void>();
   const streams: [Request, FakeConnection][] = [];
   const R = (ranks: Iterable<number>) => ({
     version: 1,
@@ -45,6 +49,10 @@ export async function startFakeResources(size: number): Promise<FakeResources> {
       return {};
     };
   };
+  const whyNoDrain = ({ targets = '', mode }: Record<string, string>) =>
+    mode === undefined && parseIdset(targets).some((rank) => drained.has(rank))
+      ? constants.errno.EEXIST
+      : undefined;
   const services: Record<string, (payload: Record<string, string>) => object> = {
     'resource.status': () => ({
       R: R(all),
@@ -73,15 +81,18 @@ export async function startFakeResources(size: number): Promise<FakeResources> {
     onRequest: (request, connection) => {
       const { topic = '', payload } = request;
       topics.push(topic);
-      const errnum = refused.get(topic);
+      const content: Record<string, string> = payload ? (decodeJson(payload) as never) : {};
+      before.get(topic)?.();
+      before.delete(topic);
+      const errnum = refused.get(topic) ?? (topic === 'resource.drain' ? whyNoDrain(content) : undefined);
       if (errnum !== undefined) return connection.respond(request, undefined, errnum);
       if (firsts[topic]) {
         streams.push([request, connection]);
         return connection.respond(request, firsts[topic] as never);
       }
       const serve = services[topic];
-      if (serve) connection.respond(request, serve(payload ? (decodeJson(payload) as never) : {}) as never);
+      if (serve) connection.respond(request, serve(content) as never);
     },
   });
-  return { ...broker, drained, busy, asked, topics, refused, tell };
+  return { ...broker, drained, busy, asked, topics, refused, before, tell };
 }
