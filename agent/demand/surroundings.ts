@@ -1,5 +1,6 @@
 /** What the demand depends on beside the jobs: asked for when it may have changed. */
 import type { FluxClient } from '../flux/client.ts';
+import { Errno, FluxError } from '../flux/errors.ts';
 import { getHousekeeping, getQueueStatus } from '../flux/services/job-manager.ts';
 import { getModuleOf } from '../flux/services/modules.ts';
 import { getResourceStatus } from '../flux/services/resource.ts';
@@ -48,9 +49,7 @@ export function createSurroundings(client: FluxClient, signal: AbortSignal) {
         stoppedOf(pending),
       ]);
       [nodes, housekeeping] = [status, ranks];
-      // Older versions of Flux have another name for the request: their scheduler counts as one that passes jobs over.
-      if (pending.length > 0)
-        scheduler ??= await getModuleOf(client, 'sched', options).catch(() => 'unknown');
+      if (pending.length > 0) scheduler ??= await schedulerOf(client, options);
       return {
         nodes,
         housekeeping,
@@ -59,6 +58,18 @@ export function createSurroundings(client: FluxClient, signal: AbortSignal) {
       };
     },
   };
+}
+
+/**
+ * Older versions of Flux have another name for the request: their scheduler counts as one that passes jobs over. Undefined where it is to be
+ * asked for again.
+ */
+async function schedulerOf(client: FluxClient, options: object): Promise<string | undefined> {
+  try {
+    return await getModuleOf(client, 'sched', options);
+  } catch (error) {
+    return error instanceof FluxError && error.errnum === Errno.noService ? 'unknown' : undefined;
+  }
 }
 
 /**

@@ -304,6 +304,25 @@ describe('the watch over a queue', () => {
     expect(watched.wanted()).toBe(inOrder ? 1 : 3);
   });
 
+  it.each<[string, number, number, number]>([
+    ['again after a request that timed out', 110, 1, 2],
+    ['once where Flux does not list its modules', 38, 3, 1],
+  ])('asks for the scheduler %s', async (_, errnum, wanted, times) => {
+    await using instance = await startInstance();
+    const answer = instance.answers['module.list'];
+    let failures = 1;
+    instance.answers['module.list'] = (payload) => (failures-- > 0 ? errnum : (answer?.(payload) ?? {}));
+    using watched = await watch(instance);
+    instance.submit(1, 1);
+    await poll(() => instance.count('module.list')).toBeGreaterThan(0);
+    instance.start(1, '0');
+    instance.submit(2, 8);
+    instance.submit(3, 2);
+    await watched.hasSeen(instance, 3);
+    expect(watched.wanted()).toBe(wanted);
+    expect(instance.count('module.list')).toBe(times);
+  });
+
   it.each<[string, (instance: Instance) => void]>([
     [
       'the stream of jobs ends, as when the job manager is unloaded',
