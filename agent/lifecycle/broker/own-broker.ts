@@ -21,12 +21,14 @@ export interface OwnBroker {
   readonly onShutdown: (log: Promise<readonly LogLine[]>) => void;
   /** Called with each state. */
   readonly onState: (state: BrokerState) => void;
+  /** Aborted when the pod stops. */
+  readonly stop: AbortSignal;
   readonly log: Log;
 }
 
 /** The broker that this agent has started: watched as long as its process lives, over `socket`. */
 export function ownBroker({ pid, ended }: BrokerProcess, own: OwnBroker): WatchedBroker {
-  const { socket, configuration, membership, connection, onShutdown, log } = own;
+  const { socket, configuration, membership, connection, onShutdown, stop, log } = own;
   const leads = membership.rank === 0;
   const reportQuorum = createQuorumReport(configuration, membership, connection.online, log);
   let ran = false;
@@ -49,7 +51,7 @@ export function ownBroker({ pid, ended }: BrokerProcess, own: OwnBroker): Watche
     },
     onState: (state, client) => {
       own.onState(state);
-      if (state === 'run') void undrainSelf(client, membership.rank, log);
+      if (state === 'run') void undrainSelf(client, membership.rank, { stop, log });
       if (leads) onLeaderState(state, client);
     },
   };

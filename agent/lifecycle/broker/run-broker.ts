@@ -51,6 +51,7 @@ export async function runBroker(
       lastLog ??= log;
     },
     onState: (state) => feed({ kind: 'broker state', state }),
+    stop: signals.stop,
     log,
   });
   try {

@@ -24,6 +24,7 @@ async function enters(index: number, states: readonly BrokerState[]) {
     { pid: 27, ended: new Promise(() => undefined), signal: () => undefined, kill: () => undefined },
     {
       ...{ socket: '', configuration, membership: membershipOf(configuration), log: recordedLog() },
+      stop: new AbortController().signal,
       connection: { online: () => undefined },
       onShutdown: (log) => void logs.push(log),
       onState: (state) => void entered.push(state),

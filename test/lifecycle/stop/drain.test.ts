@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { connectFlux } from '../../../agent/flux/client.ts';
+import { Errno } from '../../../agent/flux/errors.ts';
 import type { BrokerState } from '../../../agent/flux/services/state-machine.ts';
 import { drainSelf, undrainSelf } from '../../../agent/lifecycle/stop/drain.ts';
+import { patience } from '../../support/agent/raw-client.ts';
 import { recordedLog } from '../../support/agent/recorded-log.ts';
 import { fakeClient } from '../../support/flux/fake-client.ts';
 import { startFakeResources } from '../../support/flux/fake-resources.ts';
@@ -54,7 +56,7 @@ describe('a node whose broker runs again', () => {
       },
     });
   const undrained = async (client: ReturnType<typeof drained>, rank: number) => {
-    await undrainSelf(client, rank, recordedLog());
+    await undrainSelf(client, rank, { stop: new AbortController().signal, log: recordedLog() });
     return client.requests.filter(([topic]) => topic === 'resource.undrain');
   };
 
@@ -70,5 +72,53 @@ describe('a node whose broker runs again', () => {
     ['is the leader’s, which is never drained alone', { '0': reason }, 0],
   ])('is left as it is where it %s', async (_, drain, rank) => {
     expect(await undrained(drained(drain), rank)).toEqual([]);
+  });
+
+  /** A node that is drained, while the status of nodes is refused. */
+  async function refused() {
+    const broker = await startFakeResources(4);
+    broker.drained.set(3, reason);
+    broker.refused.set('resource.status', Errno.noService);
+    const client = await connectFlux(broker.path);
+    const life = new AbortController();
+    const options = { stop: life.signal, log: recordedLog(), retry: { first: 1, most: 5 } };
+    const ended = undrainSelf(client, 3, options);
+    await expect.poll(() => broker.topics.length, patience).toBeGreaterThan(3);
+    return {
+      broker,
+      client,
+      ended,
+      stop: () => life.abort(),
+      [Symbol.asyncDispose]: broker[Symbol.asyncDispose],
+    };
+  }
+
+  it('takes jobs again as soon as rank 0 answers', async () => {
+    await using node = await refused();
+    node.broker.refused.clear();
+    await node.ended;
+    expect([node.broker.asked, node.broker.drained.size]).toEqual([['undrain 3'], 0]);
+    node.client.close();
+  });
+
+  it('asks no longer when the connection has closed, or the pod stops', async () => {
+    await using closed = await refused();
+    closed.client.close();
+    await closed.ended;
+    await using stopped = await refused();
+    stopped.stop();
+    await stopped.ended;
+    stopped.client.close();
+    expect([closed, stopped].map(({ broker }) => broker.drained.size)).toEqual([1, 1]);
+  });
+
+  it('stays drained where the pod stops before it is known that it is drained', async () => {
+    await using broker = await startFakeResources(4);
+    broker.drained.set(3, reason);
+    using client = await connectFlux(broker.path);
+    const life = new AbortController();
+    broker.before.set('resource.status', () => life.abort());
+    await undrainSelf(client, 3, { stop: life.signal, log: recordedLog() });
+    expect([broker.topics, broker.asked]).toEqual([['resource.status'], []]);
   });
 });

@@ -16,6 +16,7 @@ export function fakeClient(responses: Readonly<Record<string, unknown>> = {}): F
   };
   return {
     requests,
+    closed: new Promise(() => undefined),
     rpc: async (topic: string, payload: unknown) => responseTo(topic, payload),
     async *stream(topic: string, payload: unknown) {
       yield* responseTo(topic, payload) as readonly unknown[];
