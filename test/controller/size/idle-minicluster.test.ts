@@ -3,7 +3,8 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import { resources } from '../../../controller/kubernetes/resources.ts';
 import { miniCluster } from '../../support/kubernetes/controller-bed.ts';
-import { createFakeLeaders } from '../../support/kubernetes/fake-leaders.ts';
+import { createFakeLeaders, podIP } from '../../support/kubernetes/fake-leaders.ts';
+import { isWrite } from '../../support/kubernetes/faulty-api.ts';
 import { createVirtualBed } from '../../support/kubernetes/virtual-bed.ts';
 import { environmentOf, fluxContainerOf, render, warningsOf } from '../../support/manifests/miniclusters.ts';
 
@@ -11,7 +12,7 @@ const stateVolume = { size: '1Gi' };
 const container = { disable: true };
 
 async function startIdle(idleTimeout = 600) {
-  const bed = createVirtualBed();
+  const bed = createVirtualBed({ podIP });
   const leaders = createFakeLeaders();
   const start = () => bed.start({ createLeaders: leaders.create });
   const instance = start();
@@ -73,14 +74,16 @@ describe('a MiniCluster with a state directory', () => {
     leaders.reportJobs(0);
     await pass(500);
     instance.kill();
-    start();
+    const second = start();
     await pass(500);
     expect(isRunning()).toBe(true);
     await pass(200);
     expect(isRunning()).toBe(false);
-    start();
+    second.kill();
+    const third = start();
     await pass(1000);
     expect(isRunning()).toBe(false);
+    expect(third.calls.filter(isWrite)).toEqual([]);
   });
 
   it('is not suspended while the leader does not report its jobs', async () => {

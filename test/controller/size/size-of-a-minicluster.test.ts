@@ -3,7 +3,7 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import { resources } from '../../../controller/kubernetes/resources.ts';
 import { miniCluster } from '../../support/kubernetes/controller-bed.ts';
-import { createFakeLeaders, demandOf } from '../../support/kubernetes/fake-leaders.ts';
+import { createFakeLeaders, demandOf, podIP } from '../../support/kubernetes/fake-leaders.ts';
 import { isWrite } from '../../support/kubernetes/faulty-api.ts';
 import { createVirtualBed } from '../../support/kubernetes/virtual-bed.ts';
 
@@ -11,7 +11,7 @@ const elastic = { size: 2, minSize: 1, maxSize: 8, autoscaling: {} };
 
 /** A MiniCluster that runs, with what its leader reports. */
 async function startElastic(spec: object = {}) {
-  const bed = createVirtualBed();
+  const bed = createVirtualBed({ podIP });
   const leaders = createFakeLeaders();
   const start = () => bed.start({ createLeaders: leaders.create });
   const instance = start();
@@ -157,7 +157,7 @@ describe('the size of a MiniCluster with spec.autoscaling', () => {
   it('comes to the same when the controller is killed at any request while it grows and shrinks', async () => {
     /** Its requests and the sizes of the Job, when it is killed at the request `at` and started again. */
     const live = async (at: number) => {
-      const bed = createVirtualBed();
+      const bed = createVirtualBed({ podIP });
       const leaders = createFakeLeaders();
       const sizes: unknown[] = [];
       let [number, isStarted] = [0, false];
@@ -188,7 +188,7 @@ describe('the size of a MiniCluster with spec.autoscaling', () => {
   });
 
   it('is patched again where the API server has failed in between', async () => {
-    const bed = createVirtualBed();
+    const bed = createVirtualBed({ podIP });
     const leaders = createFakeLeaders();
     let failures = 0;
     const instance = bed.start({

@@ -26,6 +26,8 @@ export interface SimulatorOptions {
   readonly namespace?: string;
   /** From a pod to its containers, and from those to their readiness. Milliseconds. */
   readonly startMs?: number;
+  /** Of each pod that runs; none unless given. */
+  readonly podIP?: string;
 }
 
 export interface ClusterSimulator {
@@ -38,7 +40,7 @@ type LivePod = KubernetesObject & Pod;
 const backoff = { first: 5, most: 50 };
 
 export function startSimulator(options: SimulatorOptions): ClusterSimulator {
-  const { api, signal, clock = systemClock, startMs = 5, namespace: only } = options;
+  const { api, signal, clock = systemClock, startMs = 5, namespace: only, podIP } = options;
   const time = () => new Date(clock.now()).toISOString().replace(/\.\d+Z/, 'Z');
   /** Pods whose deletion the copy does not show yet. */
   const deleted = new Set<string>();
@@ -172,6 +174,7 @@ export function startSimulator(options: SimulatorOptions): ClusterSimulator {
       if (activePods([copy(resources.pods, namespace, name) as LivePod]).length === 0) return;
       await writePod(namespace, name, {
         phase: 'Running',
+        ...(podIP !== undefined && { podIP }),
         conditions: [{ type: 'Ready', status: ready }],
         containerStatuses: [{ ...container, state: { running: { startedAt: time() } } }],
       });

@@ -2,6 +2,9 @@
 import type { InstanceFacts } from '../../../agent/controller-link/report.ts';
 import type { Leaders, LeadersOptions } from '../../../controller/leader-link/leaders.ts';
 
+/** Of their pods: addresses for documentation (RFC 5737). */
+export const podIP = '192.0.2.1';
+
 export type Demand = NonNullable<InstanceFacts['demand']>;
 
 export const demandOf = (wanted: number, more: Partial<Demand> = {}): Demand => ({
@@ -28,7 +31,7 @@ export function createFakeLeaders({ max = 8 } = {}) {
     return {
       follow: (key, target) => {
         followed = key;
-        return target || facts ? facts : undefined;
+        return target && facts;
       },
       keep: (_, size) => {
         if (size === last) return;

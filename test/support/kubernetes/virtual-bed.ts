@@ -51,12 +51,18 @@ export interface StartOptions extends Partial<Omit<ControllerOptions, 'api' | 'r
   readonly api?: KubernetesApi;
 }
 
-export function createVirtualBed() {
+/** `podIP`: of all pods. Without one no leader has an address, so that none is linked to. */
+export function createVirtualBed({ podIP }: { readonly podIP?: string } = {}) {
   const clock = createVirtualClock();
   const store = createObjectStore(undefined, { collectsGarbage: false });
   const api = memoryApi({ store, clock });
   const over = new AbortController();
-  const simulator = startSimulator({ api: memoryApi({ store, clock }), clock, signal: over.signal });
+  const simulator = startSimulator({
+    api: memoryApi({ store, clock }),
+    clock,
+    signal: over.signal,
+    ...(podIP !== undefined && { podIP }),
+  });
   const collectionOf = (resource: Resource) => pathOf(resource, {});
   const all = (resource: Resource) => store.list(collectionOf(resource), namespace, undefined);
   const find = (resource: Resource, name = 'mc'): Stored | undefined =>
