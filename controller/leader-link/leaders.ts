@@ -1,6 +1,6 @@
 /**
  * The links to the leaders of all MiniClusters, and what they have reported. A report counts when it may: a busy queue of jobs changes it
- * every second, and each change is a write of a status. What the size follows counts at once.
+ * every second, and each change is a write of a status. What cannot wait counts at once.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { NoLink, OpenLinkOptions } from '../../agent/link/open-link.ts';
@@ -93,7 +93,7 @@ export function createLeaders(options: LeadersOptions): Leaders {
     let isTold = false;
     const report = (next: LeaderNews) => {
       newest = next;
-      if (isOfTheSize(newest, leader.counts)) count.actNow();
+      if (isUrgent(newest, leader.counts)) count.actNow();
       else if (!isDeepStrictEqual(newest, leader.counts)) count.request();
     };
     void keepLink(
@@ -140,10 +140,15 @@ export function createLeaders(options: LeadersOptions): Leaders {
   };
 }
 
-/** What the size follows is not waited with: a job waits for it. A leader reports once a second at most. */
-function isOfTheSize(next: LeaderNews, counts: LeaderNews): boolean {
+/**
+ * A job waits for a size that is larger, and what the demand was holds no more when there is none. A smaller one has to have been enough for a
+ * while in any case: with a demand that goes up and down every second the status would be written as often.
+ */
+function isUrgent(next: LeaderNews, counts: LeaderNews): boolean {
   const [one, other] = [next, counts].map((news) => (typeof news === 'object' ? news : undefined));
-  return one?.demand?.wanted !== other?.demand?.wanted || one?.freed !== other?.freed;
+  const [needs, needed] = [one?.demand, other?.demand];
+  if (!needs !== !needed || one?.freed !== other?.freed) return true;
+  return (needs?.wanted ?? 0) > (needed?.wanted ?? 0);
 }
 
 const isSame = (one: LeaderTarget, other: LeaderTarget): boolean =>

@@ -4,7 +4,7 @@ import type { NoLink } from '../../../agent/link/open-link.ts';
 import { systemClock } from '../../../controller/kubernetes/controller-clock.ts';
 import type { LeaderTarget } from '../../../controller/leader-link/leader-target.ts';
 import { createLeaders, type LeadersOptions } from '../../../controller/leader-link/leaders.ts';
-import { jobs, key, startLeader } from '../../support/agent/controller-links.ts';
+import { jobs, key, reportsOf, startLeader } from '../../support/agent/controller-links.ts';
 import { listen, listening, patient } from '../../support/agent/parent-links.ts';
 import { patience } from '../../support/agent/raw-client.ts';
 import { demandOf } from '../../support/kubernetes/fake-leaders.ts';
@@ -62,7 +62,7 @@ describe('a leader that is followed', () => {
     expect(leaders.changes.length).toBeLessThanOrEqual(2 + (performance.now() - from) / 1000);
   });
 
-  it('counts at once with another demand, and with ranks that are free, however short ago the last report counted', async () => {
+  it('counts at once with a larger demand, and with ranks that are free, however short ago the last report counted', async () => {
     await using agent = await startLeader({
       facts: { brokersOnline: 2, jobs: jobs(0), demand: demandOf(2) },
     });
@@ -79,6 +79,24 @@ describe('a leader that is followed', () => {
     agent.change({ freed: 2 });
     await poll(follow).toMatchObject({ freed: 2, demand: { idle: 3 } });
     expect(leaders.changes.length).toBeLessThanOrEqual(changes + 1);
+  });
+
+  it('does not count at once with a demand that goes down and up again', async () => {
+    await using agent = await startLeader({
+      facts: { brokersOnline: 2, jobs: jobs(0), demand: demandOf(6) },
+    });
+    using leaders = startLeaders({ reportMs: 3_600_000 });
+    const follow = () => leaders.follow('hpc/mc', targetOf(agent));
+    follow();
+    await poll(follow).toMatchObject({ demand: { wanted: 6 } });
+    const seen = await reportsOf(agent, { holder: 'other' });
+    for (const wanted of [3, 6, 4, 5]) {
+      agent.change({ demand: demandOf(wanted) });
+      await poll(() => seen.reports.at(-1)?.demand?.wanted).toBe(wanted);
+    }
+    agent.change({ freed: 5 });
+    await poll(follow).toMatchObject({ freed: 5, demand: { wanted: 5 } });
+    expect(leaders.changes).toHaveLength(2);
   });
 
   it('counts no more when its link has broken, and again when there is a new one', async () => {
