@@ -8,6 +8,7 @@ import { createThrottle, type Throttle } from '../../agent/throttle.ts';
 import { type Clock, systemClock } from '../kubernetes/controller-clock.ts';
 import type { Backoff } from '../kubernetes/exponential-backoff.ts';
 import type { LeaderNews } from '../reconcile/minicluster-status.ts';
+import { hasActiveJob } from './has-active-job.ts';
 import { keepLink } from './keep-link.ts';
 import { createKeepSize, type KeepSize } from './keep-size.ts';
 import type { LeaderTarget } from './leader-target.ts';
@@ -141,14 +142,14 @@ export function createLeaders(options: LeadersOptions): Leaders {
 }
 
 /**
- * A job waits for a size that is larger, and what the demand was holds no more when there is none. A smaller one has to have been enough for a
+ * An instance with an active job is not idle any more. A job waits for a size that is larger, and what the demand was holds no more when there is none. A smaller one has to have been enough for a
  * while in any case: with a demand that goes up and down every second the status would be written as often.
  */
 function isUrgent(next: LeaderNews, counts: LeaderNews): boolean {
   const [one, other] = [next, counts].map((news) => (typeof news === 'object' ? news : undefined));
   const [needs, needed] = [one?.demand, other?.demand];
   if (!needs !== !needed || one?.freed !== other?.freed) return true;
-  return (needs?.wanted ?? 0) > (needed?.wanted ?? 0);
+  return (needs?.wanted ?? 0) > (needed?.wanted ?? 0) || (hasActiveJob(next) && !hasActiveJob(counts));
 }
 
 const isSame = (one: LeaderTarget, other: LeaderTarget): boolean =>

@@ -4,6 +4,7 @@
  */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { KubernetesObject } from '../kubernetes/object.ts';
+import { hasActiveJob } from '../leader-link/has-active-job.ts';
 import { type Desired, suspendedAnnotation } from '../reconcile/desired.ts';
 import { idlePrefix } from '../reconcile/job-state.ts';
 import type { LeaderNews } from '../reconcile/minicluster-status.ts';
@@ -26,28 +27,36 @@ export interface IdleSuspensions {
 
 /** `monotonic`: milliseconds. */
 export function createIdleSuspensions(monotonic: () => number): IdleSuspensions {
-  const idleSince = new Map<string, { readonly job: string; readonly ms: number }>();
+  const known = new Map<string, Idle>();
   const not = { isSuspended: false, again: undefined };
   return {
     next: (key, live) => {
       const { idleMs, job, leader, generation = 0 } = live ?? {};
+      const before = known.get(key);
+      known.delete(key);
+      // Its pods may still run when a job is submitted in the moment of the suspension.
+      if (!job || hasActiveJob(leader)) return not;
+      if (isIdleOf(job, generation)) return { isSuspended: true, again: undefined };
       const jobs = typeof leader === 'object' ? leader.jobs : undefined;
-      if (job && isIdleOf(job, generation)) {
-        idleSince.delete(key);
-        return { isSuspended: true, again: undefined };
-      }
-      if (!job || idleMs === undefined || !jobs || jobs.pending + jobs.running > 0) {
-        idleSince.delete(key);
-        return not;
-      }
+      if (idleMs === undefined || !jobs) return not;
       const { uid = '' } = job.metadata;
-      const known = idleSince.get(key);
-      const since = known?.job === uid ? known.ms : monotonic();
-      idleSince.set(key, { job: uid, ms: since });
+      const { inactive } = jobs;
+      const goesOn = before?.job === uid && inactive <= before.inactive;
+      const since = goesOn ? before.since : monotonic();
+      known.set(key, { job: uid, since, inactive });
       const left = since + idleMs - monotonic();
       return left > 0 ? { isSuspended: false, again: left } : { isSuspended: true, again: undefined };
     },
   };
+}
+
+interface Idle {
+  /** Its uid. */
+  readonly job: string;
+  /** Monotonic milliseconds. */
+  readonly since: number;
+  /** Fewer than before: Flux has purged some. More: a job has begun and ended between two reports. */
+  readonly inactive: number;
 }
 
 /** Any change of the MiniCluster's spec resumes it, and so does one of the Job's `suspend`. */

@@ -81,6 +81,24 @@ describe('a leader that is followed', () => {
     expect(leaders.changes.length).toBeLessThanOrEqual(changes + 1);
   });
 
+  it('counts at once with a job where none was active, and not with one more', async () => {
+    await using agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
+    using leaders = startLeaders({ reportMs: 3_600_000 });
+    const follow = () => leaders.follow('hpc/mc', targetOf(agent));
+    follow();
+    await poll(follow).toMatchObject({ jobs: jobs(0) });
+    const seen = await reportsOf(agent, { holder: 'other' });
+    agent.change({ jobs: jobs(0, 0, 1) });
+    await poll(follow).toMatchObject({ jobs: jobs(0, 0, 1) });
+    for (const counts of [jobs(1), jobs(2), jobs(0, 2), jobs(1, 2)]) {
+      agent.change({ jobs: counts });
+      await poll(() => seen.reports.at(-1)?.jobs).toEqual(counts);
+    }
+    agent.change({ freed: 1 });
+    await poll(follow).toMatchObject({ freed: 1, jobs: jobs(1, 2) });
+    expect(leaders.changes).toHaveLength(3);
+  });
+
   it('does not count at once with a demand that goes down and up again', async () => {
     await using agent = await startLeader({
       facts: { brokersOnline: 2, jobs: jobs(0), demand: demandOf(6) },

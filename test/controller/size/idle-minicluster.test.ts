@@ -86,6 +86,19 @@ describe('a MiniCluster with a state directory', () => {
     expect(third.calls.filter(isWrite)).toEqual([]);
   });
 
+  it('is resumed where a job was submitted in the moment of its suspension', async () => {
+    const { bed, leaders, job, pass, isRunning } = await startIdle();
+    leaders.reportJobs(0);
+    await pass(599);
+    for (let ms = 0; !job()?.spec?.suspend; ms++) {
+      expect(ms).toBeLessThan(2000);
+      await bed.clock.run(1);
+    }
+    leaders.reportJobs(1);
+    await pass(60);
+    expect(isRunning()).toBe(true);
+  });
+
   it('is not suspended while the leader does not report its jobs', async () => {
     const { leaders, pass, isRunning } = await startIdle();
     leaders.reportJobs(0);
