@@ -130,6 +130,16 @@ describe('a leader that is followed', () => {
     await poll(follow).toEqual({ brokersOnline: 3, jobs: jobs(0) });
   });
 
+  it('counts no more at once when its link has broken, where it had a demand', async () => {
+    const agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0), demand: demandOf(2) } });
+    using leaders = startLeaders({ reportMs: 3_600_000 });
+    const follow = () => leaders.follow('hpc/mc', targetOf(agent));
+    follow();
+    await poll(follow).toBeTypeOf('object');
+    await agent[Symbol.asyncDispose]();
+    await poll(follow).toBeUndefined();
+  });
+
   it('counts no more at once when its pod is replaced or no longer ready, and its link is closed', async () => {
     await using agent = await startLeader({ facts: { brokersOnline: 2, jobs: jobs(0) } });
     using leaders = startLeaders({ reportMs: 60_000 });

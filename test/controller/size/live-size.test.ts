@@ -56,6 +56,22 @@ describe('the size of a live MiniCluster', () => {
     expect(next('mc', live({ job: job(8, 'u-2'), leader }))).toMatchObject({ keep: 8, again: 60_000 });
   });
 
+  it('stays while the link is broken, and with the next report all ranks are taken back', () => {
+    let ms = 0;
+    const { next } = sizes(() => ms);
+    const leader = { brokersOnline: 8, demand: demandOf(1) };
+    next('mc', live({ job: job(8), leader }));
+    ms = 60_000;
+    expect(next('mc', live({ job: job(8), leader }))).toMatchObject({ size: 8, keep: 1 });
+    expect(next('mc', live({ job: job(8), leader: undefined }))).toMatchObject({ size: 8, keep: undefined });
+    const freed = { ...leader, freed: 1 };
+    expect(next('mc', live({ job: job(8), leader: freed }))).toMatchObject({
+      size: 8,
+      keep: 8,
+      again: 60_000,
+    });
+  });
+
   it('is nothing to decide on without the field, once the leader has been told to take back all ranks', () => {
     let ms = 0;
     const { next } = sizes(() => ms);
