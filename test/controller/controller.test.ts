@@ -11,7 +11,7 @@ import {
   startController,
   startControllerAt,
 } from '../support/kubernetes/controller-bed.ts';
-import { createFakeLeaders, demandOf } from '../support/kubernetes/fake-leaders.ts';
+import { createFakeLeaders, demandOf, podIP } from '../support/kubernetes/fake-leaders.ts';
 import { isWrite } from '../support/kubernetes/faulty-api.ts';
 import {
   type RealApiServer,
@@ -254,8 +254,9 @@ describe.each(servers)('with the API server $server', ({ skipped, startBed }) =>
       it('follows the demand of its queue, but for as long as a client of the scale subresource owns its size', async () => {
         const leaders = createFakeLeaders();
         await using bed = await startBed({ createLeaders: leaders.create });
+        bed.simulate(podIP);
         await bed.create(miniCluster({ minSize: 1, maxSize: 8, autoscaling: {} }));
-        await poll(() => bed.status()).toMatchObject({ state: 'Starting', sizeDecidedBy: 'Demand' });
+        await poll(() => bed.status()).toMatchObject({ state: 'Running', sizeDecidedBy: 'Demand' });
         const decided = async (size: number, sizeDecidedBy: string) => {
           await poll(() => bed.status()).toMatchObject({ size, sizeDecidedBy });
           expect(await bed.find(resources.jobs)).toMatchObject({

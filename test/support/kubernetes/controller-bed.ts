@@ -44,8 +44,8 @@ export interface ControllerBed extends AsyncDisposable {
   readonly scale: (size: number, name?: string) => Promise<void>;
   readonly remove: (resource: Resource, name?: string) => Promise<void>;
   readonly status: (name?: string) => Promise<MiniClusterStatus | undefined>;
-  /** From now on pods run, and what has lost its owner goes. */
-  readonly simulate: () => void;
+  /** From now on pods run, at this address if any, and what has lost its owner goes. */
+  readonly simulate: (podIP?: string) => void;
   /** Resolves when all pods of a Job are ready. */
   readonly runPods: (name?: string) => Promise<void>;
   /** The program of a Job whose pods run, or are run first, exits with `code`. */
@@ -125,11 +125,12 @@ export function startControllerAt(
     (await user.get(target(resource, name))) as Stored | undefined;
   const all = async (resource: Resource) =>
     (await user.list(resource, { namespace }, over.signal)).items as Stored[];
-  const simulate = () => {
+  const simulate = (podIP?: string) => {
     simulator ??= startSimulator({
       api: httpApi(others, { manager: 'simulator' }),
       signal: over.signal,
       namespace,
+      ...(podIP !== undefined && { podIP }),
     });
   };
   const runPods = async (name = 'mc') => {
