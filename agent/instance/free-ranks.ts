@@ -161,8 +161,7 @@ async function arrange(size: number, most: number, connect: Connect, log: Log): 
     log('info', sentence, { ranks: formatIdset(ranks) });
   };
   const [reason, taken] = [shrinkReason(size), `The size shrinks to ${size}: ranks take no new jobs`];
-  // Fails where a user has drained one of them since the status: the next attempt has another plan.
-  await change(plan.drain, taken, (ranks) => drain(client, ranks, reason, { timeoutMs, mode: 'new' }));
+  await change(plan.drain, taken, (ranks) => drain(client, ranks, reason, { timeoutMs }));
   await change(plan.takeOver, taken, (ranks) =>
     drain(client, ranks, reason, { timeoutMs, mode: 'overwrite' }),
   );

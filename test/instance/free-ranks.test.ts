@@ -109,20 +109,6 @@ describe('a size that is to be kept', () => {
     expect([...broker.drained.keys()].sort()).toEqual([1, 3]);
   });
 
-  it('leaves what a user drains at the same moment, also without a reason', async () => {
-    await using broker = await startFakeResources(size);
-    broker.before.set('resource.drain', () => broker.drained.set(3, ''));
-    const ranks = start(broker, { backoff: { first: 1, most: 5 } });
-    ranks.keep(2);
-    await poll(ranks.freed).toBe(2);
-    expect(broker.drained).toEqual(
-      new Map([
-        [2, shrinkReason(2)],
-        [3, ''],
-      ]),
-    );
-  });
-
   it('is freed no more at once when another one is asked for', async () => {
     await using broker = await startFakeResources(size);
     const ranks = start(broker);

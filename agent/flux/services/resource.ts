@@ -91,21 +91,17 @@ export async function getAllocatedRanks(client: FluxClient, options?: RpcOptions
 }
 
 /**
- * Takes nodes (an idset of ranks, or a hostlist) out of scheduling; jobs that run there go on. Of a node that is drained already, `update` sets
- * the reason where it has none, and `overwrite` sets it always; with `new` the request fails (EEXIST) and drains none of the nodes (flux-core
- * src/modules/resource/drain.c).
+ * Takes nodes (an idset of ranks, or a hostlist) out of scheduling; jobs that run there go on. A node that is drained already keeps its reason,
+ * where it has one, unless the mode is `overwrite` (flux-core src/modules/resource/drain.c).
  */
 export async function drain(
   client: FluxClient,
   targets: string,
   reason: string,
-  { mode = 'update', ...options }: RpcOptions & { readonly mode?: DrainMode } = {},
+  { mode = 'update', ...options }: RpcOptions & { readonly mode?: 'update' | 'overwrite' } = {},
 ): Promise<void> {
-  const content = { targets, reason, ...(mode !== 'new' && { mode }) };
-  await client.rpc('resource.drain', content, { ...options, nodeid: 0 });
+  await client.rpc('resource.drain', { targets, reason, mode }, { ...options, nodeid: 0 });
 }
-
-export type DrainMode = 'new' | 'update' | 'overwrite';
 
 export async function undrain(client: FluxClient, targets: string, options?: RpcOptions): Promise<void> {
   await client.rpc('resource.undrain', { targets }, { ...options, nodeid: 0 });

@@ -15,9 +15,11 @@ export async function drainSelf(
   const client = clientOf();
   if (!client || state() !== 'run') return;
   try {
-    const { drain } = await import('../../flux/services/resource.ts');
-    // What a user has drained stays the user's: it fails.
-    await drain(client, String(rank), stoppingReason, { timeoutMs: answerWithinMs, mode: 'new' });
+    const { drain, drainedRanks, getResourceStatus } = await import('../../flux/services/resource.ts');
+    // Flux would give this reason to a drain without one, in every mode (flux-core src/modules/resource/drain.c): a user's would be undone.
+    const status = await getResourceStatus(client, { timeoutMs: answerWithinMs });
+    if (drainedRanks(status).some((drained) => drained.rank === rank)) return;
+    await drain(client, String(rank), stoppingReason, { timeoutMs: answerWithinMs });
   } catch (error) {
     log('debug', 'This node could not be drained', { why: String(error) });
   }

@@ -20,9 +20,12 @@ describe('a node whose pod stops', () => {
   });
 
   it('is drained, with a reason that distinguishes it from an administrator’s', async () => {
-    const client = fakeClient();
+    await using broker = await startFakeResources(4);
+    broker.drained.set(2, 'memory is broken');
+    using client = await connectFlux(broker.path);
     await drainSelf({ client: () => client, state: () => 'run' }, 3, recordedLog());
-    expect(client.requests).toEqual([['resource.drain', { targets: '3', reason }]]);
+    expect(broker.asked).toEqual(['drain 3']);
+    expect(broker.drained.get(3)).toBe(reason);
   });
 
   it.each<BrokerState | undefined>([undefined, 'join', 'quorum', 'shutdown'])(
@@ -38,7 +41,7 @@ describe('a node whose pod stops', () => {
     const log = recordedLog();
     await drainSelf({ client: () => undefined, state: () => 'run' }, 3, log);
     expect(log.lines).toEqual([]);
-    const client = fakeClient({ 'resource.drain': new Error('no such service') });
+    const client = fakeClient({ 'resource.status': new Error('no such service') });
     await drainSelf({ client: () => client, state: () => 'run' }, 3, log);
     expect(log.lines.map(([level]) => level)).toEqual(['debug']);
   });

@@ -1,5 +1,4 @@
 /** A broker with nodes that can be drained, and allocations on them: what the resource module and the scheduler answer (flux-core 0.88). */
-import { constants } from 'node:os';
 import { formatIdset, parseIdset } from '../../../agent/cluster/idset.ts';
 import type { Request } from '../../../agent/flux/flux-message.ts';
 import { decodeJson } from '../../../agent/flux/payload.ts';
@@ -49,10 +48,6 @@ export async function startFakeResources(size: number): Promise<FakeResources> {
       return {};
     };
   };
-  const whyNoDrain = ({ targets = '', mode }: Record<string, string>) =>
-    mode === undefined && parseIdset(targets).some((rank) => drained.has(rank))
-      ? constants.errno.EEXIST
-      : undefined;
   const services: Record<string, (payload: Record<string, string>) => object> = {
     'resource.status': () => ({
       R: R(all),
@@ -84,7 +79,7 @@ export async function startFakeResources(size: number): Promise<FakeResources> {
       const content: Record<string, string> = payload ? (decodeJson(payload) as never) : {};
       before.get(topic)?.();
       before.delete(topic);
-      const errnum = refused.get(topic) ?? (topic === 'resource.drain' ? whyNoDrain(content) : undefined);
+      const errnum = refused.get(topic);
       if (errnum !== undefined) return connection.respond(request, undefined, errnum);
       if (firsts[topic]) {
         streams.push([request, connection]);
