@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { shrinkReason, stoppingReason } from '../../agent/drain-reasons.ts';
 import { connectFlux } from '../../agent/flux/client.ts';
 import { createFreeRanks } from '../../agent/instance/free-ranks.ts';
@@ -13,12 +13,20 @@ const hour = 3_600_000;
 /** Nothing is tried again within a test unless it asks for that. */
 const still = { betweenMs: 1, backoff: { first: hour, most: hour }, lapseMs: hour };
 
+/** An agent frees ranks for as long as it runs. After its test it connects no more, which it would try every millisecond. */
+let running = new AbortController();
+afterEach(() => {
+  running.abort();
+  running = new AbortController();
+});
+
 function start({ path }: FakeResources, times: Partial<typeof still> = {}) {
+  const { signal: over } = running;
   const heard: (number | undefined)[] = [];
   const life = new AbortController();
   const ranks = createFreeRanks({
     size,
-    connect: (how) => connectFlux(path, how),
+    connect: (how) => (over.aborted ? new Promise<never>(() => undefined) : connectFlux(path, how)),
     log: recordedLog(),
     times: { ...still, ...times },
     retry: { least: 1, most: 1 },
