@@ -8,3 +8,14 @@ export const instant = (): Instant => startedAt + process.uptime() * 1000;
 
 /** The longest time that a timer can be set to, in milliseconds: it counts them in 31 bits. */
 export const longestTimerMs = 2 ** 31 - 1;
+
+/** Runs `act` once after `ms`, which has no upper bound. Returns what cancels that. */
+export function after(ms: number, act: () => void): () => void {
+  let timer: NodeJS.Timeout;
+  const wait = (left: number) => {
+    const next = Math.min(left, longestTimerMs);
+    timer = setTimeout(() => (left > next ? wait(left - next) : act()), next);
+  };
+  wait(ms);
+  return () => clearTimeout(timer);
+}

@@ -34,6 +34,8 @@ export interface FreeRanksOptions {
   /** Hosts that the configuration names. */
   readonly size: number;
   readonly connect: Connect;
+  /** Ends all of it: what is drained then stays so. */
+  readonly signal: AbortSignal;
   readonly log: Log;
   readonly times?: typeof usualTimes;
   readonly retry?: StreamOptions['retry'];
@@ -52,6 +54,7 @@ const isNews = (name: string): boolean => ['drain', 'undrain', 'online', 'offlin
 export function createFreeRanks({
   size: most,
   connect,
+  signal: life,
   log,
   times = usualTimes,
   retry,
@@ -72,7 +75,7 @@ export function createFreeRanks({
   };
 
   const check = createThrottle(times.betweenMs, async () => {
-    if (wanted === undefined) return;
+    if (wanted === undefined || life.aborted) return;
     isStale = isChecking;
     if (isChecking) return;
     isChecking = true;
@@ -83,6 +86,7 @@ export function createFreeRanks({
       return false;
     });
     isChecking = false;
+    if (life.aborted) return;
     if (target === wanted) settle(isFree ? target : undefined);
     if (isStale || target !== wanted) return check.request();
     if (isFree && target === most) stopStreams();
@@ -117,7 +121,7 @@ export function createFreeRanks({
 
   const keep = (size: number) => {
     const next = Math.min(size, most);
-    if (next === wanted) return;
+    if (next === wanted || life.aborted) return;
     wanted = next;
     settle(undefined);
     if (next < most) followStreams();
@@ -126,6 +130,12 @@ export function createFreeRanks({
 
   const lapse = () => setTimeout(keep, times.lapseMs, most).unref();
   let lapsing = lapse();
+  const end = () => {
+    for (const each of [lapsing, timer]) clearTimeout(each);
+    check.stop();
+    stopStreams();
+  };
+  life.addEventListener('abort', end, { once: true });
   return {
     keep,
     watch: (onChange, signal) => {

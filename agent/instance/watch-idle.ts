@@ -1,5 +1,5 @@
 /** How long an instance has had no active job. */
-import { longestTimerMs } from '../clock.ts';
+import { after } from '../clock.ts';
 import type { FluxClient } from '../flux/client.ts';
 import { getJobStats, type JobStats, watchJobStats } from '../flux/services/job-list.ts';
 import { keepStream, type StreamOptions } from './keep-stream.ts';
@@ -20,7 +20,7 @@ interface Count {
 }
 
 /** Watches until `signal` aborts. While it is not known what jobs there are, the time does not count. */
-export function watchIdle({ idleMs, onIdle, wait = longWait, ...options }: WatchIdleOptions): void {
+export function watchIdle({ idleMs, onIdle, wait = after, ...options }: WatchIdleOptions): void {
   const { signal } = options;
   /** There while no job is active, also after `onIdle`. */
   let count: Count | undefined;
@@ -70,17 +70,6 @@ export function watchIdle({ idleMs, onIdle, wait = longWait, ...options }: Watch
 const answerWithinMs = 5000;
 /** After a question that was not answered. */
 const againMs = 10_000;
-
-/** A timer counts to 24 days only. */
-function longWait(ms: number, act: () => void): () => void {
-  let timer: NodeJS.Timeout;
-  const set = (leftMs: number) => {
-    const next = Math.min(leftMs, longestTimerMs);
-    timer = setTimeout(() => (leftMs > next ? set(leftMs - next) : act()), next);
-  };
-  set(ms);
-  return () => clearTimeout(timer);
-}
 
 /** RFC 21: all states but INACTIVE. A held job is in one of them. */
 const activeIn = ({ job_states: { depend, priority, sched, run, cleanup } }: JobStats): number =>

@@ -1,5 +1,5 @@
 /** The time of the controller, passed in: in tests a minute passes at once. */
-import { longestTimerMs } from '../../agent/clock.ts';
+import { after } from '../../agent/clock.ts';
 
 export interface Clock {
   /** Monotonic milliseconds, for durations. */
@@ -13,17 +13,7 @@ export interface Clock {
 export const systemClock: Clock = {
   monotonic: () => performance.now(),
   now: Date.now,
-  after: (ms, act) => {
-    let timer: NodeJS.Timeout;
-    const wait = (left: number) => {
-      timer = setTimeout(
-        () => (left > longestTimerMs ? wait(left - longestTimerMs) : act()),
-        Math.min(left, longestTimerMs),
-      );
-    };
-    wait(ms);
-    return () => clearTimeout(timer);
-  },
+  after,
 };
 
 /** Resolves after `ms`, or when `signal` aborts. */
@@ -55,4 +45,10 @@ export async function within<Value>(
   } finally {
     settled.abort();
   }
+}
+
+/** The first of these times, undefined where none comes: of a time that is unknown, and of one that is infinite, nothing is waited for. */
+export function soonest(...times: readonly (number | undefined)[]): number | undefined {
+  const first = Math.min(...times.map((ms) => ms ?? Number.POSITIVE_INFINITY));
+  return Number.isFinite(first) ? first : undefined;
 }

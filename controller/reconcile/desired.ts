@@ -11,9 +11,7 @@ import { renderMiniCluster } from '../render/render-minicluster.ts';
 import { askedSize, initialSizeAnnotation, jobSizes } from '../size/asked-size.ts';
 import type { SizeOwner } from '../size/next-size.ts';
 import { sizeOwner } from '../size/size-owner.ts';
-
-/** The Job is suspended because `spec.suspend` asks for it, and not by Kueue: it is resumed when that goes. */
-export const suspendedAnnotation = 'flux-pod/suspended';
+import { askedFor, suspendedAnnotation } from '../suspend/suspended-annotation.ts';
 
 export interface Desired {
   /** In the order in which they are to be applied. */
@@ -164,7 +162,7 @@ function withSize(job: KubernetesObject & Job, initial: number, size: number): K
   const annotations = {
     ...metadata.annotations,
     [initialSizeAnnotation]: String(initial),
-    ...(job.spec?.suspend && { [suspendedAnnotation]: 'true' }),
+    ...(job.spec?.suspend && { [suspendedAnnotation]: askedFor }),
   };
   return {
     ...job,

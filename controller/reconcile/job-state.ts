@@ -3,7 +3,6 @@ import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import { indexLabel } from '../render/reserved/names.ts';
 import { isTrue } from './conditions.ts';
-import { suspendedAnnotation } from './desired.ts';
 
 /** How a Job ended. */
 export interface JobEnd {
@@ -32,13 +31,6 @@ export function jobEnd({ status = {} }: Job): JobEnd | undefined {
 
 export const isSuspended = ({ spec, status }: Job): boolean =>
   spec?.suspend === true && isTrue(status?.conditions, 'Suspended');
-
-/** Of the value of its annotation, before the generation of the MiniCluster that it is about. */
-export const idlePrefix = 'idle-';
-
-/** Whether a suspended Job was suspended because no job of Flux was active. */
-export const isIdle = ({ metadata }: Job): boolean =>
-  metadata?.annotations?.[suspendedAnnotation]?.startsWith(idlePrefix) ?? false;
 
 /** How the container of a pod that runs Flux ended. */
 export interface ContainerEnd {

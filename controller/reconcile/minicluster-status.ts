@@ -4,10 +4,10 @@ import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { InstanceFacts } from '../../agent/controller-link/report.ts';
 import { clusterLabel } from '../render/reserved/names.ts';
 import type { SizeOwner } from '../size/next-size.ts';
+import { isIdle } from '../suspend/suspended-annotation.ts';
 import { type Condition, isTrue, mergeConditions, type NewCondition } from './conditions.ts';
 import {
   activePods,
-  isIdle,
   isReady,
   isSuspended,
   jobEnd,

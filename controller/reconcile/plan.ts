@@ -2,7 +2,7 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { controllerOf, type KubernetesObject, referenceOf, titleOf } from '../kubernetes/object.ts';
 import { clusterLabel } from '../render/reserved/names.ts';
-import { suspendedAnnotation } from './desired.ts';
+import { suspendedAnnotation, suspendedFor } from '../suspend/suspended-annotation.ts';
 import { differences, join } from './differences.ts';
 import { jobEnd } from './job-state.ts';
 import { removedFields } from './removed-fields.ts';
@@ -181,5 +181,4 @@ function planJob(desired: KubernetesObject, existing: KubernetesObject, recreate
 
 /** The Job was suspended for `spec.suspend`, which no longer asks for it. */
 const isResumed = (desired: KubernetesObject, existing: KubernetesObject): boolean =>
-  existing.metadata.annotations?.[suspendedAnnotation] !== undefined &&
-  desired.metadata.annotations?.[suspendedAnnotation] === undefined;
+  suspendedFor(existing) !== undefined && suspendedFor(desired) === undefined;

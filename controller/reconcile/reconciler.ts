@@ -3,15 +3,16 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { KubernetesApi } from '../kubernetes/api.ts';
+import { soonest } from '../kubernetes/controller-clock.ts';
 import type { RecordEvent } from '../kubernetes/events.ts';
 import { controllerOf, type KubernetesObject } from '../kubernetes/object.ts';
 import { resourceOf, resources } from '../kubernetes/resources.ts';
 import { type LeaderTarget, leaderTarget } from '../leader-link/leader-target.ts';
 import type { RenderOptions } from '../render/minicluster/cluster.ts';
-import { createIdleSuspensions, suspended } from '../size/idle-suspension.ts';
 import { createLiveSizes } from '../size/live-size.ts';
 import { followsDemand, liveMiniCluster, scaledEvent } from '../size/size-of-desired.ts';
 import { createUnknownDemands } from '../size/unknown-demand.ts';
+import { createIdleSuspensions, suspended } from '../suspend/idle-suspension.ts';
 import { type Desired, type Invalid, isInvalid, resized } from './desired.ts';
 import { createDesiredCache } from './desired-cache.ts';
 import { executePlan } from './execute-plan.ts';
@@ -158,11 +159,6 @@ function decided(asked: Desired, size: number | undefined, idle: number | false)
   const sized = size === undefined ? asked : resized(asked, size);
   return idle === false ? sized : suspended(sized, idle);
 }
-
-const soonest = (...times: readonly (number | undefined)[]): number | undefined => {
-  const set = times.filter((ms) => ms !== undefined);
-  return set.length === 0 ? undefined : Math.min(...set);
-};
 
 /** How often it is looked whether a name is free. */
 const foreignMs = 30_000;

@@ -1,6 +1,7 @@
 /** The size of each live MiniCluster: what the policy sees of it, and what it remembers, which is in memory alone. */
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import { soonest } from '../kubernetes/controller-clock.ts';
 import { indexOf } from '../reconcile/job-state.ts';
 import type { LeaderNews } from '../reconcile/minicluster-status.ts';
 import { type NextSize, nextSize, type SizeInput, type SizeState } from './next-size.ts';
@@ -57,7 +58,7 @@ export function createLiveSizes({ monotonic, now }: LiveSizesOptions): LiveSizes
       return {
         ...next,
         size: given.owner === 'Demand' ? next.size : undefined,
-        again: earlier(next.again, leavingMs),
+        again: soonest(next.again, leavingMs),
       };
     },
   };
@@ -76,8 +77,3 @@ function untilGone(pods: readonly Pod[], size: number, now: number): number | un
   if (left.length === 0) return undefined;
   return Math.max(...left.map((ms) => (Number.isNaN(ms) ? Number.POSITIVE_INFINITY : ms)));
 }
-
-const earlier = (one: number | undefined, other: number | undefined): number | undefined => {
-  const soonest = Math.min(one ?? Number.POSITIVE_INFINITY, other ?? Number.POSITIVE_INFINITY);
-  return Number.isFinite(soonest) ? soonest : undefined;
-};

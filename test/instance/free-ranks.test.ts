@@ -13,7 +13,7 @@ const hour = 3_600_000;
 /** Nothing is tried again within a test unless it asks for that. */
 const still = { betweenMs: 1, backoff: { first: hour, most: hour }, lapseMs: hour };
 
-/** An agent frees ranks for as long as it runs. After its test it connects no more, which it would try every millisecond. */
+/** The agent of a test: without its end it would connect every millisecond from then on. */
 let running = new AbortController();
 afterEach(() => {
   running.abort();
@@ -21,12 +21,12 @@ afterEach(() => {
 });
 
 function start({ path }: FakeResources, times: Partial<typeof still> = {}) {
-  const { signal: over } = running;
   const heard: (number | undefined)[] = [];
   const life = new AbortController();
   const ranks = createFreeRanks({
     size,
-    connect: (how) => (over.aborted ? new Promise<never>(() => undefined) : connectFlux(path, how)),
+    connect: (how) => connectFlux(path, how),
+    signal: running.signal,
     log: recordedLog(),
     times: { ...still, ...times },
     retry: { least: 1, most: 1 },
@@ -145,7 +145,8 @@ describe('a size that is to be kept', () => {
     broker.busy.add(3);
     broker.tell('resource.journal', 'undrain');
     await poll(ranks.freed).toBeUndefined();
-    expect(broker.asked).toEqual(['drain 2-3', 'drain 3']);
+    // What was under way then has seen the job before it has seen the rank.
+    await poll(() => broker.asked).toEqual(['drain 2-3', 'drain 3']);
   });
 
   it('is asked for of the broker again after a backoff, where a request has failed', async () => {
@@ -169,6 +170,25 @@ describe('a size that is to be kept', () => {
     await poll(() => broker.drained.size).toBe(1);
     broker.busy.clear();
     await poll(ranks.freed).toBe(3);
+  });
+
+  it('ends with the agent: the broker is asked for nothing more, and what is drained stays so', async () => {
+    await using broker = await startFakeResources(size);
+    broker.refused.set('sched.resource-status', 38);
+    const ranks = start(broker, { backoff: { first: 1, most: 5 }, lapseMs: 20 });
+    ranks.keep(2);
+    await poll(
+      () => broker.topics.filter((topic) => topic === 'sched.resource-status').length,
+    ).toBeGreaterThan(3);
+    running.abort();
+    ranks.leave();
+    ranks.keep(size);
+    // All connections are closed, and no other one is made.
+    await poll(() => broker.connections.filter(({ socket }) => !socket.destroyed)).toEqual([]);
+    const connected = broker.connections.length;
+    await settled(broker);
+    expect(broker.connections).toHaveLength(connected);
+    expect([...broker.drained.keys()]).toEqual([2, 3]);
   });
 
   it('lapses when no controller has been there for long', async () => {

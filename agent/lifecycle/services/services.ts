@@ -54,12 +54,13 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   const { saveMemory } = await import('./save-memory.ts');
   // The API is worth a compiler.
   saveMemory({ compiles: configuration.api !== 'off' });
+  const life = new AbortController();
   const links = membership && (await linksOf(membership));
   const demand =
     membership && controllers?.isElastic ? await demandOf(membership, controllers, health, log) : undefined;
   const extensions = [
     links?.extension,
-    membership && controllers && (await controllerLinksOf(membership, controllers, demand, log)),
+    membership && controllers && (await controllerLinksOf(membership, controllers, demand, life.signal, log)),
   ].filter((extension) => extension !== undefined);
   const server = await health
     .serve({
@@ -76,6 +77,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   return {
     links,
     close: () => {
+      life.abort();
       demand?.close();
       server?.close();
       api?.close();
@@ -107,11 +109,12 @@ async function controllerLinksOf(
   { size }: Membership,
   { key, socket, isElastic }: ControllerAccess,
   demand: FollowedDemand | undefined,
+  life: AbortSignal,
   log: Log,
 ): Promise<Extension> {
   const { createControllerLinks } = await import('../../controller-link/leader-end.ts');
   const connect = connectTo(socket);
-  const freeRanks = isElastic ? await freeRanksOf(size, connect, log) : undefined;
+  const freeRanks = isElastic ? await freeRanksOf(size, connect, life, log) : undefined;
   return createControllerLinks({
     key: await key(),
     size,
@@ -125,9 +128,14 @@ async function controllerLinksOf(
   });
 }
 
-async function freeRanksOf(size: number, connect: Connect, log: Log): Promise<FreeRanks> {
+async function freeRanksOf(
+  size: number,
+  connect: Connect,
+  signal: AbortSignal,
+  log: Log,
+): Promise<FreeRanks> {
   const { createFreeRanks } = await import('../../instance/free-ranks.ts');
-  return createFreeRanks({ size, connect, log });
+  return createFreeRanks({ size, connect, signal, log });
 }
 
 const connectTo = (socket: string) => async (how: ConnectOptions) => {

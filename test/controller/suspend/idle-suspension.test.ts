@@ -1,8 +1,8 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import type { KubernetesObject } from '../../../controller/kubernetes/object.ts';
-import { suspendedAnnotation } from '../../../controller/reconcile/desired.ts';
-import { createIdleSuspensions } from '../../../controller/size/idle-suspension.ts';
+import { createIdleSuspensions } from '../../../controller/suspend/idle-suspension.ts';
+import { suspendedAnnotation } from '../../../controller/suspend/suspended-annotation.ts';
 import { jobs } from '../../support/agent/controller-links.ts';
 
 const job = (suspend = false, uid = 'u-1') =>

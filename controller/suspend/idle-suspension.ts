@@ -5,9 +5,9 @@
 import type { Job } from 'kubernetes-types/batch/v1.d.ts';
 import type { KubernetesObject } from '../kubernetes/object.ts';
 import { hasActiveJob } from '../leader-link/has-active-job.ts';
-import { type Desired, suspendedAnnotation } from '../reconcile/desired.ts';
-import { idlePrefix } from '../reconcile/job-state.ts';
+import type { Desired } from '../reconcile/desired.ts';
 import type { LeaderNews } from '../reconcile/minicluster-status.ts';
+import { idleIn, suspendedAnnotation, suspendedFor } from './suspended-annotation.ts';
 
 export interface IdleMiniCluster {
   readonly generation: number;
@@ -60,17 +60,15 @@ interface Idle {
 }
 
 /** Any change of the MiniCluster's spec resumes it, and so does one of the Job's `suspend`. */
-const isIdleOf = ({ metadata, spec }: KubernetesObject & Job, generation: number): boolean =>
-  spec?.suspend === true && metadata.annotations?.[suspendedAnnotation] === idleValue(generation);
-
-const idleValue = (generation: number): string => `${idlePrefix}${generation}`;
+const isIdleOf = (job: KubernetesObject & Job, generation: number): boolean =>
+  job.spec?.suspend === true && suspendedFor(job) === idleIn(generation);
 
 /** The same with its Job suspended. */
 export function suspended(desired: Desired, generation: number): Desired {
   const objects = desired.objects.map((object) => {
     if (object.kind !== 'Job') return object;
     const { metadata, spec } = object as KubernetesObject & Job;
-    const annotations = { ...object.metadata.annotations, [suspendedAnnotation]: idleValue(generation) };
+    const annotations = { ...object.metadata.annotations, [suspendedAnnotation]: idleIn(generation) };
     // spec.suspend has its own.
     if (spec?.suspend) return object;
     return { ...object, metadata: { ...metadata, annotations }, spec: { ...spec, suspend: true } };
