@@ -29,7 +29,7 @@ RUN npm run build
 COPY --from=libraries /out/ /out/
 # Node.js finds the C++ libraries beside itself, and nothing else does: brokers and programs inherit no LD_LIBRARY_PATH.
 RUN cd dist \
- && cp -R flux-pod flux-pod.cjs flux-pod.cache cached.cjs licenses /out/ \
+ && cp -R flux-pod flux-pod.cjs flux-pod.cache cached.cjs chunks licenses /out/ \
  && cp /usr/local/LICENSE /out/licenses/node \
  && strip -o /out/node "$(command -v node)" \
  && patchelf --force-rpath --set-rpath '$ORIGIN/lib' /out/node \

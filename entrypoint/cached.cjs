@@ -5,6 +5,7 @@
  */
 'use strict';
 const { readFileSync, writeFileSync } = require('node:fs');
+const Module = require('node:module');
 const { Script } = require('node:vm');
 
 const program = `${__dirname}/flux-pod.cjs`;
@@ -19,9 +20,7 @@ if (!making) {
     // compiled as usual
   }
 }
-// esbuild writes ASCII only, which V8 takes over without decoding. The file is a function that is called with what a module is given
-// (package.json, build): to put such a function around it here would copy almost a megabyte at every start.
-const source = readFileSync(program, 'latin1');
+const source = Module.wrap(readFileSync(program, 'latin1'));
 const script = new Script(source, { filename: program, ...(cachedData && { cachedData }) });
 if (making) {
   delete process.env.FLUX_POD_MAKE_CACHE;
@@ -35,10 +34,8 @@ if (making) {
 }
 // For `flux-pod install`, which must not pass on a cache that its Node.js refuses.
 exports.cacheAccepted = cachedData !== undefined && !script.cachedDataRejected;
-const given = { exports: {}, require, module, __filename: program, __dirname };
-Object.assign(globalThis, given);
-try {
-  script.runInThisContext();
-} finally {
-  for (const name of Object.keys(given)) delete globalThis[name];
-}
+// What Module.prototype._compile does for a file. Chunks that import flux-pod.cjs find this one by its name.
+const main = new Module(program, module);
+main.filename = program;
+require.cache[program] = main;
+script.runInThisContext().call(main.exports, main.exports, main.require.bind(main), main, program, __dirname);

@@ -1,11 +1,13 @@
 /**
  * The verbs of flux-pod, in the order of the help. Each is a row in a file of its own, which is loaded when it is needed: what `run` does
- * not use must not cost it time.
+ * not use must not cost it time. What it does use is imported here, and so it is in one file with this one (build/write-chunks.ts).
  */
+import { parseVerbArguments } from './command-line/arguments.ts';
+import { run } from './verbs/agent/run.ts';
 import type { Verb, Verbs } from './verbs/verb.ts';
 
 export const verbs = {
-  run: async () => (await import('./verbs/agent/run.ts')).run,
+  run: async () => run,
   attach: async () => (await import('./verbs/agent/attach.ts')).attach,
   probe: async () => (await import('./verbs/pod/probe.ts')).probe,
   status: async () => (await import('./verbs/pod/status.ts')).status,
@@ -39,6 +41,5 @@ export async function loadVerbs(): Promise<Verbs> {
 /** Resolves to the exit code. Throws a PodError (exit 64) for arguments that the verb does not take. */
 export async function runVerb(name: VerbName, args: readonly string[]): Promise<number> {
   const verb: Verb = await verbs[name]();
-  const { parseVerbArguments } = await import('./command-line/arguments.ts');
   return verb.run(parseVerbArguments(name, args, { ...verb.settings, ...verb.flags }, verb.takes), loadVerbs);
 }

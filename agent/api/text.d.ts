@@ -1,4 +1,4 @@
-/** Text that esbuild puts into the program. */
+/** Text that the bundler puts into the program. */
 declare module '*.txt' {
   const text: string;
   export default text;

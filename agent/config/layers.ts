@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parse } from 'smol-toml';
 import { errnoOf, messageOf } from '../errors.ts';
 import { didYouMean } from '../suggestion.ts';
 import { environmentName, flagName, type SettingName, settingNames, tomlName } from './settings.ts';
@@ -81,7 +82,6 @@ export async function readConfigFile(path: string, optional: boolean): Promise<L
     };
     return { layer: {}, problems: [problem] };
   }
-  const { parse } = await import('smol-toml');
   try {
     const known = new Map(settingNames.map((name) => [tomlName(name), name]));
     return readLayer(

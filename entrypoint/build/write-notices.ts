@@ -1,6 +1,6 @@
 /**
  * Writes the licences of what the bundles in images were made from: `node write-notices.ts DIRECTORY METAFILE...`. The metafiles are
- * esbuild's, so that just the packages are named that are in a bundle.
+ * the bundlers', so that just the packages are named that are in a bundle.
  */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,6 +23,6 @@ const notices = [...packages].sort().map((path) => {
 mkdirSync(directory, { recursive: true });
 writeFileSync(
   join(directory, 'THIRD-PARTY-NOTICES'),
-  `flux-pod.cjs and controller.cjs contain the following packages.\n\n${notices.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`,
+  `flux-pod.cjs, its chunks and controller.cjs contain the following packages.\n\n${notices.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`,
 );
 copyFileSync('LICENSE', join(directory, 'LICENSE'));

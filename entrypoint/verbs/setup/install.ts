@@ -21,6 +21,7 @@ import type { Verb } from '../verb.ts';
 /**
  * In the order in which they are put in place: where the launcher exists, all that it needs exists. The cache is removed before its program is
  * replaced and is put in place after it, because V8 distinguishes the cache of another program only by the length of its source.
+ * Chunks come before all: their names say which program they belong to, and the ones of a program that still runs stay.
  */
 const programFiles: readonly string[] = [
   'cached.cjs',
@@ -30,6 +31,7 @@ const programFiles: readonly string[] = [
   'flux-pod',
 ];
 const neededFiles: readonly string[] = ['cached.cjs', 'flux-pod.cjs', 'flux-pod'];
+const directories: readonly string[] = ['chunks', 'lib', 'licenses'];
 const executables: readonly string[] = ['flux-pod', 'node'];
 
 /**
@@ -98,7 +100,7 @@ function installedFiles(here: string): Map<string, string> {
     });
   }
   // Only the Node.js of an image has its libraries beside it; any other finds the system's.
-  const withNode = dirname(process.execPath) === here ? /^(lib|licenses)\// : /^licenses\//;
+  const withNode = dirname(process.execPath) === here ? /^(chunks|lib|licenses)\// : /^(chunks|licenses)\//;
   const names = present.filter((name) => withNode.test(name) || programFiles.includes(name));
   return new Map([...names.map((name) => [name, join(here, name)] as const), ['node', process.execPath]]);
 }
@@ -106,7 +108,7 @@ function installedFiles(here: string): Map<string, string> {
 /** The files of an installation, one directory deep. */
 const readNames = (directory: string): string[] =>
   readdirSync(directory, { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory() && (entry.name === 'lib' || entry.name === 'licenses')
+    entry.isDirectory() && directories.includes(entry.name)
       ? readdirSync(join(directory, entry.name)).map((name) => `${entry.name}/${name}`)
       : entry.isDirectory()
         ? []

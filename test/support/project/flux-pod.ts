@@ -5,6 +5,7 @@ import {
   copyFileSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   realpathSync,
   renameSync,
   writeFileSync,
@@ -97,13 +98,14 @@ let installed: string | undefined;
 
 /** Each file appears whole: another runner's pods may be executing the one that it replaces. */
 function install(): string {
-  mkdirSync(join(onHost, 'bin'), { recursive: true });
+  for (const directory of ['bin', 'chunks']) mkdirSync(join(onHost, directory), { recursive: true });
   const put = (file: string, make: (path: string) => void) => {
     const path = join(onHost, file);
     make(`${path}.${process.pid}`);
     renameSync(`${path}.${process.pid}`, path);
   };
-  for (const file of ['flux-pod', 'flux-pod.cjs', 'cached.cjs', 'flux-pod.cache'])
+  const chunks = readdirSync(join(onHost, '../chunks')).map((chunk) => `chunks/${chunk}`);
+  for (const file of [...chunks, 'flux-pod', 'flux-pod.cjs', 'cached.cjs', 'flux-pod.cache'])
     put(file, (path) => copyFileSync(join(onHost, '..', file), path));
   put('node', (path) => linkOrCopy(process.execPath, path));
   // Beside the stand-in, not beside flux-pod: an image has none.

@@ -69,9 +69,21 @@ describe('flux-pod install', () => {
     expect(readdirSync('dist')).toContain('demo.cjs');
     expect(readFileSync('dist/demo.cjs', 'latin1')).toContain('stand-in');
     expect(readdirSync(target).sort()).toEqual([
-      ...['cached.cjs', 'flux-pod', 'flux-pod.cache', 'flux-pod.cjs', 'licenses', 'make-cache.sh', 'node'],
+      ...[
+        'cached.cjs',
+        'chunks',
+        'flux-pod',
+        'flux-pod.cache',
+        'flux-pod.cjs',
+        'licenses',
+        'make-cache.sh',
+        'node',
+      ],
     ]);
-    expect(readFileSync(join(target, 'flux-pod.cjs'), 'latin1')).not.toContain('stand-in');
+    const chunks = readdirSync(join(target, 'chunks')).map((chunk) => `chunks/${chunk}`);
+    expect(chunks.length).toBeGreaterThan(10);
+    for (const file of ['flux-pod.cjs', ...chunks])
+      expect(readFileSync(join(target, file), 'latin1'), file).not.toContain('stand-in');
     const demo = await execa(join(target, 'flux-pod'), ['demo'], { reject: false });
     expect(demo).toMatchObject({ exitCode: 78, stdout: '' });
     expect(demo.stderr.split('\n')).toEqual([
