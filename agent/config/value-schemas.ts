@@ -2,9 +2,9 @@
  * The schemas of the values of settings. Each accepts the text of a flag or an environment variable, and TOML's text, numbers and lists, and
  * yields one typed value.
  */
-import { isIP } from 'node:net';
 import * as z from 'zod/mini';
 import { type HostPort, parseHostPort } from '../address.ts';
+import { addressFamily } from '../address-family.ts';
 import { parseDuration } from '../duration.ts';
 
 const digits = z.pipe(z.string().check(z.regex(/^\d{1,15}$/)), z.transform(Number));
@@ -76,7 +76,7 @@ export const nameservers = z.pipe(
     const servers = values
       .map((value) => parseHostPort(value, 53))
       .filter((server) => server !== undefined)
-      .filter(({ host, port }) => isIP(host) !== 0 && port > 0);
+      .filter(({ host, port }) => addressFamily(host) !== 0 && port > 0);
     if (servers.length === values.length && servers.length > 0) return servers;
     context.issues.push({ code: 'custom', input: values, message: 'not a list of addresses' });
     return z.NEVER;

@@ -1,6 +1,6 @@
 /** The nodes of the instance as the demand sees them: all ranks that R names, whether their pods exist or not. Data in, data out. */
 import { parseHostlist } from '../cluster/hostlist.ts';
-import { isOwnReason } from '../drain-reasons.ts';
+import { isOwnReason } from '../flux/drain-reasons.ts';
 import { drainedRanks, type ResourceStatus } from '../flux/services/resource.ts';
 import type { PlacedNode } from './constraint.ts';
 

@@ -3,9 +3,9 @@
  * of a name that does not exist yet gives every pod a negative answer out of CoreDNS's cache for 30 s. wait/wait-plan.ts decides; this file
  * executes.
  */
-import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HostPort } from '../address.ts';
+import { addressFamily } from '../address-family.ts';
 import { instant, longestTimerMs } from '../clock.ts';
 import { type Connected, connect } from './connect.ts';
 import { plainName, type Question, type Reply, reverseName } from './query/dns-message.ts';
@@ -143,7 +143,7 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
 }
 
 function parentName(name: string, family: 4 | 6): ParentName | undefined {
-  if (isIP(name)) return undefined;
+  if (addressFamily(name)) return undefined;
   const service = serviceOf(name);
   return { name, family, ...(service !== undefined && { service }) };
 }

@@ -4,7 +4,7 @@
  * and jobs that Flux streams, and after a backoff while ranks are not free, since no stream has the end of housekeeping.
  */
 import { formatIdset } from '../cluster/idset.ts';
-import { shrinkReason } from '../drain-reasons.ts';
+import { shrinkReason } from '../flux/drain-reasons.ts';
 import { watchJobStats } from '../flux/services/job-list.ts';
 import {
   drain,

@@ -1,5 +1,5 @@
 /** Which ranks are drained, and which take jobs again, for a size: pure. */
-import { isShrinkReason, stoppingReason } from '../drain-reasons.ts';
+import { isShrinkReason, stoppingReason } from '../flux/drain-reasons.ts';
 import { drainedRanks, type ResourceStatus } from '../flux/services/resource.ts';
 
 export interface ShrinkPlan {

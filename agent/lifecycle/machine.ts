@@ -82,7 +82,6 @@ export interface Exit {
 }
 
 export type Deadline =
-  | 'watch mounts'
   | 'backoff'
   | 'open link'
   | 'find parent'

@@ -1,5 +1,6 @@
 /** Executes the commands of a leader's or a follower's machine, and feeds it the events: one broker after the other is started and supervised. */
 import type { BrokerProcess } from '../broker/process/broker-process.ts';
+import { after } from '../clock.ts';
 import type { ParentLinks } from '../parent-link/parent-end.ts';
 import { runBroker } from './broker/run-broker.ts';
 import type { Command, Event, Exit, Machine } from './machine.ts';
@@ -8,6 +9,12 @@ import { runMachine } from './run-machine.ts';
 import type { Services } from './services/services.ts';
 import { drainSelf } from './stop/drain.ts';
 import type { Supervised } from './supervised.ts';
+
+/**
+ * To load and begin the watch is a tenth of the CPU that an agent uses until the instance runs, on cores that the brokers start on. The kubelet
+ * takes a minute to change a mount, and the first act of the watch is to read the files.
+ */
+const watchMountsAfterMs = 5000;
 
 /** Runs the machine to its exit. */
 export async function supervise<State>(machine: Machine<State>, of: Supervised): Promise<Exit> {
@@ -20,6 +27,7 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
   let services: Promise<Services> | undefined;
   let links: ParentLinks | undefined;
   let mounts: Promise<() => Promise<void>> | undefined;
+  let cancelMounts: (() => void) | undefined;
 
   const execute = async (command: Exclude<Command, { do: 'exit' }>, feed: (event: Event) => void) => {
     const toParent = () => (reach ??= reachParent(of, feed));
@@ -35,8 +43,10 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
       case 'stop finding':
         return reach?.stopFinding();
       case 'watch mounts':
-        mounts = import('./services/watch-mounts.ts').then(({ watchMounts }) => watchMounts(of));
-        return void (await mounts);
+        cancelMounts = after(watchMountsAfterMs, () => {
+          mounts = import('./services/watch-mounts.ts').then(({ watchMounts }) => watchMounts(of));
+        });
+        return;
       case 'start broker':
         start = new AbortController();
         return runBroker(command.parent, start.signal, of, feed, (started) => {
@@ -83,6 +93,7 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
   ended.abort();
   reach?.stopFinding();
   reach?.closeLink();
+  cancelMounts?.();
   void mounts?.then((end) => end());
   return exit;
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import type { HostPort } from '../address.ts';
+import { addressFamily } from '../address-family.ts';
 import { errnoOf } from '../errors.ts';
 
 /** The parts of resolv.conf(5) for a stub resolver that queries absolute names only. */
@@ -21,7 +21,7 @@ export function parseResolvConf(text: string): ResolvConf {
       .trim()
       .split(/\s+/);
     const [address] = values;
-    if (keyword === 'nameserver' && address && isIP(address.split('%', 1)[0] ?? ''))
+    if (keyword === 'nameserver' && address && addressFamily(address.split('%', 1)[0] ?? ''))
       nameservers.push(address);
     if (keyword === 'search') search = values.map((name) => name.replace(/\.$/, ''));
   }

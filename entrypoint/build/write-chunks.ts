@@ -6,6 +6,16 @@
 import { relative } from 'node:path';
 import { build, type Plugin } from 'rolldown';
 
+/** A chunk that flux-pod.cjs imports statically would be loaded without a code cache, such as the bundler's helper for `import x from 'node:x'`. */
+const loadNoChunk: Plugin = {
+  name: 'load-no-chunk',
+  generateBundle(_, bundle) {
+    const program = bundle['flux-pod.cjs'];
+    const chunks = program?.type === 'chunk' ? program.imports.filter((name) => name in bundle) : [];
+    if (chunks.length > 0) this.error(`flux-pod.cjs loads ${chunks.join(', ')} before anything else`);
+  },
+};
+
 /** What the chunks were made from, for write-notices.ts. */
 const listInputs: Plugin = {
   name: 'list-inputs',
@@ -20,7 +30,7 @@ await build({
   input: { 'flux-pod': 'entrypoint/main.ts' },
   platform: 'node',
   moduleTypes: { '.txt': 'text' },
-  plugins: [listInputs],
+  plugins: [loadNoChunk, listInputs],
   output: {
     dir: 'dist',
     format: 'cjs',

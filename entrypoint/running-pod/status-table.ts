@@ -1,6 +1,6 @@
 /** `flux-pod status` for people: the status of the agent and of its broker, as lines. Data in, text out. */
 import { formatIdset, parseIdset } from '../../agent/cluster/idset.ts';
-import { isShrinkReason } from '../../agent/drain-reasons.ts';
+import { isShrinkReason } from '../../agent/flux/drain-reasons.ts';
 import { countResources, type ResourceStatus } from '../../agent/flux/services/resource.ts';
 import type { Status } from '../../agent/health/status.ts';
 import { printable } from '../../agent/printable.ts';

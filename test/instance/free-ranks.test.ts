@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { shrinkReason, stoppingReason } from '../../agent/drain-reasons.ts';
 import { connectFlux } from '../../agent/flux/client.ts';
+import { shrinkReason, stoppingReason } from '../../agent/flux/drain-reasons.ts';
 import { createFreeRanks } from '../../agent/instance/free-ranks.ts';
 import { patience } from '../support/agent/raw-client.ts';
 import { recordedLog } from '../support/agent/recorded-log.ts';

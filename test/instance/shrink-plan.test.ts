@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { shrinkReason, stoppingReason } from '../../agent/drain-reasons.ts';
+import { shrinkReason, stoppingReason } from '../../agent/flux/drain-reasons.ts';
 import { shrinkPlan } from '../../agent/instance/shrink-plan.ts';
 
 const status = (drain: Record<string, string>, { size = 6, exclude = [] as number[] } = {}) => ({

@@ -1,6 +1,5 @@
 /** DNS messages (RFC 1035): a question encoded, a reply decoded. Data in, data out. */
 import { randomInt } from 'node:crypto';
-import { isIP } from 'node:net';
 import {
   type Answer,
   CHECKING_DISABLED,
@@ -11,6 +10,7 @@ import {
   RECURSION_DESIRED,
   type SoaAnswer,
 } from 'dns-packet';
+import { addressFamily } from '../../address-family.ts';
 
 /** Bits that ask for the same records by another key of CoreDNS's cache (plugin/cache/cache.go, hash: DO and CD are in the key). */
 export interface KeyBits {
@@ -80,7 +80,7 @@ export function answerTo(packet: Packet, read: () => DecodedPacket): DecodedPack
       : rcodeOf(answer) === 'FORMERR';
     // Of an address that is cut off dns-packet makes `10.88.0.undefined`.
     const whole = [...addressRecords(answer.answers), ...addressRecords(answer.additionals)];
-    return same && whole.every(({ address }) => isIP(address)) ? answer : undefined;
+    return same && whole.every(({ address }) => addressFamily(address)) ? answer : undefined;
   } catch {
     return undefined;
   }
@@ -122,7 +122,7 @@ function negativeTtl(authorities: readonly Answer[] = []): number | undefined {
 
 /** The name whose PTR records have the name of an address (RFC 1035, section 3.5; RFC 3596, section 2.5). */
 export function reverseName(address: string): string {
-  if (isIP(address) === 4) return `${address.split('.').reverse().join('.')}.in-addr.arpa`;
+  if (addressFamily(address) === 4) return `${address.split('.').reverse().join('.')}.in-addr.arpa`;
   const nibbles = wordsOf(address).flatMap((word) => [...word.toString(16).padStart(4, '0')]);
   return `${nibbles.reverse().join('.')}.ip6.arpa`;
 }

@@ -1,8 +1,8 @@
 /** One query to one name server and its answer: over UDP, over TCP when truncated (RFC 1035, RFC 7766). */
 import { createSocket } from 'node:dgram';
-import { createConnection, isIPv6 } from 'node:net';
+import { createConnection } from 'node:net';
 import { type DecodedPacket, decode, encode, type Packet, streamEncode } from 'dns-packet';
-import type { HostPort } from '../../address.ts';
+import { type HostPort, isIPv6 } from '../../address.ts';
 import { abortedWithin } from '../../timeout.ts';
 import { answerTo, type Question, questionPacket } from './dns-message.ts';
 

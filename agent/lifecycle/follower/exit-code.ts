@@ -1,7 +1,7 @@
 /** The exit code of a follower: what the exit of its broker means, and how it learns the outcome of the instance. Pure: a part of follower.ts. */
 import { announcedOutcome, stoppedOutcome, unknownOutcome } from '../exit/outcome.ts';
 import { after, due, type Event, exit, type Step } from '../machine.ts';
-import type { Await, Context, Follower, Learn, Run } from './follower-state.ts';
+import type { Await, Backoff, Context, Follower, Learn, Run } from './follower-state.ts';
 import { watchParent } from './lost-parent.ts';
 import { startAgain } from './start-broker.ts';
 
@@ -55,7 +55,7 @@ export function learning(learn: Learn, event: Event, context: Context): Step<Fol
 }
 
 /** Where no broker runs, the pod exits at once, also with the outcome that comes over the link of a broker that has exited. */
-export function exitIfAsked(state: Await | Learn, event: Event): Step<Follower> {
+export function exitIfAsked(state: Await | Backoff | Learn, event: Event): Step<Follower> {
   if (event.kind === 'announced' && event.message.kind === 'outcome')
     return exit(announcedOutcome(event.message), true);
   if (event.kind === 'signal') return exit(stoppedOutcome(event.signal), state.at === 'learn-outcome');

@@ -8,9 +8,13 @@ import type { Ends, FollowerRun, Grace } from '../stop/sigterm.ts';
 import type { ParentWatch } from './lost-parent.ts';
 
 export interface Await {
-  readonly at: 'await-parent' | 'backoff';
+  readonly at: 'await-parent';
   /** Brokers that have exited before they had settled, for the backoff. */
   readonly attempt: number;
+}
+
+export interface Backoff extends Omit<Await, 'at'> {
+  readonly at: 'backoff';
   readonly deadlines: Deadlines;
 }
 
@@ -21,7 +25,6 @@ export interface Start extends Ends {
   readonly startedAt: Instant;
   /** Of the instance, as its leader has announced. */
   readonly outcome?: Outcome | undefined;
-  readonly deadlines: Deadlines;
 }
 
 export interface Life extends Omit<Start, 'at'>, FollowerRun {
@@ -40,7 +43,7 @@ export interface Learn extends Life {
   readonly ending: Ending;
 }
 
-export type Follower = Await | Start | Run | Learn | { readonly at: 'exit' };
+export type Follower = Await | Backoff | Start | Run | Learn | { readonly at: 'exit' };
 
 /** When an event happens, and to which pod. */
 export interface Context extends Grace {

@@ -64,16 +64,12 @@ export const follower = (
   }),
 });
 
-const watchMounts: readonly Command[] = [{ do: 'watch mounts' }];
-
 function awaiting(state: Await, event: Event, context: Context): Step<Follower> {
   switch (event.kind) {
     case 'parent found':
       return startBroker(state, event.address, context, event.facts);
     case 'parent not found':
       return exit(event.outcome);
-    case 'deadline':
-      return { state: { ...state, deadlines: {} }, commands: watchMounts };
     default:
       return exitIfAsked(state, event);
   }
@@ -81,13 +77,10 @@ function awaiting(state: Await, event: Event, context: Context): Step<Follower> 
 
 function starting(state: Start, event: Event, context: Context): Step<Follower> {
   const { now } = context;
-  if (event.kind === 'deadline') return { state: { ...state, deadlines: {} }, commands: watchMounts };
   const { watch, commands: watchParent } = beginWatch(state.parent, now);
   const { stoppedBy: _, ...start } = state;
   const run: Run = { ...start, at: 'run', watch, parentStops: false, deadlines: {} };
-  const mountsAreDue = state.deadlines['watch mounts'] !== undefined;
   const commands: Command[] = [
-    ...(mountsAreDue ? watchMounts : []),
     { do: 'accept child links' },
     // Of the broker before.
     ...(state.attempt > 0 ? [{ do: 'close link' } as const] : []),

@@ -1,34 +1,29 @@
 /** How a follower comes to a broker: it awaits its parent, and starts a broker with the parent's address, now or after a backoff. Pure: a part of follower.ts. */
 import type { HostPort } from '../../address.ts';
-import type { Instant } from '../../clock.ts';
 import { backoffMs } from '../../dns/wait/backoff.ts';
-import { after, type Command, type Deadlines, type Step } from '../machine.ts';
+import { after, type Command, type Step } from '../machine.ts';
 import type { Await, Context, Follower, Learn } from './follower-state.ts';
 
 /** A broker that ran this long had joined: the backoff begins again. */
 const settledMs = 10_000;
-/** A pod that waits this long for its parent watches the mounted files meanwhile. */
-const watchMountsAfterMs = 1000;
-
 /** The first step of a follower. */
-export const begin = (now: Instant): Step<Follower> =>
-  after([{ do: 'start services' }], awaitParent(0, { 'watch mounts': now + watchMountsAfterMs }));
+export const begin = (): Step<Follower> =>
+  after([{ do: 'start services' }, { do: 'watch mounts' }], awaitParent(0));
 
-/** `deadlines`: the mounts, while they are not watched yet. */
-export const awaitParent = (attempt: number, deadlines: Deadlines = {}): Step<Follower> => ({
-  state: { at: 'await-parent', attempt, deadlines },
+export const awaitParent = (attempt: number): Step<Follower> => ({
+  state: { at: 'await-parent', attempt },
   commands: [{ do: 'enter await-parent' }, { do: 'find parent' }],
 });
 
 export function startBroker(
-  { attempt, deadlines }: Pick<Await, 'attempt' | 'deadlines'>,
+  { attempt }: Pick<Await, 'attempt'>,
   parent: HostPort,
   context: Context,
   facts: Readonly<Record<string, unknown>> = {},
 ): Step<Follower> {
   const sentence = `The parent ${context.parent} listens at ${parent.host}:${parent.port}`;
   return {
-    state: { at: 'start-broker', attempt, parent, startedAt: context.now, deadlines },
+    state: { at: 'start-broker', attempt, parent, startedAt: context.now },
     commands: [
       { do: 'log', level: 'info', sentence, facts },
       { do: 'start broker', parent },
@@ -47,7 +42,7 @@ export function startAgain(learn: Learn, context: Context): Step<Follower> {
   if (replacedBy)
     return after(
       [{ do: 'close link' }, ...leave, { do: 'enter await-parent' }],
-      startBroker({ attempt: learn.attempt + 1, deadlines: {} }, replacedBy, context),
+      startBroker({ attempt: learn.attempt + 1 }, replacedBy, context),
     );
   const attempt = now - startedAt > settledMs ? 0 : learn.attempt;
   const sentence = ending.signal

@@ -1,7 +1,7 @@
 /** A node whose pod stops takes no new jobs; once its next broker runs, it takes them again. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { stoppingReason } from '../../drain-reasons.ts';
 import type { FluxClient } from '../../flux/client.ts';
+import { stoppingReason } from '../../flux/drain-reasons.ts';
 import type { Log } from '../../log.ts';
 import type { BrokerConnection } from '../broker/connection.ts';
 

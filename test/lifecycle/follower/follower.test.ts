@@ -46,9 +46,9 @@ const ended = (code: number) =>
 
 /** From its start to a broker that looks for a link to the parent. */
 const toRun: Script = [
-  [0, 'start services', 'enter await-parent', 'find parent'],
+  [0, 'start services', 'watch mounts', 'enter await-parent', 'find parent'],
   [found('10.0.0.7'), listens('10.0.0.7'), 'start broker 10.0.0.7'],
-  [started, 'watch mounts', 'accept child links', 'open link 10.0.0.7'],
+  [started, 'accept child links', 'open link 10.0.0.7'],
 ];
 /** To a broker that has joined, with a link. */
 const toLinked: Script = [
@@ -74,20 +74,10 @@ describe('a follower awaits its parent', () => {
   promises([
     ['and starts its broker with the address that was found', [], toRun],
     [
-      'and watches the mounted files after a second',
-      [],
-      [
-        [999, 'start services', 'enter await-parent', 'find parent'],
-        [1, 'watch mounts'],
-        [3_600_000],
-        [found('10.0.0.7'), listens('10.0.0.7'), 'start broker 10.0.0.7'],
-      ],
-    ],
-    [
       'no longer than FLUX_POD_PEER_TIMEOUT',
       [],
       [
-        [0, 'start services', 'enter await-parent', 'find parent'],
+        [0, 'start services', 'watch mounts', 'enter await-parent', 'find parent'],
         [notFound, 'exit 69: The parent mc-0 could not be reached within 1 s (no post hooks)'],
       ],
     ],
@@ -95,7 +85,7 @@ describe('a follower awaits its parent', () => {
       'or exits by a signal',
       [],
       [
-        [0, 'start services', 'enter await-parent', 'find parent'],
+        [0, 'start services', 'watch mounts', 'enter await-parent', 'find parent'],
         [signal('SIGINT'), `${stopped('SIGINT', 130)} (no post hooks)`],
       ],
     ],
@@ -575,7 +565,7 @@ describe('SIGTERM', () => {
       toRun.slice(0, -1),
       [
         [signal(), 'cancel start'],
-        [started, 'watch mounts', 'accept child links', 'open link 10.0.0.7', 'drain'],
+        [started, 'accept child links', 'open link 10.0.0.7', 'drain'],
         [drained],
         [500, 'announce stopping', 'signal broker SIGTERM'],
         [exitedWith(143, 'SIGTERM'), stopped()],
