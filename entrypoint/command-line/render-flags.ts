@@ -1,4 +1,4 @@
-import { extras } from '../../controller/render/minicluster/cluster.ts';
+import { extras, rareExtras } from '../../controller/render/minicluster/cluster.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Flag } from './arguments.ts';
 
@@ -6,7 +6,7 @@ import type { Flag } from './arguments.ts';
 export const defaultInstaller = `flux-pod-installer:${packageJson.version}`;
 
 /** Extras that are rendered without `--without`. */
-export const usualExtras = extras.filter((extra) => extra !== 'http-service');
+export const usualExtras = extras.filter((extra) => !rareExtras.includes(extra));
 
 /** The flags of `flux-pod render`. */
 export const renderFlags = {
@@ -59,6 +59,7 @@ to put it in the place of the old one`,
     multiple: true,
     value: 'WHAT',
     choices: extras,
-    meaning: "leaves one out (default: all but http-service, a Service for the leader's port 8051)",
+    meaning: `leaves one out (default: all but http-service, a Service for the leader's port 8051, and image-volume, which mounts
+flux-pod's image rather than copy it, where Kubernetes and the container runtime have image volumes)`,
   },
 } as const satisfies Record<string, Flag>;

@@ -4,8 +4,17 @@ import type { MiniCluster, MiniClusterContainer, MiniClusterSpec } from './schem
 /** A warning to the user about a field that is not, or not quite, honoured. */
 export type Warn = (path: string, why: string) => void;
 
-/** Objects that a cluster can do with or without. */
-export const extras = ['probes', 'network-policy', 'disruption-budget', 'http-service'] as const;
+/** What a cluster can do with or without. */
+export const extras = [
+  'probes',
+  'network-policy',
+  'disruption-budget',
+  'http-service',
+  'image-volume',
+] as const;
+
+/** Extras that are asked for. */
+export const rareExtras: readonly Extra[] = ['http-service', 'image-volume'];
 export type Extra = (typeof extras)[number];
 
 /** What the MiniCluster does not say. */

@@ -13,6 +13,7 @@ import {
   smallCpuRequest,
 } from './containers.ts';
 import { viewMounts } from './flux-view.ts';
+import { installationMounts, installedAt } from './installation.ts';
 import { type Program, programOf } from './run-command.ts';
 
 /** The container that runs `flux-pod run -- COMMAND`. */
@@ -20,7 +21,8 @@ export function fluxContainer(cluster: Cluster, scripts: Readonly<Record<string,
   const { fluxContainer, options } = cluster;
   const program = programOf(cluster);
   const common = commonFields(cluster, fluxContainer);
-  const fluxPod = options.installer === undefined ? 'flux-pod' : `${paths.installed}/flux-pod`;
+  const installed = installedAt(options);
+  const fluxPod = installed === undefined ? 'flux-pod' : `${installed}/flux-pod`;
   const run = [fluxPod, 'run', ...(program.command.length > 0 ? ['--', ...program.command] : [])];
   const command = scripts['start.sh'] ? ['/bin/bash', `${paths.scripts}/start.sh`, ...run] : run;
   return {
@@ -72,6 +74,7 @@ function settings(
   const bursting = burstingOf(cluster.miniCluster);
   const brokerOptions = brokerOptionsOf(cluster);
   const level = logLevelOf(cluster);
+  const installed = installedAt(options);
   return {
     FLUX_POD_SIZE: String(size),
     ...(quorum !== size && { FLUX_POD_MIN_SIZE: String(quorum) }),
@@ -93,7 +96,7 @@ function settings(
     FLUX_POD_DIR: paths.run,
     ...(spec.flux?.stateVolume && { FLUX_POD_STATE_DIR: statedir }),
     // `flux pod status` finds flux-pod where flux looks for its subcommands.
-    ...(options.installer !== undefined && { FLUX_EXEC_PATH: paths.installed }),
+    ...(installed !== undefined && { FLUX_EXEC_PATH: installed }),
     // flux-pod adds what the view has; set to nothing, these keep Fluxion out.
     ...(view !== undefined &&
       spec.flux?.scheduler?.simple &&
@@ -134,9 +137,7 @@ function fluxMounts(cluster: Cluster, scripts: Readonly<Record<string, string>>)
     (name) => !name.startsWith('sidecar-') && name !== 'post.sh',
   );
   return [
-    ...(options.installer === undefined
-      ? []
-      : [{ name: 'flux-pod', mountPath: paths.installed, readOnly: true }]),
+    ...installationMounts(options),
     { name: 'flux-pod-run', mountPath: paths.run },
     ...(spec.flux?.stateVolume ? [{ name: 'flux-pod-state', mountPath: paths.state }] : []),
     ...(sidecars.length > 0 ? [{ name: 'flux-pod-socket', mountPath: paths.socket }] : []),

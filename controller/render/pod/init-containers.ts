@@ -1,43 +1,19 @@
-import type { Container, ResourceRequirements, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
+import type { Container, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
 import type { Cluster, Placed } from '../minicluster/cluster.ts';
 import { home, paths, socket } from '../reserved/paths.ts';
-import { commonFields, environmentOf, homeMounts, mountsOf, smallCpuRequest } from './containers.ts';
+import { commonFields, environmentOf, homeMounts, mountsOf } from './containers.ts';
 import { viewContainer, viewMounts } from './flux-view.ts';
+import { installers } from './installation.ts';
 import { isWrapped, sidecarFile, sidecarFiles } from './scripts.ts';
-import { containerSecurity } from './security-context.ts';
 
-/** What starts before the program: flux-pod and the Flux view are copied into the pod, then the containers beside it run. */
+/** What starts before the program: flux-pod and the Flux view come into the pod, then the containers beside it run. */
 export function initContainers(cluster: Cluster): Container[] {
-  const { options, view, sidecars } = cluster;
+  const { view, sidecars } = cluster;
   return [
-    ...(options.installer === undefined ? [] : [installer(cluster, options.installer)]),
+    ...installers(cluster),
     ...(view === undefined ? [] : [viewContainer(cluster, view)]),
     ...sidecars.map((sidecar) => sidecarContainer(cluster, sidecar)),
   ];
-}
-
-/** Puts flux-pod and its Node.js where the program's image, which may have neither, finds them. */
-function installer(cluster: Cluster, image: string): Container {
-  return {
-    name: 'flux-pod-install',
-    image,
-    imagePullPolicy: 'IfNotPresent',
-    command: ['flux-pod', 'install', paths.installed],
-    resources: installerResources(cluster),
-    securityContext: { ...containerSecurity(cluster, undefined, ''), readOnlyRootFilesystem: true },
-    volumeMounts: [{ name: 'flux-pod', mountPath: paths.installed }],
-  };
-}
-
-/**
- * A tenth of a second on a CPU, before the program's container needs any: a limit is only set where that one has one, so that a pod
- * stays Guaranteed. With a limit of 100m instead each start took a second longer.
- */
-function installerResources({ fluxContainer }: Cluster): ResourceRequirements {
-  const { limits = {}, requests = {} } = fluxContainer.container.resources ?? {};
-  const memory = '128Mi';
-  if (limits.cpu === undefined) return { requests: { cpu: smallCpuRequest, memory }, limits: { memory } };
-  return { requests: { cpu: requests.cpu ?? limits.cpu, memory }, limits: { cpu: limits.cpu, memory } };
 }
 
 /**

@@ -6,6 +6,7 @@ import { kindOf, storageMedium } from '../minicluster/volume-problems.ts';
 import { softwareVolume } from '../reserved/paths.ts';
 import { needsCertificate } from './flux-container.ts';
 import { viewVolume } from './flux-view.ts';
+import { installationVolumes } from './installation.ts';
 
 /** The volumes of a pod: flux-pod's own, then those of its containers, each once. */
 export function podVolumes(cluster: Cluster, scripts: Readonly<Record<string, string>>): Volume[] {
@@ -14,7 +15,7 @@ export function podVolumes(cluster: Cluster, scripts: Readonly<Record<string, st
   const scriptFiles = files.filter((name) => name !== 'post.sh');
   const items = (keys: readonly string[]) => keys.map((key) => ({ key, path: key }));
   return [
-    ...(options.installer === undefined ? [] : [emptyDir('flux-pod')]),
+    ...installationVolumes(options),
     emptyDir('flux-pod-run'),
     ...(spec.flux?.stateVolume
       ? [{ name: 'flux-pod-state', persistentVolumeClaim: { claimName: names.stateClaim } }]

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { restrictedBreaches } from '../../../../controller/render/pod/pod-security-standard.ts';
 import {
   environmentOf,
   fluxContainerOf,
@@ -105,6 +107,25 @@ describe('the container that runs Flux', () => {
       fluxContainer.readinessProbe,
     ])
       expect(probe?.timeoutSeconds).toBe(5);
+  });
+
+  it('runs what is in flux-pod’s image, mounted rather than copied, where that is asked for', () => {
+    const rendering = render({}, {}, { extras: new Set(['image-volume']) });
+    const { volumes, initContainers = [] } = podOf(rendering);
+    expect(volumes).toContainEqual({
+      name: 'flux-pod',
+      image: { reference: 'flux-pod-installer:1', pullPolicy: 'IfNotPresent' },
+    });
+    expect(initContainers.map(({ name }) => name)).toEqual(['flux-view']);
+    const { command, env, volumeMounts } = fluxContainerOf(rendering);
+    const mount = { name: 'flux-pod', mountPath: '/mnt/flux-pod', readOnly: true };
+    expect(volumeMounts).toContainEqual(mount);
+    // Where the image has it.
+    const inImage = /RUN mkdir -p \S+ \/installer(\/opt)/.exec(readFileSync('Dockerfile', 'utf8'))?.[1];
+    const directory = `${mount.mountPath}${inImage}/flux-pod`;
+    expect(command?.[0]).toBe(`${directory}/flux-pod`);
+    expect(env).toContainEqual({ name: 'FLUX_EXEC_PATH', value: directory });
+    expect(restrictedBreaches(podOf(rendering))).toEqual([]);
   });
 
   it('runs the image’s own flux-pod where nothing is installed', () => {
