@@ -73,6 +73,21 @@ describe('a lease', () => {
     over.abort();
   });
 
+  it('is taken over within 15 s when the replica that holds it crashes, at whatever moment', async () => {
+    const moments = Array.from({ length: 5 }, (_, at) => (leaseTimes.retryMs * at) / 5 + 1);
+    for (const startsAt of moments)
+      for (const crashesAfter of moments) {
+        const crashesAt = 30_000 + crashesAfter;
+        const { clock, leading, both, over, second } = twoReplicas(crashesAt);
+        await clock.run(startsAt);
+        second();
+        await clock.run(crashesAt + 15_000 - startsAt);
+        expect([...leading], `started at ${startsAt}, crashed at ${crashesAt}`).toEqual(['second']);
+        expect(both).toEqual([]);
+        over.abort();
+      }
+  });
+
   it.each([-3_600_000, 3_600_000])('stays where it is when the wall clock jumps by %i ms', async (ms) => {
     const { clock, leading, over, second } = twoReplicas(Number.POSITIVE_INFINITY);
     await clock.run(1000);

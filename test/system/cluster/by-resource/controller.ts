@@ -34,19 +34,21 @@ function withArguments(object: object, more: readonly string[]): object {
   return copy;
 }
 
-/** The pod of the controller that has the lease. */
-export async function leadingController(): Promise<string> {
-  const holder = await kubectl([
-    'get',
-    'lease',
-    'flux-pod-controller',
-    '-n',
-    namespace,
-    '-o',
-    'jsonpath={.spec.holderIdentity}',
-  ]);
-  return holder.replace(/_\d+$/, '');
+export interface Lease {
+  /** POD_ID; empty where no replica has it. */
+  readonly holder: string;
+  /** Changes while a replica leads. */
+  readonly renewed: string;
 }
+
+export async function readLease(): Promise<Lease> {
+  const path = 'jsonpath={.spec.holderIdentity} {.spec.renewTime}';
+  const lease = await kubectl(['get', 'lease', 'flux-pod-controller', '-n', namespace, '-o', path]);
+  const [holder = '', renewed = ''] = lease.split(' ');
+  return { holder, renewed };
+}
+
+const leadingController = async (): Promise<string> => (await readLease()).holder.replace(/_\d+$/, '');
 
 /**
  * Ends the controller that leads without a word: CRASH_CONTROLLER, a shell command that kills the process in the pod $POD with SIGKILL. Without
