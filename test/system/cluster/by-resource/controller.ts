@@ -2,6 +2,7 @@ import { execa } from 'execa';
 import { customResourceDefinition } from '../../../../controller/install/custom-resource.ts';
 import { manifests, usualValues } from '../../../../controller/install/manifests.ts';
 import { kubectl } from '../kubectl.ts';
+import { until } from '../minicluster.ts';
 
 const { namespace } = usualValues;
 const selector = ['-n', namespace, '-l', 'app.kubernetes.io/name=flux-pod-controller'];
@@ -34,31 +35,33 @@ function withArguments(object: object, more: readonly string[]): object {
   return copy;
 }
 
-export interface Lease {
-  /** POD_ID; empty where no replica has it. */
-  readonly holder: string;
-  /** Changes while a replica leads. */
-  readonly renewed: string;
-}
+/** The process that has the lease, as POD_ID; empty where none has. */
+export const leaseHolder = (): Promise<string> =>
+  kubectl(['get', 'lease', 'flux-pod-controller', '-n', namespace, '-o', 'jsonpath={.spec.holderIdentity}']);
 
-export async function readLease(): Promise<Lease> {
-  const path = 'jsonpath={.spec.holderIdentity} {.spec.renewTime}';
-  const lease = await kubectl(['get', 'lease', 'flux-pod-controller', '-n', namespace, '-o', path]);
-  const [holder = '', renewed = ''] = lease.split(' ');
-  return { holder, renewed };
+/** Waits for a replica that leads, and resolves to its pod. */
+export async function leadingController(): Promise<string> {
+  const leading = await until(60, async () => {
+    const pod = (await leaseHolder()).replace(/_\d+$/, '');
+    if (pod === '') return undefined;
+    return (await kubectl(['get', 'pod', pod, '-n', namespace, '--ignore-not-found'])) === ''
+      ? undefined
+      : pod;
+  });
+  if (leading === undefined) throw new Error('no replica of the controller led within 60 s');
+  return leading;
 }
-
-const leadingController = async (): Promise<string> => (await readLease()).holder.replace(/_\d+$/, '');
 
 /**
- * Ends the controller that leads without a word: CRASH_CONTROLLER, a shell command that kills the process in the pod $POD with SIGKILL. Without
- * it the pod is deleted by force, upon which the kubelet may leave it a moment.
+ * Ends the controller that leads without a word: CRASH_CONTROLLER is a shell command that kills the process in the pod
+ * $POD with SIGKILL, and fails where there is none. Its pod is deleted by force as well, since a container that crashes again and again is started
+ * later each time; where that is all, the kubelet may leave the process a moment.
  */
 export async function crashController(): Promise<void> {
   const pod = await leadingController();
   const { CRASH_CONTROLLER: crash } = process.env;
   if (crash) await execa('sh', ['-c', crash], { env: { POD: pod }, stdin: 'ignore' });
-  else await deletePod(pod, '--grace-period=0', '--force');
+  await deletePod(pod, '--grace-period=0', '--force');
 }
 
 /** In order, as a rollout does. */

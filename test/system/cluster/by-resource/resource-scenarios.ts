@@ -5,7 +5,7 @@ import { kubectl } from '../kubectl.ts';
 import { type Place, until } from '../minicluster.ts';
 import { type Scenario, seconds } from '../scenario.ts';
 import { autoscalingScenarios } from './autoscaling.ts';
-import { crashController, type Lease, readLease, stopController } from './controller.ts';
+import { crashController, leadingController, leaseHolder, stopController } from './controller.ts';
 import { kueue } from './kueue.ts';
 import { fixtures } from './operator-fixtures.ts';
 import { applyReconciled, isTrue, type ReconciledMiniCluster } from './resource.ts';
@@ -292,53 +292,31 @@ async function stays(holds: () => Promise<boolean>): Promise<boolean> {
   return true;
 }
 
-/** A program that succeeds, one that fails, one that is resized, one that is suspended and resumed; the controller crashes all the while. */
+/** The controller crashes all the while. */
 const controllerCrashes: Scenario = async (place, find) => {
   const kills = 20;
   let killed = 0;
   let isOver = false;
-  const killing = (async () => {
+  const killing = async () => {
     while (killed < kills && !isOver) {
-      await delay(500 + Math.random() * 5000);
+      await leadingController();
+      await delay(Math.random() * 8000);
       await crashController();
       killed++;
     }
-  })();
+  };
   const rounds: string[] = [];
-  for (let round = 0; killed < kills; round++) {
-    const names = ['succeeds', 'fails', 'grows', 'pauses'].map((name) => `${name}-${round}`);
-    const [succeeds, fails, grows, pauses] = (await Promise.all([
-      applyReconciled(place, { name: names[0] as string, size: 2, program: 'flux run -N2 hostname' }),
-      applyReconciled(place, { name: names[1] as string, size: 1, program: 'exit 3' }),
-      applyReconciled(place, {
-        name: names[2] as string,
-        size: 1,
-        program: staysUp,
-        spec: { minSize: 1, maxSize: 2 },
-      }),
-      applyReconciled(place, { name: names[3] as string, size: 1, program: staysUp }),
-    ])) as [ReconciledMiniCluster, ReconciledMiniCluster, ReconciledMiniCluster, ReconciledMiniCluster];
-    await Promise.all([
-      succeeds.becomes('succeeded', (seen) => isTrue(seen, 'Succeeded') && seen.exitCode === 0, 300),
-      fails.becomes('failed', (seen) => isTrue(seen, 'Failed') && seen.exitCode === 3, 300),
-      (async () => {
-        await grows.becomes('ready', (seen) => isTrue(seen, 'Ready'), 300);
-        await grows.patch({ spec: { size: 2 } });
-        await grows.becomes('grown', (seen) => seen.brokersOnline === 2, 300);
-      })(),
-      (async () => {
-        await pauses.becomes('ready', (seen) => isTrue(seen, 'Ready'), 300);
-        await pauses.patch({ spec: { suspend: true } });
-        await pauses.becomes('suspended', (seen) => isTrue(seen, 'Suspended'), 300);
-        await pauses.patch({ spec: { suspend: false } });
-        await pauses.becomes('resumed', (seen) => isTrue(seen, 'Ready'), 300);
-      })(),
-    ]);
-    await Promise.all([succeeds, fails, grows, pauses].map((cluster) => cluster.delete()));
-    rounds.push(`${killed}`);
+  const working = async () => {
+    for (let round = 0; killed < kills && !isOver; round++) {
+      await roundOfFour(place, round);
+      rounds.push(`${killed}`);
+    }
+  };
+  try {
+    await Promise.all([killing(), working()]);
+  } finally {
+    isOver = true;
   }
-  isOver = true;
-  await killing;
   find(
     `the controller crashes ${kills} times: every MiniCluster ends as it would have`,
     true,
@@ -346,31 +324,71 @@ const controllerCrashes: Scenario = async (place, find) => {
   );
 };
 
+/** A program that succeeds, one that fails, one that is resized, one that is suspended and resumed. */
+async function roundOfFour(place: Place, round: number): Promise<void> {
+  const named = (name: string) => `${name}-${round}`;
+  const [succeeds, fails, grows, pauses] = await Promise.all([
+    applyReconciled(place, { name: named('succeeds'), size: 2, program: 'flux run -N2 hostname' }),
+    applyReconciled(place, { name: named('fails'), size: 1, program: 'exit 3' }),
+    applyReconciled(place, {
+      name: named('grows'),
+      size: 1,
+      program: staysUp,
+      spec: { minSize: 1, maxSize: 2 },
+    }),
+    applyReconciled(place, { name: named('pauses'), size: 1, program: staysUp }),
+  ]);
+  await Promise.all([
+    succeeds.becomes('succeeded', (seen) => isTrue(seen, 'Succeeded') && seen.exitCode === 0, 300),
+    fails.becomes('failed', (seen) => isTrue(seen, 'Failed') && seen.exitCode === 3, 300),
+    (async () => {
+      await grows.becomes('ready', (seen) => isTrue(seen, 'Ready'), 300);
+      await grows.patch({ spec: { size: 2 } });
+      await grows.becomes('grown', (seen) => seen.brokersOnline === 2, 300);
+    })(),
+    (async () => {
+      await pauses.becomes('ready', (seen) => isTrue(seen, 'Ready'), 300);
+      await pauses.patch({ spec: { suspend: true } });
+      await pauses.becomes('suspended', (seen) => isTrue(seen, 'Suspended'), 300);
+      await pauses.patch({ spec: { suspend: false } });
+      await pauses.becomes('resumed', (seen) => isTrue(seen, 'Ready'), 300);
+    })(),
+  ]);
+  await Promise.all([succeeds, fails, grows, pauses].map((cluster) => cluster.delete()));
+}
+
 /** The other replica takes over. */
 const failover: Scenario = async (place, find) => {
-  /** Milliseconds until the Lease is held in another way; infinite if it is not within a minute. */
-  const takeOver = async (isTaken: (lease: Lease) => boolean) => {
+  /** Milliseconds from its loss until another replica has the Lease; infinite if none has within a minute. */
+  const takeOver = async (lose: () => Promise<unknown>) => {
+    const before = await leaseHolder();
     const from = performance.now();
-    const taken = await until(60, async () => (isTaken(await readLease()) ? true : undefined));
-    return taken ? performance.now() - from : Number.POSITIVE_INFINITY;
+    const taken = until(60, async () => {
+      const now = await leaseHolder();
+      return now !== '' && now !== before ? performance.now() - from : undefined;
+    });
+    return (await Promise.all([taken, lose()]))[0] ?? Number.POSITIVE_INFINITY;
   };
-  const took = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
-  const { holder: first } = await readLease();
-  const [stopMs] = await Promise.all([
-    takeOver(({ holder }) => holder !== '' && holder !== first),
-    stopController(),
-  ]);
-  find('the leading replica is stopped: the other one takes over at once', stopMs < 5000, took(stopMs));
-  await crashController();
-  const { renewed: last } = await readLease();
-  const taking = takeOver(({ renewed }) => renewed !== last);
-  const cluster = await applyReconciled(place, { name: 'after', size: 1, program: 'true' });
-  // The same one may be started again in its pod.
-  const crashMs = await taking;
-  find('it crashes: within 15 s one leads again', crashMs < 15_000, took(crashMs));
-  await cluster.becomes('succeeded', (seen) => isTrue(seen, 'Succeeded'));
-  find('and a MiniCluster that came meanwhile is reconciled', true, seconds(cluster.appliedAt));
-  await cluster.delete();
+  const stopMs = await takeOver(stopController);
+  find(
+    'the leading replica is stopped: the other one takes over at once',
+    stopMs < 5000,
+    `${(stopMs / 1000).toFixed(1)} s`,
+  );
+  const program = { name: 'after', size: 1, program: 'true' };
+  let cluster: ReconciledMiniCluster | undefined;
+  const crashMs = await takeOver(async () => {
+    await crashController();
+    cluster = await applyReconciled(place, program);
+  });
+  find(
+    'it crashes: the other one takes over within 15 s',
+    crashMs < 15_000,
+    `${(crashMs / 1000).toFixed(1)} s`,
+  );
+  await cluster?.becomes('succeeded', (seen) => isTrue(seen, 'Succeeded'));
+  find('and a MiniCluster that came meanwhile is reconciled', true, seconds(cluster?.appliedAt ?? 0));
+  await cluster?.delete();
 };
 
 /** It answers nobody for a minute, while a program runs and ends. */
