@@ -8,6 +8,7 @@ import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
 import { createLog, type LogOptions } from '../agent/log.ts';
 import { createMetrics, type MetricSources } from './controller-metrics.ts';
 import { controllerNameFor, manifestsForOne, type OneMiniCluster } from './install/manifests-for-one.ts';
+import { systemClock, within } from './kubernetes/controller-clock.ts';
 import { createEventRecorder } from './kubernetes/events.ts';
 import { httpApi } from './kubernetes/http-api.ts';
 import { electLeader } from './kubernetes/leader-election.ts';
@@ -53,8 +54,8 @@ export const controller: ControllerBundle['controller'] = async (request) => {
   const api = httpApi(config);
   const onError = (error: unknown) =>
     log('warn', 'A request to the API server has failed', { error: messageOf(error) });
-  const seed = await readSeed(api, namespace);
   let sources: MetricSources | undefined;
+  let isCandidate = false;
   const metrics = createMetrics({
     depth: () => sources?.depth() ?? 0,
     conditions: () => sources?.conditions() ?? new Map(),
@@ -62,9 +63,13 @@ export const controller: ControllerBundle['controller'] = async (request) => {
   await using _ = await serve({
     ...request.http,
     // A replica that waits for the lease is ready as well: nothing is asked of it.
-    isReady: () => request.leaderElection || sources !== undefined,
+    isReady: () => isCandidate || sources !== undefined,
     metrics,
   });
+  // The kubelet asks meanwhile: an API server that is slow to answer is no reason to kill this process.
+  const seed = await within(systemClock, Number.POSITIVE_INFINITY, readSeed(api, namespace), signal);
+  if (!seed) return 0;
+  isCandidate = request.leaderElection;
   const lead = (leading: AbortSignal) =>
     runController({
       api,

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { ExitCode, errnoOf, messageOf, PodError } from '../agent/errors.ts';
 import type { ControllerMetrics } from './controller-metrics.ts';
 
 export interface ServeOptions {
@@ -22,6 +23,7 @@ const limits = {
 };
 const mostConnections = 128;
 
+/** Throws a PodError (exit 78) where another socket listens there, or the address is not this machine's. */
 export async function serve({
   host,
   port,
@@ -45,7 +47,13 @@ export async function serve({
   });
   server.maxConnections = mostConnections;
   server.listen(port, host);
-  await once(server, 'listening');
+  await once(server, 'listening').catch((error: unknown) => {
+    const why = errnoOf(error) === 'EADDRINUSE' ? 'something else listens there' : messageOf(error);
+    throw new PodError(ExitCode.configuration, `Cannot serve probes and metrics on ${host}:${port}: ${why}`, {
+      hint: 'Give another address with `--http HOST:PORT`.',
+      cause: error,
+    });
+  });
   return {
     port: (server.address() as AddressInfo).port,
     [Symbol.asyncDispose]: async () => {
