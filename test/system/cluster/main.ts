@@ -7,7 +7,7 @@
  *     FLUX_IMAGE       an image with Flux that the nodes have or can pull (default: the Dockerfile's)
  *     INSTALLER_IMAGE  the Dockerfile's target `installer` (default: what `flux-pod render` takes)
  *     CONTROLLER_ARGS  more flags of the controller, such as `--user image`
- *     CRASH_CONTROLLER a shell command that kills the controller in the pod $POD with SIGKILL
+ *     CRASH_CONTROLLER a shell command that kills the controller in the pod $POD with SIGKILL, and fails where it finds none
  *     HOLD_API_SERVER  a shell command that keeps the API server from answering for a minute
  *     OPERATOR_EXAMPLES  examples/tests of flux-framework/flux-operator; without it they are left out
  *     IMAGES           IMAGE=OTHER,...: images of those examples (ubuntu:noble, the Flux views, nginx) that the nodes have under another name

@@ -57,15 +57,15 @@ export async function leadingController(): Promise<string> {
  * $POD with SIGKILL, and fails where there is none. Its pod is deleted by force as well, since a container that crashes again and again is started
  * later each time; where that is all, the kubelet may leave the process a moment.
  */
-export async function crashController(): Promise<void> {
-  const pod = await leadingController();
+export async function crashController(leader?: string): Promise<void> {
+  const pod = leader ?? (await leadingController());
   const { CRASH_CONTROLLER: crash } = process.env;
   if (crash) await execa('sh', ['-c', crash], { env: { POD: pod }, stdin: 'ignore' });
   await deletePod(pod, '--grace-period=0', '--force');
 }
 
 /** In order, as a rollout does. */
-export const stopController = async (): Promise<void> => deletePod(await leadingController());
+export const stopController = (pod: string): Promise<void> => deletePod(pod);
 
 const deletePod = async (pod: string, ...more: readonly string[]): Promise<void> =>
   void (await kubectl(['delete', 'pod', pod, '-n', namespace, '--ignore-not-found', ...more]));

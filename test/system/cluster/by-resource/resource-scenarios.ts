@@ -368,14 +368,15 @@ async function roundOfFour(place: Place, round: number): Promise<void> {
 /** The other replica takes over. */
 const failover: Scenario = async (place, find) => {
   /** Milliseconds from its loss until another replica has the Lease; infinite if none has within a minute. */
-  const takeOver = async (lose: () => Promise<unknown>) => {
+  const takeOver = async (lose: (leader: string) => Promise<unknown>) => {
+    const leader = await leadingController();
     const before = await leaseHolder();
     const from = performance.now();
     const taken = until(60, async () => {
       const now = await leaseHolder();
       return now !== '' && now !== before ? performance.now() - from : undefined;
     });
-    return (await Promise.all([taken, lose()]))[0] ?? Number.POSITIVE_INFINITY;
+    return (await Promise.all([taken, lose(leader)]))[0] ?? Number.POSITIVE_INFINITY;
   };
   const stopMs = await takeOver(stopController);
   find(
@@ -385,8 +386,8 @@ const failover: Scenario = async (place, find) => {
   );
   const program = { name: 'after', size: 1, program: 'true' };
   let cluster: ReconciledMiniCluster | undefined;
-  const crashMs = await takeOver(async () => {
-    await crashController();
+  const crashMs = await takeOver(async (leader) => {
+    await crashController(leader);
     cluster = await applyReconciled(place, program);
   });
   find(
