@@ -88,9 +88,17 @@ function admission(socket: Socket, reader: Reader): Promise<Buffer> {
 function serve(socket: Socket, reader: Reader, rest: Buffer): FluxClient {
   const deframe = createDeframer();
   let reason = new FluxError(Errno.connectionReset, { text: 'the broker has closed the connection' });
+  // The requests of one turn of the event loop are one writev(2): a write for each was a sixth of the agent's CPU with 512 submissions at
+  // once. Node.js queues bytes that the socket does not take yet; requests are small, and each waits for its response.
+  const uncork = () => socket.uncork();
   const channel = createChannel({
-    // Node.js queues bytes that the socket does not take yet; requests are small, and each waits for its response.
-    send: (message: Message) => void socket.write(frame(encodeMessage(message))),
+    send: (message: Message) => {
+      if (socket.writableCorked === 0) {
+        socket.cork();
+        setImmediate(uncork);
+      }
+      socket.write(frame(encodeMessage(message)));
+    },
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
   });

@@ -53,30 +53,35 @@ const mostRoutes = 1024;
 
 export function encodeMessage(message: Message): Buffer {
   const { routes, topic, payload } = message;
-  const parts: Uint8Array[] = [];
-  if (routes) parts.push(...routes.map((id) => Buffer.from(id)), Buffer.alloc(0));
+  const parts: Uint8Array[] = routes ? [...routes.map((id) => Buffer.from(id)), Buffer.alloc(0)] : [];
   if (topic !== undefined) parts.push(Buffer.from(topic));
   if (payload) parts.push(payload);
-  parts.push(encodeProto(message));
-  return Buffer.concat(parts.flatMap((part) => [encodeLength(part.length), part]));
+  const length = parts.reduce((sum, part) => sum + lengthBytes(part.length) + part.length, 1 + proto.bytes);
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const part of parts) {
+    at = writeLength(bytes, part.length, at);
+    bytes.set(part, at);
+    at += part.length;
+  }
+  writeProto(bytes, message, writeLength(bytes, proto.bytes, at));
+  return bytes;
 }
 
-function encodeProto(message: Message): Buffer {
-  const bytes = Buffer.alloc(proto.bytes);
+function writeProto(bytes: Buffer, message: Message, at: number): void {
   const present =
     (message.routes ? Flag.route : 0) |
     (message.topic === undefined ? 0 : Flag.topic) |
     (message.payload ? Flag.payload : 0);
-  bytes.writeUInt8(proto.magic, 0);
-  bytes.writeUInt8(proto.version, 1);
-  bytes.writeUInt8(message.type, 2);
-  bytes.writeUInt8((message.flags & ~structural) | present, 3);
-  bytes.writeUInt32BE(message.userid, 4);
-  bytes.writeUInt32BE(message.rolemask, 8);
+  bytes.writeUInt8(proto.magic, at);
+  bytes.writeUInt8(proto.version, at + 1);
+  bytes.writeUInt8(message.type, at + 2);
+  bytes.writeUInt8((message.flags & ~structural) | present, at + 3);
+  bytes.writeUInt32BE(message.userid, at + 4);
+  bytes.writeUInt32BE(message.rolemask, at + 8);
   const [first, second] = lastFields(message);
-  bytes.writeUInt32BE(first, 12);
-  bytes.writeUInt32BE(second, 16);
-  return bytes;
+  bytes.writeUInt32BE(first, at + 12);
+  bytes.writeUInt32BE(second, at + 16);
 }
 
 /** The two fields whose meaning depends on the type. */
@@ -95,11 +100,12 @@ function lastFields(message: Message): [number, number] {
 
 const longLength = 255;
 
-function encodeLength(length: number): Buffer {
-  if (length < longLength) return Buffer.of(length);
-  const bytes = Buffer.alloc(5, longLength);
-  bytes.writeUInt32BE(length, 1);
-  return bytes;
+const lengthBytes = (length: number): number => (length < longLength ? 1 : 5);
+
+/** Returns the place behind it. */
+function writeLength(bytes: Buffer, length: number, at: number): number {
+  if (length < longLength) return bytes.writeUInt8(length, at);
+  return bytes.writeUInt32BE(length, bytes.writeUInt8(longLength, at));
 }
 
 /** Reads one message, whose bytes are all of `bytes`. The payload is a view of them. Throws a FluxProtocolError. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,10 @@ const mebibyte = 1024 * 1024;
 const echo = (request: Request, { respond }: FakeConnection) =>
   respond(request, decodeJson(request.payload) as Record<string, never>);
 
+/** System calls that write, of this thread until now (proc(5), /proc/PID/io). */
+const writesOfThread = (): number =>
+  Number(/syscw: (\d+)/.exec(readFileSync('/proc/thread-self/io', 'utf8'))?.[1]);
+
 const failureOf = (promise: Promise<unknown>): Promise<FluxError> =>
   promise.then(
     () => new FluxError(0, { text: 'no failure' }),
@@ -36,6 +40,24 @@ describe('a connection', () => {
       { n: 2 },
       { n: 3 },
     ]);
+  });
+
+  it('sends the requests of one turn of the event loop with one write', async () => {
+    const { promise: all, resolve } = Promise.withResolvers<void>();
+    await using broker = await startFakeBroker({
+      onRequest: (_, { requests }) => {
+        if (requests.length === 100) resolve();
+      },
+    });
+    using client = await connectFlux(broker.path);
+    const before = writesOfThread();
+    for (let n = 0; n < 100; n++) client.rpc('a.silent', { n }).catch(() => undefined);
+    await all;
+    // A few are the event loop's own.
+    expect(writesOfThread() - before).toBeLessThan(20);
+    expect(broker.connections[0]?.requests.map(({ payload }) => decodeJson(payload))).toEqual(
+      Array.from({ length: 100 }, (_, n) => ({ n })),
+    );
   });
 
   it('survives a response over the limit: only its request fails', async () => {

@@ -10,6 +10,8 @@ const submitAnswer = z.object({ id: jobId });
 /** RFC 14: 0 holds the job, 16 is the default, 31 is the most urgent. */
 export const defaultUrgency = 16;
 
+const userid = process.getuid?.() ?? 0;
+
 /** Submits a jobspec (RFC 14, RFC 25) as the instance's owner. Throws a FluxError with the reason where it is invalid. */
 export async function submitJob(
   client: FluxClient,
@@ -18,7 +20,7 @@ export async function submitJob(
   options?: CallOptions,
 ): Promise<JobId> {
   const topic = 'job-ingest.submit';
-  const payload = { J: signWithNone(JSON.stringify(jobspec), process.getuid?.() ?? 0), urgency, flags: 0 };
+  const payload = { J: signWithNone(JSON.stringify(jobspec), userid), urgency, flags: 0 };
   return readAnswer(submitAnswer, topic, await client.rpc(topic, payload, options)).id;
 }
 
