@@ -1,5 +1,9 @@
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { startApi, writeToken } from '../support/agent/fake-api.ts';
+import { createEventHub } from '../../agent/api/event-hub.ts';
+import { formatJobId } from '../../agent/flux/job-id.ts';
+import { fakeBroker, startApi, writeToken } from '../support/agent/fake-api.ts';
 
 /** Three nodes of two cores, of which one is offline and one drained. */
 const R = (rank: string) => ({
@@ -50,4 +54,66 @@ describe('the stream of events', () => {
     for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) text += part.value;
     expect(text).toMatch(/event: end\ndata: {}\n\n$/);
   });
+
+  it('has every event of every job for each of 500 readers, encoded once for all, while one that takes nothing is cut off', async () => {
+    const jobs = 3000;
+    const { promise: joined, resolve: begin } = Promise.withResolvers<void>();
+    async function* journal() {
+      await joined;
+      yield { id: -1, events: [] };
+      for (let id = 1; id <= jobs; id++) {
+        yield { id, events: [{ timestamp: 1, name: 'submit' }] };
+        // As from a socket: a few at a time.
+        if (id % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      await new Promise(() => undefined);
+    }
+    const broker = fakeBroker({ stream: { 'job-manager.events-journal': journal } });
+    const times = { gatherMs: 1, sampleMs: 60_000 };
+    const hub = createEventHub(
+      broker,
+      Object.assign(() => undefined, { open: async () => undefined }),
+      undefined,
+      times,
+    );
+    const readers = Array.from({ length: 500 }, () => fakeReader());
+    const stuck = fakeReader({ takes: false });
+    for (const { response } of [stuck, ...readers]) hub.join(response);
+    const { promise: done, resolve: end } = Promise.withResolvers<void>();
+    readers.at(-1)?.response.on('written', (text: string) => {
+      if (text.includes(`"${formatJobId(BigInt(jobs))}"`)) end();
+    });
+    begin();
+    await done;
+    const [first = [], ...others] = readers.map(({ chunks }) => chunks.filter(Buffer.isBuffer));
+    const events = first.flatMap((bytes) => JSON.parse(/data: (.*)/.exec(String(bytes))?.[1] ?? '').events);
+    expect(events.map(({ id }: { id: string }) => id)).toEqual(
+      Array.from({ length: jobs }, (_, n) => formatJobId(BigInt(n + 1))),
+    );
+    for (const chunks of others) {
+      expect(chunks.length).toBe(first.length);
+      expect(chunks.every((bytes, place) => bytes === first[place])).toBe(true);
+    }
+    expect(stuck.response.destroyed).toBe(true);
+    for (const { response } of readers) response.emit('close');
+  });
 });
+
+/** A reader's connection, which takes all that comes, or nothing. */
+function fakeReader({ takes = true } = {}) {
+  const chunks: (string | Buffer)[] = [];
+  const response = Object.assign(new EventEmitter(), {
+    writableLength: 0,
+    destroyed: false,
+    write: (chunk: string | Buffer) => {
+      chunks.push(chunk);
+      if (!takes) response.writableLength += 100 * chunk.length;
+      response.emit('written', String(chunk));
+    },
+    destroy: () => {
+      response.destroyed = true;
+      response.emit('close');
+    },
+  });
+  return { chunks, response: response as unknown as ServerResponse & EventEmitter };
+}

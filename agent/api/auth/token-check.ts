@@ -4,7 +4,6 @@
  * behind a port-forward or an ingress all clients have one address, and one that guesses does not lock out the others. Guesses can so be
  * tested against those tokens, and only those.
  */
-import { createHmac, randomBytes } from 'node:crypto';
 import type { RateLimit } from '../../http/rate-limit.ts';
 import { HttpProblem } from '../problem.ts';
 import { refuseWithoutTokens } from './authenticate.ts';
@@ -20,20 +19,22 @@ const mostUsed = 10_000;
 
 /** `guesses` limits the wrong tokens of an address. */
 export function createTokenCheck(guesses: RateLimit, most: number = mostUsed): TokenCheck {
-  // As MACs under a key of this process, so that the time of a lookup has no information about a token.
-  const key = randomBytes(32);
   const used = new Set<string>();
   return {
     find: (address, secret, credentials) => {
       refuseWithoutTokens(credentials);
       const { tokens = [] } = credentials;
-      const pair = createHmac('sha256', key).update(`${address} ${secret}`).digest('base64');
+      const pairOf = ({ hash }: Token) => `${address} ${hash.toString('base64')}`;
       const wait = guesses.wait(address);
-      if (wait > 0 && !used.has(pair)) throw notCompared(wait);
-      const token = findToken(tokens, secret);
+      const token = findToken(wait > 0 ? tokens.filter((known) => used.has(pairOf(known))) : tokens, secret);
+      if (!token) {
+        if (wait > 0) throw notCompared(wait);
+        guesses.take(address);
+        return undefined;
+      }
+      const pair = pairOf(token);
       used.delete(pair);
-      if (!token) guesses.take(address);
-      else used.add(pair);
+      used.add(pair);
       const [oldest] = used;
       if (used.size > most && oldest !== undefined) used.delete(oldest);
       return token;

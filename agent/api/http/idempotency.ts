@@ -1,5 +1,5 @@
 /** Idempotency keys: a request that is sent again with its key is answered as before, and not carried out again. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { optional, text } from '../../jobs/json-kinds.ts';
 import { HttpProblem } from '../problem.ts';
@@ -9,7 +9,7 @@ export interface Idempotency<Answer> {
   readonly once: (
     client: string,
     key: string | undefined,
-    request: string,
+    request: unknown,
     act: () => Promise<Answer>,
   ) => Promise<{ answer: Answer; isReplay: boolean }>;
 }
@@ -30,7 +30,7 @@ export function createIdempotency<Answer>(now: () => number = Date.now): Idempot
       if (key === '' || key.length > most.keyLength)
         throw new HttpProblem('bad-request', `Idempotency-Key has from 1 to ${most.keyLength} characters.`);
       const name = `${client} ${key}`;
-      const digest = createHash('sha256').update(request).digest('base64');
+      const digest = hash('sha256', JSON.stringify(request), 'base64');
       const before = known.get(name);
       if (before && now() - before.at < most.milliseconds) {
         if (before.digest !== digest)

@@ -20,8 +20,8 @@ export async function sendReply(
   reply: Reply,
   writeStream: (source: Source) => Promise<void>,
 ): Promise<void> {
-  for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value);
   if ('chunks' in reply) {
+    for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value);
     response.setHeader('content-type', reply.type);
     // A source opens what it needs when it is read: after a HEAD there is nothing to close.
     return request.method === 'HEAD' ? void response.end() : writeStream(reply);
@@ -29,6 +29,7 @@ export async function sendReply(
   const body = 'json' in reply ? `${JSON.stringify(reply.json)}\n` : reply.body;
   const type = 'json' in reply ? 'application/json' : reply.type;
   response.writeHead(reply.status ?? 200, {
+    ...commonHeaders,
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     ...reply.headers,

@@ -18,11 +18,8 @@ export async function submitOnce(
 ): Promise<{ answer: SubmitAnswer; isReplay: boolean }> {
   const key = headers['idempotency-key'];
   const client = await context.broker.client();
-  return context.submissions.once(
-    principal?.token ?? '',
-    Array.isArray(key) ? key[0] : key,
-    JSON.stringify(submission),
-    () => submit(client, submission, context),
+  return context.submissions.once(principal?.token ?? '', Array.isArray(key) ? key[0] : key, submission, () =>
+    submit(client, submission, context),
   );
 }
 
