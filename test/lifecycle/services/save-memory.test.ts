@@ -2,24 +2,26 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { saveMemory } from '../../../agent/lifecycle/services/save-memory.ts';
 
-/** Whether V8 compiles a hot function of a process that saves memory in this way. Bit 4 of its status: it is optimized (V8 src/runtime/runtime.h). */
-function compiles(options: Parameters<typeof saveMemory>[0]): boolean {
+/** What a program prints whose process saves memory in this way, with V8's flags. */
+function run(options: Parameters<typeof saveMemory>[0], flags: readonly string[], program: string): string {
   const module = new URL('../../../agent/lifecycle/services/save-memory.ts', import.meta.url).href;
-  const program = `
+  const whole = `
     import { saveMemory } from ${JSON.stringify(module)};
     saveMemory(${JSON.stringify(options)});
-    function hot(n) { let sum = 0; for (let i = 0; i < n; i++) sum += i % 7; return sum; }
-    for (let turn = 0; turn < 2000; turn++) hot(1000);
-    console.log((%GetOptimizationStatus(hot) & 16) !== 0);`;
-  const args = [
-    '--allow-natives-syntax',
-    '--no-concurrent-recompilation',
-    '--input-type=module',
-    '--eval',
-    program,
-  ];
-  return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim() === 'true';
+    ${program}`;
+  const args = [...flags, '--input-type=module', '--eval', whole];
+  return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim();
 }
+
+/** Whether V8 compiles a hot function. Bit 4 of its status: it is optimized (V8 src/runtime/runtime.h). */
+const compiles = (options: Parameters<typeof saveMemory>[0]): boolean =>
+  run(
+    options,
+    ['--allow-natives-syntax', '--no-concurrent-recompilation'],
+    `function hot(n) { let sum = 0; for (let i = 0; i < n; i++) sum += i % 7; return sum; }
+     for (let turn = 0; turn < 2000; turn++) hot(1000);
+     console.log((%GetOptimizationStatus(hot) & 16) !== 0);`,
+  ) === 'true';
 
 describe('an agent that saves memory', () => {
   it('compiles nothing, where it only answers probes', () => {
@@ -28,5 +30,26 @@ describe('an agent that saves memory', () => {
 
   it('compiles what is hot, where it serves the API', () => {
     expect(compiles({ compiles: true })).toBe(true);
+  });
+
+  it('collects garbage before its heap has doubled', () => {
+    const [live = 0, most = 0] = run(
+      { compiles: true },
+      ['--expose-gc', '--max-semi-space-size=2'],
+      // A ring of what lives as long as a request, which is longer than the young generation keeps it.
+      `const ring = Array.from({ length: 400 }, () => Array(4000).fill(0.5));
+       gc();
+       const live = process.memoryUsage().heapUsed;
+       let most = 0;
+       for (let turn = 0; turn < 12_000; turn++) {
+         ring[turn % ring.length] = Array(4000).fill(0.5);
+         if (turn % 20 === 0) most = Math.max(most, process.memoryUsage().heapUsed);
+       }
+       console.log(live, most);`,
+    )
+      .split(' ')
+      .map(Number);
+    expect(live).toBeGreaterThan(0);
+    expect(most / live).toBeLessThan(2.2);
   });
 });
