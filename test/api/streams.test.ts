@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { createConnection } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createBrokerConnections } from '../../agent/api/broker-connections.ts';
 import { createStreams } from '../../agent/api/http/streams.ts';
 import { apiRoutes } from '../../agent/api/routes/api-routes.ts';
@@ -248,6 +248,39 @@ describe('one token', () => {
     expect(await Promise.all(codes.slice(0, 2))).toEqual([503, 200]);
     expect((await api.ask('GET', '/v1/jobs?search=x', { token: readToken })).status).toBe(200);
   });
+
+  it.each(['/v1/jobs?search=x', '/v1/jobs/search?search=x'])(
+    'has searches that end with their connections: nothing more is read for %s',
+    async (path) => {
+      const { promise: never } = Promise.withResolvers<never>();
+      const { promise: both, resolve } = Promise.withResolvers<void>();
+      let pages = 0;
+      const states = { depend: 0, priority: 0, sched: 0, run: 0, cleanup: 0, inactive: 0, total: 0 };
+      const stats = { job_states: states, successful: 0, failed: 0, canceled: 0, timeout: 0 };
+      using api = await startApi({
+        rpc: {
+          'job-list.list': () => {
+            if (++pages === 2) resolve();
+            return pages <= 2 ? never : { jobs: [] };
+          },
+          'job-list.job-stats': () => stats,
+        },
+      });
+      const client = new AbortController();
+      const headers = { authorization: `Bearer ${readToken}` };
+      const gone = [1, 2].map(() => fetch(`${api.url}${path}`, { headers, signal: client.signal }));
+      const ends = Promise.allSettled(gone);
+      await both;
+      client.abort();
+      await ends;
+      await vi.waitFor(async () =>
+        expect((await api.ask('GET', path, { token: readToken })).status).toBe(200),
+      );
+      // One for each section of the list that was asked for afterwards.
+      expect(pages).toBe(2 + 3);
+      expect(api.log.lines.filter(([level]) => level === 'error')).toEqual([]);
+    },
+  );
 });
 
 /** Sends a head and what of a body there is. Resolves to the first line of the answer when the connection has been closed. */

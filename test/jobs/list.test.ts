@@ -26,9 +26,11 @@ function jobList(pending: number, running: number, inactive: number) {
   const most: number[] = [];
   const list = ({
     max_entries,
+    attrs,
     constraint,
   }: {
     max_entries: number;
+    attrs: string[];
     constraint: { and: Record<string, string[]>[] };
   }) => {
     most.push(max_entries);
@@ -42,7 +44,9 @@ function jobList(pending: number, running: number, inactive: number) {
         return false;
       }),
     );
-    return { jobs: found.slice(0, max_entries) };
+    const shown = (job: Fake) => Object.entries(job).filter(([name]) => ['id', ...attrs].includes(name));
+    const page = found.slice(0, max_entries);
+    return { jobs: attrs[0] === 'all' ? page : page.map((job) => Object.fromEntries(shown(job))) };
   };
   const one = ({ id }: { id: number | bigint }) => ({ job: jobs.find((job) => job.id === Number(id)) });
   const rpc = { 'job-list.list': list as never, 'job-list.list-id': one as never };
@@ -98,6 +102,23 @@ describe('pages', () => {
     ]);
     const [first] = (await listPage(client, { search: 'i2999' })).jobs;
     expect((await listPage(client, { search: first?.id })).jobs).toEqual([first]);
+  });
+
+  it('have whole jobs where a search has found them, and read of the others only what it compares', async () => {
+    const { broker } = jobList(300, 300, 300);
+    const client = await broker.client();
+    const { jobs } = await listPage(client, { search: '299' });
+    expect(jobs.map(({ name, state }) => [name, state])).toEqual([
+      ['p299', 'SCHED'],
+      ['r299', 'RUN'],
+      ['i299', 'INACTIVE'],
+    ]);
+    const lists = broker.asked.filter(([topic]) => topic === 'job-list.list');
+    expect(lists.map(([, { attrs }]) => attrs)).toEqual([
+      ['name', 'queue', 'nodelist'],
+      ['name', 'queue', 'nodelist', 't_run'],
+      ['name', 'queue', 'nodelist', 't_inactive'],
+    ]);
   });
 
   it('go on where a search has stopped in the middle', async () => {

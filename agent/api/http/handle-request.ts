@@ -46,7 +46,7 @@ export async function handleRequest(exchange: Exchange, services: RequestService
   const line = services.audit.change(head, match, principal);
   const reply = await audited(line, async () => {
     authorise(match.route, principal);
-    const call = await readCall(exchange.request, head, match, principal, line, services);
+    const call = await readCall(exchange, head, match, principal, line, services);
     return match.route.handle(call as never);
   });
   await sendReply(exchange, reply, (source) => writeStream(exchange, head, principal, source, services));
@@ -108,7 +108,7 @@ function authorise(route: Route, principal: Principal | undefined): void {
 }
 
 async function readCall(
-  request: IncomingMessage,
+  { request, response }: Exchange,
   { headers, search, secure, address }: RequestHead,
   { route, params: texts }: Match,
   principal: Principal | undefined,
@@ -120,7 +120,29 @@ async function readCall(
   const body = parseBody(route, text, headers['content-type']);
   const params = parsePath(route, texts);
   const findToken = (secret: string) => tokenCheck.find(address, secret, context.credentials());
-  return { params, query, body, headers, principal, findToken, note, secure, context };
+  return {
+    params,
+    query,
+    body,
+    headers,
+    principal,
+    findToken,
+    note,
+    secure,
+    get signal() {
+      return untilClosed(response);
+    },
+    context,
+  };
+}
+
+/** Made where it is asked for: most requests have ended before their client could go. */
+function untilClosed(response: ServerResponse): AbortSignal {
+  const closed = new AbortController();
+  const abort = () => closed.abort(new HttpProblem('unavailable', 'The client has closed the connection.'));
+  if (response.destroyed) abort();
+  else response.once('close', abort);
+  return closed.signal;
 }
 
 /** A stream takes its place among the streams, and then none among the connections. */

@@ -20,6 +20,8 @@ export interface Call<Params, Query, Body> {
   readonly note: AuditLine['note'];
   /** Whether the connection is TLS. */
   readonly secure: boolean;
+  /** Aborted when the client has closed the connection. */
+  readonly signal: AbortSignal;
   readonly context: Context;
 }
 

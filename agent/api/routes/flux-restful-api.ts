@@ -73,7 +73,7 @@ export const compatibleRoutes: readonly Route[] = [
     summary: 'Jobs for a data table',
     query: searchQuery,
     answer: searchAnswer,
-    handle: async ({ query, context, principal }) => {
+    handle: async ({ query, context, principal, signal }) => {
       using _search = context.searches.take(principal?.token ?? '');
       const client = await context.broker.client();
       const { start = 0, length = mostRows, draw = 1 } = query;
@@ -82,11 +82,8 @@ export const compatibleRoutes: readonly Route[] = [
       const wanted = Math.min(mostRows, start + length);
       for (let cursor: string | undefined; rows.length < wanted; ) {
         const search = words ? { search: words } : {};
-        const page = await listPage(client, {
-          limit: Math.min(1000, wanted - rows.length),
-          cursor,
-          ...search,
-        });
+        const limit = Math.min(1000, wanted - rows.length);
+        const page = await listPage(client, { limit, cursor, ...search }, { signal });
         rows.push(...page.jobs);
         cursor = page.next;
         if (cursor === undefined) break;

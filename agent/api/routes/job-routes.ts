@@ -81,9 +81,9 @@ export const jobRoutes: readonly Route[] = [
     summary: 'List and search jobs, in pages',
     query: jobsQuery,
     answer: jobsAnswer,
-    handle: async ({ query, context, principal }) => {
+    handle: async ({ query, context, principal, signal }) => {
       using _search = query.search === undefined ? undefined : context.searches.take(principal?.token ?? '');
-      const page = await listPage(await context.broker.client(), query);
+      const page = await listPage(await context.broker.client(), query, { signal });
       if (!query.details) return { json: page };
       // flux-restful-api: by id, unless a listing is asked for.
       return { json: query.listing ? page.jobs : Object.fromEntries(page.jobs.map((job) => [job.id, job])) };

@@ -35,11 +35,16 @@ export function fakeBroker({
 }: FakeFlux): BrokerConnections & { asked: [string, Payload][] } {
   const asked: [string, Payload][] = [];
   const client: FluxClient = {
-    rpc: async (topic, payload = {}) => {
+    rpc: async (topic, payload = {}, { signal } = {}) => {
+      signal?.throwIfAborted();
       asked.push([topic, payload]);
       const answer = rpc[topic];
       if (!answer) throw new FluxError(Errno.noService, { topic });
-      return answer(payload);
+      const result = answer(payload);
+      const { promise: aborted, reject } = Promise.withResolvers<never>();
+      aborted.catch(() => undefined);
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      return Promise.race([result, aborted]);
     },
     rpcRaw: async (topic, payload) => {
       asked.push([topic, {}]);
