@@ -22,16 +22,18 @@ export interface EventHub {
 }
 
 export interface HubTimes {
-  /** Job events are gathered for as long. */
+  /** Job events are gathered for as long, */
   readonly gatherMs: number;
+  /** and for so long a reader, where that is more: a write to each of 500 readers takes 60 ms of CPU, which submissions wait for. */
+  readonly gatherMsPerReader: number;
   readonly sampleMs: number;
 }
 
-const usualTimes: HubTimes = { gatherMs: 250, sampleMs: 2000 };
+const usualTimes: HubTimes = { gatherMs: 250, gatherMsPerReader: 1, sampleMs: 2000 };
 /** A page that is opened anew shows this many samples of before. */
 const mostSamples = 300;
-/** Events in one message; the page loads its list again in any case. */
-const mostEvents = 500;
+/** Events in one message, some 120 KiB; the page loads its list again in any case. */
+const mostEvents = 2000;
 /** Bytes that a reader may leave unread. */
 const mostPending = 256 * 1024;
 
@@ -73,6 +75,8 @@ export function createEventHub(
     }
   };
 
+  const gatherMs = () => Math.max(times.gatherMs, readers.size * times.gatherMsPerReader);
+
   const work = (signal: AbortSignal) => {
     const forever = async (what: string, act: () => Promise<void>) => {
       while (!signal.aborted) {
@@ -82,7 +86,7 @@ export function createEventHub(
         await delay(times.sampleMs, undefined, { signal }).catch(() => undefined);
       }
     };
-    void forever('journal of jobs', () => followJournal(broker, signal, send, times.gatherMs));
+    void forever('journal of jobs', () => followJournal(broker, signal, send, gatherMs));
     void forever('sampling', async () => {
       const sample = await takeSample(await broker.client(), demand());
       samples.push(sample);
@@ -117,7 +121,7 @@ async function followJournal(
   broker: BrokerConnections,
   signal: AbortSignal,
   send: (text: string) => void,
-  gatherMs: number,
+  gatherMs: () => number,
 ): Promise<void> {
   using client = await broker.connect({ signal });
   let gathered: JobEvent[] = [];
@@ -139,7 +143,7 @@ async function followJournal(
         if (gathered.length < mostEvents) gathered.push({ id: formatJobId(id), name, timestamp });
         else more++;
       }
-      timer ??= setTimeout(flush, gatherMs);
+      timer ??= setTimeout(flush, gatherMs());
     }
   } finally {
     clearTimeout(timer);

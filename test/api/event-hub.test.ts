@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createEventHub } from '../../agent/api/event-hub.ts';
 import { formatJobId } from '../../agent/flux/job-id.ts';
 import { fakeBroker, startApi, writeToken } from '../support/agent/fake-api.ts';
@@ -69,7 +69,7 @@ describe('the stream of events', () => {
       await new Promise(() => undefined);
     }
     const broker = fakeBroker({ stream: { 'job-manager.events-journal': journal } });
-    const times = { gatherMs: 1, sampleMs: 60_000 };
+    const times = { gatherMs: 1, gatherMsPerReader: 0, sampleMs: 60_000 };
     const hub = createEventHub(
       broker,
       Object.assign(() => undefined, { open: async () => undefined }),
@@ -95,6 +95,32 @@ describe('the stream of events', () => {
       expect(chunks.every((bytes, place) => bytes === first[place])).toBe(true);
     }
     expect(stuck.response.destroyed).toBe(true);
+    for (const { response } of readers) response.emit('close');
+  });
+
+  it.each([
+    [4, 2],
+    [2, 500],
+  ])('sends %i messages of events in a second to each of %i readers', async (most, count) => {
+    vi.useFakeTimers();
+    using _ = { [Symbol.dispose]: () => void vi.useRealTimers() };
+    async function* journal() {
+      yield { id: -1, events: [] };
+      for (let at = 0; at < 1000; at += 25) {
+        yield { id: at + 1, events: [{ timestamp: 1, name: 'submit' }] };
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+    }
+    const broker = fakeBroker({ stream: { 'job-manager.events-journal': journal } });
+    const hub = createEventHub(
+      broker,
+      Object.assign(() => undefined, { open: async () => undefined }),
+    );
+    const readers = Array.from({ length: count }, () => fakeReader());
+    for (const { response } of readers) hub.join(response);
+    await vi.advanceTimersByTimeAsync(2000);
+    const messages = (readers[0]?.chunks ?? []).filter(Buffer.isBuffer).map(String);
+    expect(messages.filter((text) => text.startsWith('event: jobs'))).toHaveLength(most);
     for (const { response } of readers) response.emit('close');
   });
 });

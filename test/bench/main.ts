@@ -1,5 +1,5 @@
 /** `npm run bench [-- NAME]`: figures of docs/measurements.md and of the budgets, each beside another way to the same end. */
-import { api } from './api.ts';
+import { api } from './api/main.ts';
 import { attack } from './attack/main.ts';
 import { bootstrap } from './bootstrap.ts';
 import { controller } from './controller.ts';

@@ -84,7 +84,7 @@ export const instanceRoutes: readonly Route[] = [
     tag: 'Instance',
     summary: 'Events of the instance as they happen',
     description:
-      'Server-sent events: first `history` (samples of before), then `jobs` (events of jobs, gathered over a quarter of a second; `more` ' +
+      'Server-sent events: first `history` (samples of before), then `jobs` (events of jobs, gathered over a quarter of a second, over half of one where 500 read; `more` ' +
       'counts those left out) and every two seconds a `sample` (jobs by state, cores and nodes in use); last, `end`, with the API.',
     answer: { mediaType: 'text/event-stream', description: 'events `history`, `jobs`, `sample`, `end`' },
     handle: async ({ context }) => ({
