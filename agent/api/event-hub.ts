@@ -32,8 +32,8 @@ export interface HubTimes {
 const usualTimes: HubTimes = { gatherMs: 250, gatherMsPerReader: 1, sampleMs: 2000 };
 /** A page that is opened anew shows this many samples of before. */
 const mostSamples = 300;
-/** Events in one message, some 120 KiB; the page loads its list again in any case. */
-const mostEvents = 2000;
+/** Events in one message, some 60 KiB; the page loads its list again in any case. */
+const mostEvents = 1000;
 /** Bytes that a reader may leave unread. */
 const mostPending = 256 * 1024;
 
