@@ -4,6 +4,7 @@ import { attack } from './attack/main.ts';
 import { bootstrap } from './bootstrap.ts';
 import { controller } from './controller.ts';
 import { health } from './health.ts';
+import { instance } from './instance.ts';
 import { scale } from './scale.ts';
 import { size } from './size.ts';
 import { start } from './start.ts';
@@ -12,6 +13,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
   start,
   bootstrap,
   scale,
+  instance,
   health,
   api,
   attack,
