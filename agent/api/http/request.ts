@@ -70,6 +70,8 @@ export function readBody(route: Route, request: IncomingMessage): Promise<string
   });
   request.once('end', () => resolve(Buffer.concat(chunks).toString()));
   request.once('error', reject);
+  // After `end` this changes nothing; a connection that was destroyed without an error has no `end`.
+  request.once('close', () => reject(new Error('the connection was closed before the request was complete')));
   return promise;
 }
 
