@@ -2,15 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
-import { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { stringify } from 'yaml';
-import { ExitCode, messageOf, PodError } from '../agent/errors.ts';
+import { ExitCode, messageOf } from '../agent/errors.ts';
 import { createLog, type LogOptions } from '../agent/log.ts';
 import { createMetrics, type MetricSources } from './controller-metrics.ts';
 import { controllerNameFor, manifestsForOne, type OneMiniCluster } from './install/manifests-for-one.ts';
 import { systemClock, within } from './kubernetes/controller-clock.ts';
 import { createEventRecorder } from './kubernetes/events.ts';
 import { httpApi } from './kubernetes/http-api.ts';
+import { loadKubeConfig } from './kubernetes/kubeconfig.ts';
 import { electLeader } from './kubernetes/leader-election.ts';
 import { type RenderingDefaults, renderingOptions } from './reconcile/rendering-options.ts';
 import { controllerName } from './render/reserved/names.ts';
@@ -114,18 +115,8 @@ interface Connection {
   readonly ownNamespace: string | undefined;
 }
 
-/** Of the pod's service account, else of KUBECONFIG or ~/.kube/config. */
 function loadConfig(): Connection {
-  const config = new KubeConfig();
-  config.loadFromDefault();
-  if (!config.getCurrentCluster())
-    throw new PodError(
-      ExitCode.configuration,
-      'Cannot find an API server: neither a service account nor a kubeconfig',
-      {
-        hint: 'Run it in a pod, or set KUBECONFIG.',
-      },
-    );
+  const config = loadKubeConfig();
   const context = config.getContextObject(config.getCurrentContext());
   const ownNamespace = readNamespace();
   return { config, namespace: ownNamespace ?? context?.namespace ?? 'default', ownNamespace };
