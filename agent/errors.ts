@@ -30,6 +30,11 @@ export class PodError extends Error {
     this.exitCode = exitCode;
     this.hint = options.hint;
   }
+
+  /** Each bundle has this class once more: what controller.cjs or demo.cjs throws is one as well. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'PodError';
+  }
 }
 
 /** The errno name of a Node.js system error (`ENOENT`, ...), or undefined for any other value. */
