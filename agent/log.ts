@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { LoggerOptions } from './logger.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 type Fields = Readonly<Record<string, unknown>>;
@@ -11,12 +12,7 @@ export interface Log {
   readonly open: () => Promise<void>;
 }
 
-export interface LogOptions {
-  readonly level: LogLevel | 'silent';
-  readonly format: 'json' | 'text';
-  /** In every line: the pod. */
-  readonly base: Fields;
-}
+export type LogOptions = Omit<LoggerOptions, 'timeOf'>;
 
 interface Line {
   readonly time: Date;

@@ -1,6 +1,6 @@
 /**
  * Starts flux-pod.cjs with the code cache beside it: V8 then need not compile what it compiled when the cache was made, which is a
- * fifth of the time from exec to the broker's start. A cache of another Node.js is refused by V8 and does no harm.
+ * seventh of the time from exec to the broker's start. A cache of another Node.js is refused by V8 and does no harm.
  * Unlike Node's own compile cache (module.enableCompileCache) it serves every user id.
  */
 'use strict';
