@@ -8,6 +8,7 @@ import {
   readdirSync,
   realpathSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -103,6 +104,8 @@ function install(): string {
     const path = join(onHost, file);
     make(`${path}.${process.pid}`);
     renameSync(`${path}.${process.pid}`, path);
+    // Two links of one file: then rename(2) does nothing.
+    rmSync(`${path}.${process.pid}`, { force: true });
   };
   const chunks = readdirSync(join(onHost, '../chunks')).map((chunk) => `chunks/${chunk}`);
   for (const file of [...chunks, 'flux-pod', 'flux-pod.cjs', 'cached.cjs', 'flux-pod.cache'])

@@ -1,6 +1,17 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
@@ -149,6 +160,44 @@ describe('the script of a container beside Flux', () => {
     await once(child.stdout, 'data');
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([143, null]);
+  });
+});
+
+describe('view.sh', () => {
+  const old = new Date('2020-01-02T03:04:05Z');
+  /** Copies a view of one compiled module, as this user; returns where the view went. */
+  function copy(prepare: (here: string) => void, user: { uid?: number; gid?: number }): string {
+    const here = place({}, {}, ['/opt/view', '/opt/software', '/mnt/flux']);
+    for (const at of [join(here, 'opt/views/._view/abc'), join(here, 'opt/software')]) {
+      mkdirSync(join(at, 'lib'), { recursive: true });
+      for (const file of ['.spack', 'lib/flux.py', 'lib/flux.pyc']) writeFileSync(join(at, file), '');
+      for (const path of ['.spack', 'lib/flux.py', 'lib/flux.pyc', 'lib'])
+        utimesSync(join(at, path), old, old);
+    }
+    mkdirSync(join(here, 'mnt/flux/software'), { recursive: true });
+    prepare(here);
+    execFileSync('/bin/bash', [join(here, 'view.sh')], { stdio: ['ignore', 'pipe', 'inherit'], ...user });
+    return join(here, 'mnt/flux');
+  }
+  const copied = ['view', 'software'].flatMap((at) =>
+    ['.spack', 'lib', 'lib/flux.py', 'lib/flux.pyc'].map((path) => join(at, path)),
+  );
+  const timesIn = (place: string) => copied.map((path) => [path, statSync(join(place, path)).mtime]);
+
+  it('keeps times: what Python has compiled stays valid', () => {
+    expect(timesIn(copy(() => undefined, {}))).toEqual(copied.map((path) => [path, old]));
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('copies into volumes of root, where only the group may write', () => {
+    const asFsGroup = (here: string) => {
+      for (const path of [directory, here]) chmodSync(path, 0o755);
+      for (const path of ['mnt/flux', 'mnt/flux/software']) {
+        chownSync(join(here, path), 0, 1000);
+        chmodSync(join(here, path), 0o2775);
+      }
+    };
+    const place = copy(asFsGroup, { uid: 1000, gid: 1000 });
+    expect(timesIn(place)).toEqual(copied.map((path) => [path, old]));
   });
 });
 
