@@ -6,6 +6,7 @@ import { controller } from './controller.ts';
 import { health } from './health.ts';
 import { instance } from './instance.ts';
 import { scale } from './scale.ts';
+import { simulation } from './simulation.ts';
 import { size } from './size.ts';
 import { start } from './start.ts';
 
@@ -14,6 +15,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
   bootstrap,
   scale,
   instance,
+  simulation,
   health,
   api,
   attack,
