@@ -1,10 +1,13 @@
 # flux-pod as images, for podman, buildah and docker:
 #
 #     podman build --format docker -t flux-pod .                               flux-pod in an image that has Flux
+#     podman build --format docker --target view -t flux-pod-view .            flux-pod beside a Flux view, for `--image-view`
 #     podman build --format docker --target installer -t flux-pod-installer .  only `flux-pod install DIR`, for an init container
 #
 # FLUX_IMAGE is the image that has Flux, such as your own with your program. (OCI's own format has no HEALTHCHECK.)
 ARG FLUX_IMAGE=docker.io/fluxrm/flux-core:bookworm-v0.88.0-amd64
+# An image with a Flux view, such as the one that the Operator takes.
+ARG VIEW_IMAGE=ghcr.io/converged-computing/flux-view-ubuntu:tag-noble
 ARG NODE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
 # Old on purpose: libraries that were linked against its glibc 2.31 run wherever this Node.js does, which needs glibc 2.28.
 ARG LIBRARIES_IMAGE=docker.io/library/debian:bullseye-20250520-slim
@@ -58,6 +61,17 @@ ENV PATH=/bin
 USER 1000:1000
 ENTRYPOINT ["flux-pod"]
 CMD ["install", "/mnt/flux-pod"]
+
+# A Flux view with flux-pod: one init container brings both into a pod (`--image-view`).
+FROM ${VIEW_IMAGE} AS view
+COPY --from=build /out/ /opt/flux-pod/
+ARG VIEW_IMAGE
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="flux-pod-view" \
+      org.opencontainers.image.description="A Flux view and flux-pod, for the init container of pods whose images have neither" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="${VIEW_IMAGE}"
 
 FROM ${FLUX_IMAGE} AS flux-pod
 COPY --from=build /out/ /opt/flux-pod/

@@ -47,7 +47,7 @@ const leaseNameOf = ({ miniCluster }: ControllerRequest): string =>
 export const controller: ControllerBundle['controller'] = async (request) => {
   // What is live of 1,000 MiniClusters is 54 MB; V8 would let the heap grow to 190 before it collects what they have left.
   setFlagsFromString('--optimize-for-size');
-  const { signal, level, format, installer, user, extras } = request;
+  const { signal, level, format, installer, viewImage, user, extras } = request;
   const identity = `${hostname()}_${process.pid}`;
   const log = createLog({ level, format, base: { pod: hostname() } });
   await log.open();
@@ -88,7 +88,14 @@ export const controller: ControllerBundle['controller'] = async (request) => {
         info: (fields, message) => log('info', message, { ...fields }),
         warn: (fields, message) => log('warn', message, readable(fields)),
       },
-      renderOptions: renderingOptions({ installer, seed, user, extras, controllerNamespace: ownNamespace }),
+      renderOptions: renderingOptions({
+        installer,
+        viewImage,
+        seed,
+        user,
+        extras,
+        controllerNamespace: ownNamespace,
+      }),
     });
   if (request.leaderElection)
     await electLeader({ api, namespace, name: leaseNameOf(request), identity, lead, onError, signal });

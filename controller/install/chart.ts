@@ -12,6 +12,7 @@ const watched = '{{ . }}';
 const marked = {
   namespace: '{{ $.Release.Namespace }}',
   image: '{{ $.Values.image }}',
+  viewImage: '{{ $.Values.viewImage }}',
   replicas: 2,
   resources: { mark: 'resources' },
 };
@@ -47,6 +48,8 @@ const values = (): string =>
   [
     '# The image of flux-pod’s installer, which the rendered pods use as well. No registry has it: put it into yours.\n',
     yaml({ image: usualImage }),
+    '# An image with a Flux view and flux-pod, for MiniClusters that name no image of a view. None: the view of the Flux Operator.\n',
+    yaml({ viewImage: usualValues.viewImage }),
     '# The namespaces that are watched, with a Role in each. None: all namespaces, with a ClusterRole.\n',
     yaml({ namespaces: usualValues.watchedNamespaces ?? [] }),
     '# With more than one the replicas elect a leader.\n',
@@ -78,6 +81,7 @@ const replacements: readonly (readonly [found: RegExp, by: string])[] = [
     /^( *)type: RollingUpdate\n/m,
     `$1type: {{ if ${severalReplicas} }}RollingUpdate{{ else }}Recreate{{ end }}\n`,
   ],
+  [/^ *- --image-view\n.*\n/m, '{{- if $.Values.viewImage }}\n$&{{- end }}\n'],
   [/^ *- --leader-election\n/m, `{{- if ${severalReplicas} }}\n$&{{- end }}\n`],
   [/^ *- --namespace\n *- "\{\{ \. \}\}"\n/m, '{{- range $.Values.namespaces }}\n$&{{- end }}\n'],
   [/^( *)resources:\n *mark: resources\n/m, '$1resources: {{- toYaml $.Values.resources | nindent 12 }}\n'],

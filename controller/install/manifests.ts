@@ -7,6 +7,8 @@ export interface InstallValues {
   readonly namespace: string;
   /** The installer's image, which the rendered pods use as well. */
   readonly image: string;
+  /** An image with a Flux view and flux-pod (`--image-view`); empty for none. */
+  readonly viewImage: string;
   readonly replicas: number;
   /** Undefined: all namespaces, by a ClusterRole. Else a Role in each of them. */
   readonly watchedNamespaces: readonly string[] | undefined;
@@ -17,6 +19,7 @@ export const usualImage = `flux-pod-installer:${packageJson.version}`;
 
 export const usualValues: Omit<InstallValues, 'image'> = {
   namespace: 'flux-pod-system',
+  viewImage: '',
   replicas: 1,
   watchedNamespaces: undefined,
   resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
@@ -105,7 +108,8 @@ export function manifests(values: InstallValues): Installed[] {
   ];
 }
 
-const argsOf = ({ watchedNamespaces = [], replicas }: InstallValues): string[] => [
+const argsOf = ({ viewImage, watchedNamespaces = [], replicas }: InstallValues): string[] => [
+  ...(viewImage === '' ? [] : ['--image-view', viewImage]),
   ...watchedNamespaces.flatMap((watched) => ['--namespace', watched]),
   // One replica alone has no one to agree with, and then an idle controller makes no request.
   ...(replicas > 1 ? ['--leader-election'] : []),

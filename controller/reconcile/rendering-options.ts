@@ -3,7 +3,8 @@ import type { RenderOptions } from '../render/minicluster/cluster.ts';
 import { installerAnnotation, installerOf } from '../render/reserved/names.ts';
 import { derivedCertificate } from './certificate.ts';
 
-export interface RenderingDefaults extends Pick<RenderOptions, 'user' | 'extras' | 'controllerNamespace'> {
+export interface RenderingDefaults
+  extends Pick<RenderOptions, 'user' | 'extras' | 'viewImage' | 'controllerNamespace'> {
   /** flux-pod's own image, or `none`; a MiniCluster's annotation flux-pod/image-installer wins. */
   readonly installer: string;
   /** Of the certificates. A secret. */

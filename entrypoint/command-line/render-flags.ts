@@ -29,6 +29,12 @@ export const renderFlags = {
     meaning: `flux-pod's own image, whose init container copies flux-pod into the pods; none: the container's image has flux-pod on PATH
 (default: the MiniCluster's annotation flux-pod/image-installer, else ${defaultInstaller})`,
   },
+  'image-view': {
+    type: 'string',
+    value: 'IMAGE',
+    meaning: `an image with a Flux view and flux-pod (target view of the Dockerfile), for MiniClusters that name no
+flux.container.image: one init container brings both (default: the Operator's view, and the installer)`,
+  },
   user: {
     type: 'string',
     value: 'UID[:GID]|image',

@@ -17,6 +17,15 @@ export function userOf(value: Flags[string] = '1000:1000'): RenderOptions['user'
   throw usage(`--user ${String(value)} is neither UID, UID:GID nor image`);
 }
 
+/** `--image-view`. Throws a PodError (exit 64). */
+export function imageOf(value: Flags[string]): string | undefined {
+  if (value === undefined) return undefined;
+  const image = String(value);
+  if (image === '' || /\s/.test(image))
+    throw usage(`--image-view ${JSON.stringify(image)} is no name of an image`);
+  return image;
+}
+
 /** `--with` and `--without`. Throws a PodError (exit 64). */
 export function extrasOf(flags: Flags): ReadonlySet<Extra> {
   const chosen = new Set<Extra>(usualExtras);

@@ -36,6 +36,7 @@ describe('the Helm chart', () => {
     const quantities = fc.dictionary(fc.constantFrom('cpu', 'memory'), fc.constantFrom('1', '50m', '1Gi'));
     const values = fc.record({
       image: fc.stringMatching(/^[a-z]{1,9}(:[0-9]{2,5})?\/[a-z-]{1,9}(:[0-9.]{1,5})?$/),
+      viewImage: fc.constantFrom('', 'registry:5000/flux-pod-view:0.1.0'),
       namespaces: fc.uniqueArray(name, { maxLength: 3 }),
       replicas: fc.integer({ min: 1, max: 5 }),
       resources: fc.dictionary(fc.constantFrom('limits', 'requests'), quantities),
@@ -51,9 +52,10 @@ describe('the Helm chart', () => {
   });
 
   it('has the values that the manifests have, and the CRD that Helm installs first', () => {
-    const { image, namespaces, replicas, resources } = parse(read('values.yaml'));
-    expect({ image, namespaces, replicas, resources }).toEqual({
+    const { image, viewImage, namespaces, replicas, resources } = parse(read('values.yaml'));
+    expect({ image, viewImage, namespaces, replicas, resources }).toEqual({
       image: usualImage,
+      viewImage: usualValues.viewImage,
       namespaces: [],
       replicas: usualValues.replicas,
       resources: usualValues.resources,

@@ -106,6 +106,16 @@ describe('flux-pod render', () => {
     expect(await imageOf(annotated, '--image-installer=none')).toMatchObject({ name: 'flux-view' });
   });
 
+  it('takes an image of a view with flux-pod, and refuses what is none', async () => {
+    const image = 'registry.example/flux-pod-view:1';
+    const { spec } = (await rendered(usual, '--image-view', image)).find('Job').spec.template;
+    expect(spec.initContainers.map((container: { image: string }) => container.image)).toEqual([image]);
+    expect(await refused(usual, '--image-view', '')).toMatchObject({
+      exitCode: ExitCode.usage,
+      message: 'Cannot render: --image-view "" is no name of an image',
+    });
+  });
+
   it('takes namespace, user and extras', async () => {
     const args = [
       '-n',

@@ -21,6 +21,8 @@ export type Extra = (typeof extras)[number];
 export interface RenderOptions {
   /** flux-pod's own image, which installs flux-pod into the pod; undefined where the container's image has it on PATH. */
   readonly installer: string | undefined;
+  /** An image with a Flux view and flux-pod, for MiniClusters that name no image of a view; undefined for the Operator's. */
+  readonly viewImage?: string | undefined;
   /** The user of all containers that name none; `image` leaves it to the images. */
   readonly user: { readonly uid: number; readonly gid: number } | 'image';
   readonly extras: ReadonlySet<Extra>;

@@ -9,6 +9,7 @@ import { quoted } from '../../../agent/shell-words.ts';
 import type { Cluster } from '../minicluster/cluster.ts';
 import { paths, socket, softwareVolume, viewSoftware } from '../reserved/paths.ts';
 import { resourcesOf } from './containers.ts';
+import { installationOfView } from './installation.ts';
 import { containerSecurity } from './security-context.ts';
 
 /** The volume that holds the view; as with the Operator, it has the container's name. */
@@ -23,7 +24,7 @@ export const defaultViewImage = 'ghcr.io/converged-computing/flux-view-ubuntu:ta
  */
 export function viewContainer(cluster: Cluster, view: string): Container {
   const {
-    image = defaultViewImage,
+    image = cluster.options.viewImage ?? defaultViewImage,
     pullAlways,
     workingDir,
     resources,
@@ -41,6 +42,7 @@ export function viewContainer(cluster: Cluster, view: string): Container {
       { name: viewVolume(cluster), mountPath: view },
       { name: softwareVolume, mountPath: `${view}/software` },
       { name: 'flux-pod-scripts', mountPath: paths.scripts, readOnly: true },
+      ...installationOfView(cluster).mounts,
     ],
   };
 }
@@ -65,10 +67,12 @@ export function viewScript(cluster: Cluster, view: string): string {
   const connect = within('/flux-connect.sh');
   const print = (...lines: readonly string[]) => `printf '%s\\n' ${lines.map(quoted).join(' ')}`;
   const write = (line: string) => `${print(line)} >>${file}`;
+  const { command: install } = installationOfView(cluster);
   return [
     '#!/bin/bash',
     `# Rendered by flux-pod from the MiniCluster ${name}: copies the Flux view to where the program’s container finds it.`,
     'set -eu -o pipefail',
+    ...(install === undefined ? [] : ['# This image has flux-pod as well.', `${install} &`, 'installer=$!']),
     `mkdir -p ${within('/view')}`,
     'source=/opt/view',
     '[ ! -d /opt/views/._view ] || source=/opt/views/._view/$(ls -t /opt/views/._view | head -n 1)',
@@ -90,6 +94,7 @@ export function viewScript(cluster: Cluster, view: string): string {
     ),
     `${print('#!/bin/bash', `. ${file} && exec flux proxy "$fluxsocket" bash`)} >${connect}`,
     `chmod 755 ${connect}`,
+    ...(install === undefined ? [] : ['wait "$installer"']),
     '',
   ].join('\n');
 }

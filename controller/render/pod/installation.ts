@@ -1,6 +1,6 @@
 /**
- * How flux-pod and its Node.js come into a pod whose image may have neither: an init container copies them, or, with `--with image-volume`,
- * their image is mounted.
+ * How flux-pod and its Node.js come into a pod whose image may have neither: an init container copies them, that of the Flux view where its image
+ * has flux-pod as well (`--image-view`), or, with `--with image-volume`, their image is mounted.
  */
 import type { Container, ResourceRequirements, Volume, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
 import type { Cluster, RenderOptions } from '../minicluster/cluster.ts';
@@ -12,10 +12,13 @@ type Options = Pick<RenderOptions, 'installer' | 'extras'>;
 
 const isMounted = ({ extras }: Options): boolean => extras.has('image-volume');
 
-/** Where the pod has flux-pod; undefined where its image has it on PATH. The image has it where the Dockerfile puts it. */
+/** Where the images have flux-pod (Dockerfile). */
+const inImage = '/opt/flux-pod';
+
+/** Where the pod has flux-pod; undefined where its image has it on PATH. */
 export function installedAt(options: Options): string | undefined {
   if (options.installer === undefined) return undefined;
-  return isMounted(options) ? `${paths.installed}/opt/flux-pod` : paths.installed;
+  return isMounted(options) ? `${paths.installed}${inImage}` : paths.installed;
 }
 
 /**
@@ -36,10 +39,26 @@ export function installationVolumes(options: Options): VolumeWithImage[] {
 export const installationMounts = ({ installer }: Options): VolumeMount[] =>
   installer === undefined ? [] : [{ name: 'flux-pod', mountPath: paths.installed, readOnly: true }];
 
+/** Whether the init container of the Flux view installs flux-pod as well: one container less, a second or more of each start. */
+const viewInstalls = ({ view, spec, options }: Cluster): boolean =>
+  view !== undefined &&
+  options.viewImage !== undefined &&
+  spec.flux?.container?.image === undefined &&
+  options.installer !== undefined &&
+  !isMounted(options);
+
+/** What that container needs for it: a place, and a command to run beside the copy of the view. */
+export const installationOfView = (cluster: Cluster): { mounts: VolumeMount[]; command?: string } =>
+  viewInstalls(cluster)
+    ? { mounts: [installationTarget], command: `${inImage}/flux-pod install ${paths.installed}` }
+    : { mounts: [] };
+
+const installationTarget: VolumeMount = { name: 'flux-pod', mountPath: paths.installed };
+
 /** Puts flux-pod and its Node.js where the program's image finds them. */
 export function installers(cluster: Cluster): Container[] {
   const { options } = cluster;
-  if (options.installer === undefined || isMounted(options)) return [];
+  if (options.installer === undefined || isMounted(options) || viewInstalls(cluster)) return [];
   return [
     {
       name: 'flux-pod-install',
@@ -48,7 +67,7 @@ export function installers(cluster: Cluster): Container[] {
       command: ['flux-pod', 'install', paths.installed],
       resources: installerResources(cluster),
       securityContext: { ...containerSecurity(cluster, undefined, ''), readOnlyRootFilesystem: true },
-      volumeMounts: [{ name: 'flux-pod', mountPath: paths.installed }],
+      volumeMounts: [installationTarget],
     },
   ];
 }

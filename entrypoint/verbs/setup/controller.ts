@@ -5,10 +5,16 @@ import { isObjectName } from '../../../controller/render/minicluster/field-kinds
 import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';
 import { loadBundle } from '../../command-line/load-bundle.ts';
 import { defaultInstaller, renderFlags } from '../../command-line/render-flags.ts';
-import { extrasOf, userOf } from '../../command-line/render-options.ts';
+import { extrasOf, imageOf, userOf } from '../../command-line/render-options.ts';
 import type { Verb } from '../verb.ts';
 
-const { user, with: withExtras, without, 'image-installer': installer } = renderFlags;
+const {
+  user,
+  with: withExtras,
+  without,
+  'image-installer': installer,
+  'image-view': viewImage,
+} = renderFlags;
 
 export const controller: Verb = {
   forms: { '[FLAGS]': 'reconciles the MiniClusters of a Kubernetes cluster' },
@@ -30,6 +36,7 @@ export const controller: Verb = {
       meaning: 'prints what is applied to run it so in the cluster, with --minicluster, and exits',
     },
     'image-installer': installer,
+    'image-view': viewImage,
     user,
     with: withExtras,
     without,
@@ -81,6 +88,7 @@ async function loadController({ flags }: ParsedArguments): Promise<number> {
     namespaces,
     miniCluster,
     installer,
+    viewImage: imageOf(flags['image-view']),
     user: userOf(flags.user),
     extras: extrasOf(flags),
     leaderElection: flags['leader-election'] === true,

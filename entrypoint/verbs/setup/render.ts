@@ -22,7 +22,7 @@ import { type Rendering, renderMiniCluster } from '../../../controller/render/re
 import { installerAnnotation, installerOf } from '../../../controller/render/reserved/names.ts';
 import type { Flags, ParsedArguments } from '../../command-line/arguments.ts';
 import { defaultInstaller, renderFlags } from '../../command-line/render-flags.ts';
-import { extrasOf, userOf } from '../../command-line/render-options.ts';
+import { extrasOf, imageOf, userOf } from '../../command-line/render-options.ts';
 import type { Verb } from '../verb.ts';
 
 /** `flux-pod render FILE`: the MiniClusters of FILE as manifests on stdout, and warnings on stderr. */
@@ -118,6 +118,7 @@ function formatOf({ output = 'yaml' }: Flags): typeof formatYaml {
 /** The options of the flags, and of the MiniCluster's annotation where a flag is missing. */
 async function readOptions(flags: Flags): Promise<(miniCluster: MiniCluster) => RenderOptions> {
   const installer = flags['image-installer'];
+  const viewImage = imageOf(flags['image-view']);
   const user = userOf(flags.user);
   const chosen = extrasOf(flags);
   const secret = objectNameOf(flags, 'secret');
@@ -131,6 +132,7 @@ async function readOptions(flags: Flags): Promise<(miniCluster: MiniCluster) => 
     const image = installer ?? metadata.annotations?.[installerAnnotation] ?? defaultInstaller;
     return {
       installer: installerOf(String(image)),
+      viewImage,
       user,
       extras: chosen,
       secret,

@@ -14,6 +14,8 @@ const packages = [
 export interface Images {
   readonly fluxPod: string;
   readonly installer: string;
+  /** With flux-pod; in the place of the view nothing but Debian. */
+  readonly view: string;
   /** Has Flux, but neither flux-pod nor Node.js. */
   readonly flux: string;
   /** Has a shell and no glibc. */
@@ -59,14 +61,15 @@ export async function buildImages(podman: Podman): Promise<Images> {
     dockerfile: `FROM ${debian} AS debian\nFROM scratch\nCOPY --from=debian /bin/busybox /bin/sh\nENV PATH=/bin\n`,
   });
 
-  const args = [`NODE_IMAGE=${node}`, `LIBRARIES_IMAGE=${debian}`, `FLUX_IMAGE=${flux}`].map(
-    (arg) => `--build-arg=${arg}`,
-  );
+  const bases = { NODE_IMAGE: node, LIBRARIES_IMAGE: debian, FLUX_IMAGE: flux, VIEW_IMAGE: debian };
+  const args = Object.entries(bases).map(([name, image]) => `--build-arg=${name}=${image}`);
   const installer = 'localhost/flux-pod-test/installer';
   await podman.build(installer, { context: '.', args: [...args, '--target=installer'] });
+  const view = 'localhost/flux-pod-test/view';
+  await podman.build(view, { context: '.', args: [...args, '--target=view'] });
   const fluxPod = 'localhost/flux-pod-test/flux-pod';
   await podman.build(fluxPod, { context: '.', args });
-  return { fluxPod, installer, flux, withoutGlibc, real };
+  return { fluxPod, installer, view, flux, withoutGlibc, real };
 }
 
 /** Laid out as in an image of Node.js: bin/node and lib/node_modules/npm. */

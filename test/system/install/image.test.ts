@@ -168,6 +168,25 @@ describe.skipIf(unavailable)('the images', { concurrent: true }, () => {
       ]);
     });
 
+    it('is in the image of a view as well, and gives the same', async () => {
+      const [volume, other] = [podman.directory('volume-of-view'), podman.directory('volume-of-installer')];
+      await install(other);
+      const { stdout, exitCode } = await podman.run(
+        images.view,
+        [...restricted, `--volume=${volume}:/mnt/flux-pod`, '--user=1234:1234'],
+        ['/opt/flux-pod/flux-pod', 'install', '/mnt/flux-pod'],
+      );
+      expect({ stdout, exitCode }).toEqual({
+        stdout: `flux-pod ${packageJson.version} is in /mnt/flux-pod`,
+        exitCode: 0,
+      });
+      expect(readdirSync(volume, { recursive: true }).sort()).toEqual(
+        readdirSync(other, { recursive: true })
+          .filter((name) => name !== 'licenses/glibc')
+          .sort(),
+      );
+    });
+
     it('is a user without a shell, and small', async () => {
       const { Config, Size, RootFS } = await inspect(images.installer);
       expect(Config).toMatchObject({ User: '1000:1000', Cmd: ['install', '/mnt/flux-pod'] });

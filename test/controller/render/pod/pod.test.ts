@@ -128,6 +128,28 @@ describe('the container that runs Flux', () => {
     expect(restrictedBreaches(podOf(rendering))).toEqual([]);
   });
 
+  it('is brought by the view’s init container, with the view, where an image has both', () => {
+    const viewImage = 'flux-pod-view:1';
+    const rendering = render({}, {}, { viewImage });
+    const { initContainers = [] } = podOf(rendering);
+    expect(initContainers.map(({ name, image }) => [name, image])).toEqual([['flux-view', viewImage]]);
+    expect(initContainers[0]?.volumeMounts).toContainEqual({ name: 'flux-pod', mountPath: '/mnt/flux-pod' });
+    expect(fluxContainerOf(rendering).command?.[0]).toBe('/mnt/flux-pod/flux-pod');
+    expect(restrictedBreaches(podOf(rendering))).toEqual([]);
+  });
+
+  it.each<[string, GivenSpec, Parameters<typeof render>[2], string[]]>([
+    ['names its own view', { flux: { container: { image: 'v:1' } } }, {}, ['flux-pod-installer:1', 'v:1']],
+    ['has no view', { flux: { container: { disable: true } } }, {}, ['flux-pod-installer:1']],
+    ['has flux-pod in its image', {}, { installer: undefined }, ['flux-pod-view:1']],
+    ['has it mounted', {}, { extras: new Set(['image-volume']) }, ['flux-pod-view:1']],
+  ])('is not brought by it where a MiniCluster %s', (_, spec, options, images) => {
+    const rendering = render(spec, {}, { ...options, viewImage: 'flux-pod-view:1' });
+    expect(podOf(rendering).initContainers?.map(({ image }) => image)).toEqual(images);
+    const scripts = rendering.manifests.filter(({ kind }) => kind === 'ConfigMap');
+    expect(JSON.stringify(scripts)).not.toContain('flux-pod install');
+  });
+
   it('runs the image’s own flux-pod where nothing is installed', () => {
     const rendering = render({ flux: { container: { disable: true } } }, {}, { installer: undefined });
     expect(fluxContainerOf(rendering).command?.[0]).toBe('flux-pod');

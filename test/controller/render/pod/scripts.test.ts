@@ -23,9 +23,15 @@ const directory = mkdtempSync(join(tmpdir(), 'flux-pod-scripts-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** Writes the scripts of a MiniCluster with these places moved into a directory of their own, which is returned. */
-function place(spec: GivenSpec, container: GivenSpec, moved: readonly string[] = []): string {
+function place(
+  spec: GivenSpec,
+  container: GivenSpec,
+  moved: readonly string[] = [],
+  options: Parameters<typeof render>[2] = {},
+): string {
   const here = mkdtempSync(join(directory, 'pod-'));
-  for (const [name, text] of Object.entries(manifest(render(spec, container), 'ConfigMap').data ?? {})) {
+  const rendering = render(spec, container, options);
+  for (const [name, text] of Object.entries(manifest(rendering, 'ConfigMap').data ?? {})) {
     const rewritten = ['/etc/flux-pod/scripts', ...moved].reduce(
       (script, path) => script.replaceAll(path, path === '/etc/flux-pod/scripts' ? here : `${here}${path}`),
       text,
@@ -186,6 +192,25 @@ describe('view.sh', () => {
 
   it('keeps times: what Python has compiled stays valid', () => {
     expect(timesIn(copy(() => undefined, {}))).toEqual(copied.map((path) => [path, old]));
+  });
+
+  it.each([
+    ['installs flux-pod beside the view, from an image that has both', 0],
+    ['fails where that cannot be installed', 78],
+  ])('%s', (_, code) => {
+    const moved = ['/opt/view', '/opt/software', '/opt/flux-pod', '/mnt/flux-pod', '/mnt/flux/'];
+    const here = place({}, {}, moved, { viewImage: 'flux-pod-view:1' });
+    for (const path of ['opt/view/bin', 'opt/flux-pod', 'mnt/flux/software'])
+      mkdirSync(join(here, path), { recursive: true });
+    const script = `#!/bin/sh\nsleep 0.2\necho "$*" >"$2"\nexit ${code}\n`;
+    writeFileSync(join(here, 'opt/flux-pod/flux-pod'), script, { mode: 0o755 });
+    const { status } = spawnSync('/bin/bash', [join(here, 'view.sh')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    expect(status).toBe(code);
+    const target = join(here, 'mnt/flux-pod');
+    expect(readFileSync(target, 'utf8')).toBe(`install ${target}\n`);
+    expect(existsSync(join(here, 'mnt/flux/view/bin'))).toBe(true);
   });
 
   it.skipIf(process.getuid?.() !== 0)('copies into volumes of root, where only the group may write', () => {
