@@ -41,9 +41,10 @@ export interface OpenLinkOptions {
 
 /**
  * Why there is no link. `unreachable`: the address takes no TCP connection. `foreign`: the server there is no agent of this instance with that
- * rank. `unavailable`: it may be that agent, which accepts no links at this moment, or never does.
+ * rank. `unavailable`: it may be that agent, which accepts no links at this moment, or never does. `late`: it may be that agent, which is too busy
+ * to answer in time.
  */
-export type NoLink = 'unreachable' | 'foreign' | 'unavailable';
+export type NoLink = 'unreachable' | 'foreign' | 'unavailable' | 'late';
 
 /** An agent sends a few lines in all, or one a second: more of them would only take this end's time. */
 const linesPerSecond = 10;
@@ -84,7 +85,7 @@ export function openLink(address: HostPort, options: OpenLinkOptions): Promise<O
     ask.once('socket', (socket) =>
       socket.once('connect', () => {
         clearTimeout(deadline);
-        deadline = setTimeout(giveUp, deadlines.helloMs, 'unavailable');
+        deadline = setTimeout(giveUp, deadlines.helloMs, 'late');
       }),
     );
     ask.on('error', (error) => giveUp(meaningOf(error)));

@@ -38,8 +38,7 @@ const flood =
     more();
   };
 
-/** `late`: settled by the deadline, as unavailable. */
-const peers: [string, Act, NoLink | 'late'][] = [
+const peers: [string, Act, NoLink][] = [
   ['404', say(body('', '404 Not Found')), 'foreign'],
   ['403', say(body('', '403 Forbidden')), 'foreign'],
   ['500', say(body('', '500 Oops')), 'foreign'],
@@ -123,7 +122,7 @@ describe.concurrent('an attempt is settled where the peer answers with', () => {
     await using server = await peer(act);
     const late = expected === 'late';
     const settled = await openLink(server, late ? { deadlines: soon } : {});
-    expect(settled).toBe(late ? 'unavailable' : expected);
+    expect(settled).toBe(expected);
   });
 
   it.each(peers)('%s, and after an abort', async (_, act) => {

@@ -51,7 +51,7 @@ export function learning(learn: Learn, event: Event, context: Context): Step<Fol
     case 'failed':
       return exitIfAsked(learn, event);
   }
-  return watchParent<Learn, Follower>(learn, event, context.now, (replaced) => startAgain(replaced, context));
+  return watchParent<Learn, Follower>(learn, event, context, (replaced) => startAgain(replaced, context));
 }
 
 /** Where no broker runs, the pod exits at once, also with the outcome that comes over the link of a broker that has exited. */

@@ -119,7 +119,7 @@ function running(run: Run, event: Event, context: Context): Step<Follower> {
       if (run.deadlines[event.of] === undefined) break;
       return overdue(notDue(run, event.of), event.of, context);
   }
-  return watchParent<Run, Follower>(run, event, now, (replaced) => ({
+  return watchParent<Run, Follower>(run, event, context, (replaced) => ({
     state: replaced,
     commands: [{ do: 'kill broker' }],
   }));

@@ -36,13 +36,23 @@ export interface WatchStep {
 }
 
 const backoff = { firstMs: 50, mostMs: 1000, growth: 1.5 };
+/** What is asked again and again makes a busy parent busier, and with it the machine: a parent that is late, or listens where it was. */
+const busyMostMs = 8000;
 /** A link that breaks sooner was not worth opening: the next one waits. */
 const briefMs = 5000;
 /** A broker that has not joined by then may have been sent to the wrong place. */
 const joinWithinMs = 15_000;
 
-const longer = (backoffMs: number): number =>
-  Math.min(backoff.mostMs, Math.max(backoff.firstMs, backoffMs * backoff.growth));
+const longer = (backoffMs: number, mostMs = backoff.mostMs): number =>
+  Math.min(mostMs, Math.max(backoff.firstMs, backoffMs * backoff.growth));
+
+/** When an event happens, and the jitter of a backoff: a quarter. */
+interface Moment {
+  readonly now: Instant;
+  readonly random: number;
+}
+const later = (backoffMs: number, { now, random }: Moment): Instant =>
+  now + backoffMs * (backoffMs > backoff.mostMs ? 0.75 + random / 2 : 1);
 
 export const beginWatch = (address: HostPort, now: Instant): WatchStep => ({
   watch: {
@@ -67,10 +77,10 @@ const stopWatching: readonly Command[] = [{ do: 'close link' }, { do: 'stop find
 export function watchParent<L extends { readonly watch: ParentWatch }, State>(
   life: L,
   event: Event,
-  now: Instant,
+  at: Moment,
   then: (life: L & { readonly replacedBy: HostPort }) => Step<State>,
 ): Step<L | State> {
-  const { watch, commands, replacedBy } = nextWatch(life.watch, event, now);
+  const { watch, commands, replacedBy } = nextWatch(life.watch, event, at);
   if (!replacedBy) return { state: { ...life, watch }, commands };
   const sentence = 'Another broker has taken the place of the parent: this one is started anew to join it';
   return after(
@@ -79,7 +89,8 @@ export function watchParent<L extends { readonly watch: ParentWatch }, State>(
   );
 }
 
-function nextWatch(watch: ParentWatch, event: Event, now: Instant): WatchStep {
+function nextWatch(watch: ParentWatch, event: Event, at: Moment): WatchStep {
+  const { now } = at;
   switch (event.kind) {
     case 'broker state':
       if (watch.broker?.state === event.state) break;
@@ -87,16 +98,16 @@ function nextWatch(watch: ParentWatch, event: Event, now: Instant): WatchStep {
     case 'link opened':
       return watch.link === 'attempt' ? opened(watch, event.incarnation, now) : { watch, commands: [] };
     case 'no link':
-      return watch.link === 'attempt' ? notOpened(watch, event, now) : { watch, commands: [] };
+      return watch.link === 'attempt' ? notOpened(watch, event, at) : { watch, commands: [] };
     case 'link broken':
       return watch.link === 'open' ? broken(watch, now) : { watch, commands: [] };
     case 'parent found':
       if (watch.search !== 'attempt') break;
       return event.address.host === watch.address.host
-        ? searchLater(watch, now)
+        ? searchLater(watch, at)
         : { watch, commands: [], replacedBy: event.address };
     case 'parent not found':
-      return watch.search === 'attempt' ? searchLater(watch, now) : { watch, commands: [] };
+      return watch.search === 'attempt' ? searchLater(watch, at) : { watch, commands: [] };
     case 'deadline':
       if (event.of === 'open link') return openAgain(watch, now);
       if (event.of === 'find parent') return search(watch);
@@ -121,18 +132,20 @@ function opened(watch: ParentWatch, incarnation: string, now: Instant): WatchSte
 }
 
 /** A parent whose agent has never answered is only looked for when there is reason to. */
-function notOpened(watch: ParentWatch, seen: Event & { kind: 'no link' }, now: Instant): WatchStep {
+function notOpened(watch: ParentWatch, seen: Event & { kind: 'no link' }, at: Moment): WatchStep {
+  const mostMs = seen.why === 'late' ? busyMostMs : backoff.mostMs;
+  const linkBackoffMs = Math.min(watch.linkBackoffMs, mostMs);
   // Beyond `join` the parent has proved with the certificate who it is, whatever else serves HTTP beside it.
   const turnsForeign = seen.why === 'foreign' && isJoining(watch) && !watch.isForeign;
   const tried: ParentWatch = {
-    ...due(watch, 'open link', now + watch.linkBackoffMs),
+    ...due(watch, 'open link', later(linkBackoffMs, at)),
     link: 'retry',
-    linkBackoffMs: longer(watch.linkBackoffMs),
+    linkBackoffMs: longer(linkBackoffMs, mostMs),
     isForeign: watch.isForeign || turnsForeign,
   };
   const commands: Command[] = turnsForeign ? [foreign(watch.address)] : [];
   const isLost =
-    seen.why === 'unreachable' || tried.isForeign || seen.parentIsSilent || joinsTooLong(watch, now);
+    seen.why === 'unreachable' || tried.isForeign || seen.parentIsSilent || joinsTooLong(watch, at.now);
   if (!isLost || watch.search !== 'none') return { watch: tried, commands };
   const searching = search(tried);
   return { ...searching, commands: [...commands, ...searching.commands] };
@@ -173,11 +186,11 @@ function search(watch: ParentWatch): WatchStep {
 }
 
 /** The parent that listens where it was shows over the link whether it is the same, or is about to exit. */
-function searchLater(watch: ParentWatch, now: Instant): WatchStep {
+function searchLater(watch: ParentWatch, at: Moment): WatchStep {
   const { searchBackoffMs } = watch;
-  const later = due(watch, 'find parent', now + searchBackoffMs);
+  const again = due(watch, 'find parent', later(searchBackoffMs, at));
   return {
-    watch: { ...later, search: 'retry', searchBackoffMs: longer(searchBackoffMs) },
+    watch: { ...again, search: 'retry', searchBackoffMs: longer(searchBackoffMs, busyMostMs) },
     commands: [],
   };
 }

@@ -361,6 +361,34 @@ describe('a parent is lost', () => {
     expect(backoff()).toBe(0);
   });
 
+  it('and a parent that is too busy for a link is asked less and less often, one that refuses it each second', () => {
+    const played = begin();
+    replay(played, toRun);
+    const backoff = (why: 'late' | 'unavailable') => {
+      const failedAt = played.now();
+      played.on(noLink(why));
+      const next = played.on(10_000).find(({ do: what }) => what === 'open link');
+      return next && Math.round(next.at - failedAt);
+    };
+    const late = Array.from({ length: 15 }, () => backoff('late'));
+    expect(late).toEqual([50, 75, 113, 169, 253, 380, 570, 854, 1281, 1922, 2883, 4325, 6487, 8000, 8000]);
+    expect([1, 2].map(() => backoff('unavailable'))).toEqual([1000, 1000]);
+  });
+
+  it('and a parent that listens where it was is looked for less and less often', () => {
+    const played = begin();
+    replay(played, [...toLinked, [linkBroken], [0]]);
+    const backoff = () => {
+      const foundAt = played.now();
+      played.on(found('10.0.0.7'));
+      const next = played.on(10_000).find(({ do: what }) => what === 'find parent');
+      return next && Math.round(next.at - foundAt);
+    };
+    expect(Array.from({ length: 15 }, backoff)).toEqual([
+      50, 75, 113, 169, 253, 380, 570, 854, 1281, 1922, 2883, 4325, 6487, 8000, 8000,
+    ]);
+  });
+
   it('and each broker that exits soon is started later than the one before, after one that ran for 10 s at once', () => {
     const played = begin();
     const backoff = (ranMs: number) => {
