@@ -108,7 +108,9 @@ describe('flux-pod render', () => {
 
   it('takes an image of a view with flux-pod, and refuses what is none', async () => {
     const image = 'registry.example/flux-pod-view:1';
-    const { spec } = (await rendered(usual, '--image-view', image)).find('Job').spec.template;
+    const { find, stderr } = await rendered(usual, '--image-view', image);
+    const { spec } = find('Job').spec.template;
+    expect(stderr).not.toContain('note:');
     expect(spec.initContainers.map((container: { image: string }) => container.image)).toEqual([image]);
     expect(await refused(usual, '--image-view', '')).toMatchObject({
       exitCode: ExitCode.usage,

@@ -36,7 +36,7 @@ export interface WatchStep {
 }
 
 const backoff = { firstMs: 50, mostMs: 1000, growth: 1.5 };
-/** What is asked again and again makes a busy parent busier, and with it the machine: a parent that is late, or listens where it was. */
+/** The longest backoff towards a parent that is too busy to answer in time, or that still listens where it was: each attempt costs it CPU. */
 const busyMostMs = 8000;
 /** A link that breaks sooner was not worth opening: the next one waits. */
 const briefMs = 5000;

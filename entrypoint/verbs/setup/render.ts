@@ -53,23 +53,20 @@ async function renderFile({ flags, positionals }: ParsedArguments): Promise<numb
   const others = sources.filter(({ object }) => !isMiniCluster(object)).map(({ object }) => titleOf(object));
   if (miniClusters.length === 0) throw withoutMiniCluster(name, others);
 
-  const installers = new Set<string | undefined>();
   const renderings = miniClusters.map(({ object, number }): Rendering => {
     const place = sources.length > 1 ? `, document ${number}` : '';
     const miniCluster = inNamespace(
       readMiniCluster(object, `${titleOf(object)} of ${name}${place}`),
       flags.namespace,
     );
-    const options = optionsFor(miniCluster);
-    installers.add(options.installer);
-    return renderMiniCluster(miniCluster, options);
+    return renderMiniCluster(miniCluster, optionsFor(miniCluster));
   });
   for (const other of others)
     process.stderr.write(`warning: ${printable(other)} is no MiniCluster and not rendered\n`);
   for (const { path, why } of renderings.flatMap(({ warnings }) => warnings)) {
     process.stderr.write(`warning: ${printable(`${path} ${why}`)}\n`);
   }
-  if (installers.has(defaultInstaller))
+  if (JSON.stringify(renderings).includes(JSON.stringify(defaultInstaller)))
     process.stderr.write(
       `note: the pods take flux-pod from the image ${defaultInstaller}, which no registry has: put it into the cluster, or name yours with --image-installer\n`,
     );
