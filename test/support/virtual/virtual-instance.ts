@@ -65,6 +65,8 @@ interface Pod {
   /** Its children with an open link. */
   readonly children: Set<Pod>;
   parent: Pod | undefined;
+  /** Of the link: what an earlier one comes to is no longer heard. */
+  attempt: number;
   search: AbortController;
   exit: Exit | undefined;
 }
@@ -144,6 +146,7 @@ export function virtualInstance(tree: Tree): VirtualInstance {
     pod.children.clear();
   };
   const closeLink = (pod: Pod) => {
+    pod.attempt++;
     pod.parent?.children.delete(pod);
     pod.parent = undefined;
   };
@@ -151,10 +154,12 @@ export function virtualInstance(tree: Tree): VirtualInstance {
     soon(roundTripMs, child, () => child.feed({ kind: 'announced', message }));
   const openLink = (pod: Pod, host: string) => {
     attempts++;
+    const attempt = ++pod.attempt;
     const parent = at.get(host);
-    if (!parent || parent.isGone || parent.exit)
-      return soon(unreachableMs, pod, () => pod.feed(noLink('unreachable')));
-    soon(roundTripMs, pod, () => {
+    const isReachable = parent && !parent.isGone && !parent.exit;
+    soon(isReachable ? roundTripMs : unreachableMs, pod, () => {
+      if (attempt !== pod.attempt) return;
+      if (!parent || !isReachable) return pod.feed(noLink('unreachable'));
       if (!parent.announced || parent.isGone) return pod.feed(noLink('unavailable'));
       parent.children.add(pod);
       pod.parent = parent;
@@ -275,8 +280,18 @@ export function virtualInstance(tree: Tree): VirtualInstance {
       take();
     };
     const pod: Pod = {
-      ...{ rank, address, feed, isGone: false, broker: undefined, isCancelled: false, announced: undefined },
-      ...{ children: new Set<Pod>(), parent: undefined, search: new AbortController(), exit: undefined },
+      rank,
+      address,
+      feed,
+      isGone: false,
+      broker: undefined,
+      isCancelled: false,
+      announced: undefined,
+      children: new Set(),
+      parent: undefined,
+      attempt: 0,
+      search: new AbortController(),
+      exit: undefined,
     };
     pods[rank] = pod;
     at.set(address, pod);
