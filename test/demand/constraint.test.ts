@@ -71,7 +71,7 @@ describe('a constraint', () => {
     const read = (count: number) => lists(count).map(admitted);
     expect(read(30)).toEqual(lists(30).map(() => all));
     const ofFew = cpuTime(() => read(2));
-    expect(cpuTime(() => read(30))).toBeLessThan(5 * Math.max(1, ofFew));
+    expect(cpuTime(() => read(30))).toBeLessThan(5 * ofFew);
   });
 
   it('of any depth is read without end', () => {
