@@ -17,12 +17,12 @@ export function userOf(value: Flags[string] = '1000:1000'): RenderOptions['user'
   throw usage(`--user ${String(value)} is neither UID, UID:GID nor image`);
 }
 
-/** `--image-view`. Throws a PodError (exit 64). */
-export function imageOf(value: Flags[string]): string | undefined {
-  if (value === undefined) return undefined;
-  const image = String(value);
+/** `--image-installer` or `--image-view`. Throws a PodError (exit 64). */
+export function imageOf(flags: Flags, flag: 'image-installer' | 'image-view'): string | undefined {
+  if (flags[flag] === undefined) return undefined;
+  const image = String(flags[flag]);
   if (image === '' || /\s/.test(image))
-    throw usage(`--image-view ${JSON.stringify(image)} is no name of an image`);
+    throw usage(`--${flag} ${JSON.stringify(image)} is no name of an image`);
   return image;
 }
 

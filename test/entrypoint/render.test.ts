@@ -106,16 +106,20 @@ describe('flux-pod render', () => {
     expect(await imageOf(annotated, '--image-installer=none')).toMatchObject({ name: 'flux-view' });
   });
 
-  it('takes an image of a view with flux-pod, and refuses what is none', async () => {
+  it.each(['image-installer', 'image-view'])('refuses a name that no image has: --%s', async (flag) => {
+    for (const name of ['', 'two words'])
+      expect(await refused(usual, `--${flag}`, name)).toMatchObject({
+        exitCode: ExitCode.usage,
+        message: `Cannot render: --${flag} ${JSON.stringify(name)} is no name of an image`,
+      });
+  });
+
+  it('takes an image of a view with flux-pod', async () => {
     const image = 'registry.example/flux-pod-view:1';
     const { find, stderr } = await rendered(usual, '--image-view', image);
     const { spec } = find('Job').spec.template;
     expect(stderr).not.toContain('note:');
     expect(spec.initContainers.map((container: { image: string }) => container.image)).toEqual([image]);
-    expect(await refused(usual, '--image-view', '')).toMatchObject({
-      exitCode: ExitCode.usage,
-      message: 'Cannot render: --image-view "" is no name of an image',
-    });
   });
 
   it('takes namespace, user and extras', async () => {

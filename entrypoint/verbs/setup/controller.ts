@@ -82,13 +82,13 @@ status. It uses the service account of its pod, else KUBECONFIG.
 async function loadController({ flags }: ParsedArguments): Promise<number> {
   const namespaces = namespacesOf(flags);
   const miniCluster = miniClusterOf(flags, namespaces);
-  const installer = String(flags['image-installer'] ?? defaultInstaller);
+  const installer = imageOf(flags, 'image-installer') ?? defaultInstaller;
   const one = flags.manifest === true ? oneMiniCluster(miniCluster, namespaces) : undefined;
   const request = {
     namespaces,
     miniCluster,
     installer,
-    viewImage: imageOf(flags['image-view']),
+    viewImage: imageOf(flags, 'image-view'),
     user: userOf(flags.user),
     extras: extrasOf(flags),
     leaderElection: flags['leader-election'] === true,

@@ -114,8 +114,8 @@ function formatOf({ output = 'yaml' }: Flags): typeof formatYaml {
 
 /** The options of the flags, and of the MiniCluster's annotation where a flag is missing. */
 async function readOptions(flags: Flags): Promise<(miniCluster: MiniCluster) => RenderOptions> {
-  const installer = flags['image-installer'];
-  const viewImage = imageOf(flags['image-view']);
+  const installer = imageOf(flags, 'image-installer');
+  const viewImage = imageOf(flags, 'image-view');
   const user = userOf(flags.user);
   const chosen = extrasOf(flags);
   const secret = objectNameOf(flags, 'secret');
@@ -128,7 +128,7 @@ async function readOptions(flags: Flags): Promise<(miniCluster: MiniCluster) => 
     const freshCertificate = newCertificate(metadata.name);
     const image = installer ?? metadata.annotations?.[installerAnnotation] ?? defaultInstaller;
     return {
-      installer: installerOf(String(image)),
+      installer: installerOf(image),
       viewImage,
       user,
       extras: chosen,
