@@ -12,6 +12,9 @@ const podsPerSecond = 225;
 /** The interval between a pod's queries by the rate limit, in milliseconds: 18 for 4 pods, 44,444 for 10,000. */
 export const intervalMs = (size: number): number => (size * 1000) / podsPerSecond;
 
+/** With a jitter of a quarter, by a random number from 0 to 1: 0.5 adds none. */
+export const withJitter = (ms: number, random: number): number => ms * (0.75 + random / 2);
+
 /** The longest backoff of a small cluster, on average. */
 const longestMs = 800;
 
@@ -23,7 +26,7 @@ const longestJitterMs = 250;
  * a jitter, so that no pod's second query comes while others still send their first.
  */
 export function backoffMs(attempt: number, size = 1, random: number = Math.random()): number {
-  const growing = Math.min(longestMs, 50 * 1.5 ** attempt) * (0.75 + random / 2);
+  const growing = withJitter(Math.min(longestMs, 50 * 1.5 ** attempt), random);
   const interval = intervalMs(size);
   return Math.max(growing, interval + Math.min(interval / 4, longestJitterMs) * random);
 }
@@ -41,5 +44,5 @@ export function firstDelayMs(rank: number, size: number, random: number): number
  * to 250: a SYN is cheap.
  */
 export function reconnectMs(tries: number, size: number, random: number): number {
-  return Math.max(Math.min(250, 25 * 1.5 ** tries), size / 2) * (0.75 + random / 2);
+  return withJitter(Math.max(Math.min(250, 25 * 1.5 ** tries), size / 2), random);
 }

@@ -1,6 +1,6 @@
 /** Candidate addresses of the parent, each with the outcome of connecting to it. Pure: the clock's reading comes with each event. */
 
-import { reconnectMs } from './backoff.ts';
+import { reconnectMs, withJitter } from './backoff.ts';
 import type { Instant } from './wait-reason.ts';
 
 export interface Candidate {
@@ -87,7 +87,7 @@ export function failed(
     trying: undefined,
     refusedSince: seen === 'refused' && !wasLost ? (refusedSince ?? at) : undefined,
     nextTryAt:
-      at + (isParent ? reconnectMs(tries, size, random) : Math.max(1000, 16 * size) * (0.75 + random / 2)),
+      at + (isParent ? reconnectMs(tries, size, random) : withJitter(Math.max(1000, 16 * size), random)),
   }));
 }
 

@@ -2,7 +2,7 @@
 import { isIPv6 } from '../../address.ts';
 import type { Reply } from '../query/dns-message.ts';
 import type { NameLookup } from '../query/lookup.ts';
-import { backoffMs, intervalMs } from './backoff.ts';
+import { backoffMs, intervalMs, withJitter } from './backoff.ts';
 import { answeredBy, bar, seenTtl, spacingMs, unanswered } from './cache-keys.ts';
 import {
   addAnswer,
@@ -138,7 +138,7 @@ function afterAddress(
   const suspectMs = wait.candidates.size === 0 ? suspectAfterMs : Math.max(suspectNextAfterMs, interval);
   const known = cacheKeys.isUpToDate
     ? Math.max(spacingMs(cacheKeys), interval)
-    : interval * (0.75 + random / 2);
+    : withJitter(interval, random);
   const refused = refusedSince(wait.candidates) === undefined ? 0 : Math.max(resolveRefusedMs, interval);
   const addressNotBefore = at + Math.max(brought ? suspectMs : known, refused);
   return {

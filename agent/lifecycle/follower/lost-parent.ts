@@ -5,6 +5,7 @@
  */
 import type { HostPort } from '../../address.ts';
 import type { Instant } from '../../clock.ts';
+import { withJitter } from '../../dns/wait/backoff.ts';
 import type { BrokerState } from '../../flux/services/state-machine.ts';
 import { after, type Command, type Deadlines, due, type Event, notDue, type Step } from '../machine.ts';
 
@@ -46,13 +47,13 @@ const joinWithinMs = 15_000;
 const longer = (backoffMs: number, mostMs = backoff.mostMs): number =>
   Math.min(mostMs, Math.max(backoff.firstMs, backoffMs * backoff.growth));
 
-/** When an event happens, and the jitter of a backoff: a quarter. */
+/** When an event happens, and the random number for the jitter of a backoff. */
 interface Moment {
   readonly now: Instant;
   readonly random: number;
 }
 const later = (backoffMs: number, { now, random }: Moment): Instant =>
-  now + backoffMs * (backoffMs > backoff.mostMs ? 0.75 + random / 2 : 1);
+  now + (backoffMs > backoff.mostMs ? withJitter(backoffMs, random) : backoffMs);
 
 export const beginWatch = (address: HostPort, now: Instant): WatchStep => ({
   watch: {
