@@ -1,5 +1,5 @@
 /** The loop that runs a state machine: events in, one after the other, and each time the commands that follow, and a timer for the next deadline. */
-import { type Instant, instant, longestTimerMs } from '../clock.ts';
+import { after, type Instant, instant } from '../clock.ts';
 import { failedOutcome } from './exit/outcome.ts';
 import { type Command, type Event, type Exit, earliest, type Machine } from './machine.ts';
 
@@ -8,11 +8,21 @@ export interface Running {
   readonly exited: Promise<Exit>;
 }
 
+/** The world of a machine, which tests replace. */
+export interface World {
+  readonly now: () => Instant;
+  /** Runs `act` once after `ms`; returns what cancels that. */
+  readonly after: (ms: number, act: () => void) => () => void;
+  readonly random: () => number;
+}
+
+const systemWorld: World = { now: instant, after, random: Math.random };
+
 /** `execute` executes all commands but `exit`. An error in that is the event `failed`. */
 export function runMachine<State>(
   { first, next, deadlinesOf }: Machine<State>,
   execute: (command: Exclude<Command, { do: 'exit' }>, feed: Running['feed']) => void | Promise<void>,
-  now: () => Instant = instant,
+  { now, after, random }: World = systemWorld,
 ): Running {
   const { promise: exited, resolve } = Promise.withResolvers<Exit>();
   const events: Event[] = [];
@@ -20,7 +30,7 @@ export function runMachine<State>(
   let { state } = begin;
   let isBusy = false;
   let hasExited = false;
-  let timer: NodeJS.Timeout | undefined;
+  let cancelWake = () => {};
 
   const feed = (event: Event) => {
     events.push(event);
@@ -30,7 +40,7 @@ export function runMachine<State>(
     isBusy = true;
     run(commands);
     for (let event = events.shift(); event && !hasExited; event = events.shift()) {
-      const step = next(state, event, now(), Math.random());
+      const step = next(state, event, now(), random());
       ({ state } = step);
       run(step.commands);
     }
@@ -50,12 +60,12 @@ export function runMachine<State>(
     }
   };
   const wakeLater = () => {
-    clearTimeout(timer);
+    cancelWake();
     const due = earliest(deadlinesOf(state));
     if (hasExited || !due) return;
-    // A timer may be some microseconds early, and counts to 24 days only.
+    // A timer may be some microseconds early.
     const wake = () => (now() < due.at ? wakeLater() : feed({ kind: 'deadline', of: due.of }));
-    timer = setTimeout(wake, Math.min(longestTimerMs, Math.max(0, Math.ceil(due.at - now()))));
+    cancelWake = after(Math.max(0, Math.ceil(due.at - now())), wake);
   };
 
   work(begin.commands);

@@ -6,13 +6,8 @@ import type { Tree } from '../../../agent/cluster/topology.ts';
 import { awaitParent } from '../../../agent/dns/await-parent.ts';
 import { follower } from '../../../agent/lifecycle/follower/follower.ts';
 import { leader } from '../../../agent/lifecycle/leader.ts';
-import {
-  type Command,
-  type Event,
-  type Exit,
-  earliest,
-  type Machine,
-} from '../../../agent/lifecycle/machine.ts';
+import type { Command, Event, Exit, Machine } from '../../../agent/lifecycle/machine.ts';
+import { runMachine } from '../../../agent/lifecycle/run-machine.ts';
 import type { Announcement } from '../../../agent/parent-link/announcement.ts';
 import { brokerState, exitedWith, linkBroken, linkOpened, noLink, started } from './played-machine.ts';
 import { type VirtualCluster, virtualCluster } from './virtual-cluster.ts';
@@ -190,7 +185,7 @@ export function virtualInstance(tree: Tree): VirtualInstance {
     pod.feed({ kind: 'parent found', address: { host: found.host, port }, facts: {} });
   };
 
-  const execute = (pod: Pod, command: Command): unknown => {
+  const execute = (pod: Pod, command: Exclude<Command, { do: 'exit' }>): void | Promise<void> => {
     switch (command.do) {
       case 'find parent':
         return find(pod, command);
@@ -232,10 +227,6 @@ export function virtualInstance(tree: Tree): VirtualInstance {
         pod.announced?.push(command.message);
         for (const child of pod.children) send(command.message, child);
         return;
-      case 'exit':
-        pod.exit = command;
-        pod.search.abort();
-        return closeLink(pod);
       case 'start services':
       case 'enter await-parent':
       case 'watch mounts':
@@ -258,31 +249,13 @@ export function virtualInstance(tree: Tree): VirtualInstance {
   };
 
   const startPod = (rank: number, recordAfterMs = 0) => {
-    const machine = machineOf(rank);
     const address = `10.${at.size >> 16}.${(at.size >> 8) & 255}.${at.size & 255}`;
-    let { state, commands } = machine.first(time.now());
-    let steps = 0;
-    const take = () => {
-      for (const command of commands) execute(pod, command);
-      const step = ++steps;
-      const due = earliest(machine.deadlinesOf(state));
-      // Of what is due only the present state counts.
-      if (due)
-        soon(
-          Math.max(0, due.at - time.now()),
-          pod,
-          () => step === steps && feed({ kind: 'deadline', of: due.of }),
-        );
-    };
-    const feed = (event: Event) => {
-      if (pod.isGone || pod.exit) return;
-      ({ state, commands } = machine.next(state, event, time.now(), random()));
-      take();
-    };
     const pod: Pod = {
       rank,
       address,
-      feed,
+      feed: (event) => {
+        if (!pod.isGone) machine.feed(event);
+      },
       isGone: false,
       broker: undefined,
       isCancelled: false,
@@ -299,7 +272,16 @@ export function virtualInstance(tree: Tree): VirtualInstance {
     const publish = () => cluster.publish(nameOf(rank), address);
     if (recordAfterMs > 0) time.at(time.now() + recordAfterMs, publish);
     else publish();
-    take();
+    const machine = runMachine(machineOf(rank), (command) => execute(pod, command), {
+      now: time.now,
+      after: (ms, act) => time.after(ms, () => pod.isGone || act()),
+      random,
+    });
+    void machine.exited.then((exit) => {
+      pod.exit = exit;
+      pod.search.abort();
+      closeLink(pod);
+    });
   };
 
   return {

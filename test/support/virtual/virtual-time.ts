@@ -4,6 +4,8 @@ import type { Clock } from '../../../agent/dns/await-parent.ts';
 export interface VirtualTime extends Clock {
   /** Calls `action` at that time. */
   readonly at: (time: number, action: () => void) => void;
+  /** Calls `action` once after `ms`; returns what cancels that. */
+  readonly after: (ms: number, action: () => void) => () => void;
   /** Lets time pass until nothing is left to do or `until` has come. */
   readonly run: (until?: number) => Promise<void>;
 }
@@ -28,6 +30,12 @@ export function virtualTime(): VirtualTime {
   return {
     now: () => now,
     at: (time, action) => void schedule(time, action),
+    after: (ms, action) => {
+      const task = schedule(now + ms, action);
+      return () => {
+        task.cancelled = true;
+      };
+    },
     sleep: (ms, signal) =>
       new Promise((resolve) => {
         if (signal.aborted) return resolve();
