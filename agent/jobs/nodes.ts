@@ -1,13 +1,14 @@
 /** Nodes with their state, cores and place in the tree of brokers. */
 
 import { parseHostlist } from '../cluster/hostlist.ts';
-import { formatIdset, parseIdset } from '../cluster/idset.ts';
+import { formatIdset } from '../cluster/idset.ts';
 import type { Tree } from '../cluster/topology.ts';
 import type { FluxClient } from '../flux/client.ts';
 import { detailOf, Errno, FluxError } from '../flux/errors.ts';
 import { getHealth, type OverlayHealth } from '../flux/services/overlay.ts';
 import {
   countResources,
+  drainedRanks,
   getResourceStatus,
   getScheduledResources,
   type ResourceSet,
@@ -58,11 +59,7 @@ export function nodesOf({ status, allocated, overlay, tree }: NodeSources): Node
     excluded: new Set(status.exclude),
     torpid: new Set(status.torpid),
   };
-  const drained = new Map(
-    Object.entries(status.drain).flatMap(([ranks, why]) =>
-      parseIdset(ranks).map((rank) => [rank, why] as const),
-    ),
-  );
+  const drained = new Map(drainedRanks(status).map(({ rank, ...why }) => [rank, why]));
   const subtrees = new Map(
     overlay.flatMap(({ children, ...self }) => [...children, self]).map(({ rank, status }) => [rank, status]),
   );

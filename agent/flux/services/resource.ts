@@ -47,9 +47,11 @@ export async function getResourceStatus(client: FluxClient, options?: RpcOptions
   return readAnswer(statusAnswer, topic, await client.rpc(topic, {}, { ...options, nodeid: 0 }));
 }
 
-/** The drained ranks, each with its reason. */
-export const drainedRanks = ({ drain }: Pick<ResourceStatus, 'drain'>): { rank: number; reason: string }[] =>
-  Object.entries(drain).flatMap(([ranks, { reason }]) => parseIdset(ranks).map((rank) => ({ rank, reason })));
+/** The drained ranks, each with its reason, and since when (seconds since 1970). */
+export const drainedRanks = ({
+  drain,
+}: Pick<ResourceStatus, 'drain'>): ({ rank: number } & z.output<typeof drained>)[] =>
+  Object.entries(drain).flatMap(([ranks, why]) => parseIdset(ranks).map((rank) => ({ rank, ...why })));
 
 const journalAnswer = z.object({ events: z.array(z.object({ name: z.string() })) });
 

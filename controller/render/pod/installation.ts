@@ -12,6 +12,10 @@ type Options = Pick<RenderOptions, 'installer' | 'extras'>;
 
 const isMounted = ({ extras }: Options): boolean => extras.has('image-volume');
 
+/** Whether an init container copies it. */
+const isCopied = (options: Options): options is Options & { readonly installer: string } =>
+  options.installer !== undefined && !isMounted(options);
+
 /** Where the images have flux-pod (Dockerfile). */
 const inImage = '/opt/flux-pod';
 
@@ -41,11 +45,10 @@ export const installationMounts = ({ installer }: Options): VolumeMount[] =>
 
 /** Whether the init container of the Flux view installs flux-pod as well: one container less, a second or more of each start. */
 const viewInstalls = ({ view, spec, options }: Cluster): boolean =>
+  isCopied(options) &&
   view !== undefined &&
   options.viewImage !== undefined &&
-  spec.flux?.container?.image === undefined &&
-  options.installer !== undefined &&
-  !isMounted(options);
+  spec.flux?.container?.image === undefined;
 
 /** What that container needs for it: a place, and a command to run beside the copy of the view. */
 export const installationOfView = (cluster: Cluster): { mounts: VolumeMount[]; command?: string } =>
@@ -58,7 +61,7 @@ const installationTarget: VolumeMount = { name: 'flux-pod', mountPath: paths.ins
 /** Puts flux-pod and its Node.js where the program's image finds them. */
 export function installers(cluster: Cluster): Container[] {
   const { options } = cluster;
-  if (options.installer === undefined || isMounted(options) || viewInstalls(cluster)) return [];
+  if (!isCopied(options) || viewInstalls(cluster)) return [];
   return [
     {
       name: 'flux-pod-install',
