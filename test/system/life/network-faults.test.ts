@@ -125,7 +125,11 @@ describe.skipIf(unavailable)('faults of the network', { concurrent: true }, () =
     await using mc = await start({ size: 2, cluster: 'unplugged' });
     await mc.ready();
     const follower = mc.pod(1);
-    expect(linksToParent(follower)).toBe(1);
+    // A pod may be ready a little before its parent link is open.
+    await until(
+      async () => linksToParent(follower),
+      (links) => links === 1,
+    );
     await follower.linkDown();
     await isUnready(follower);
     expect((await fluxPod(follower, 'probe', 'live')).code, 'still live').toBe(0);
