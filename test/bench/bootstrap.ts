@@ -2,11 +2,18 @@
  * From the start of four pods to the program's first word, as ratios to the brokers' own time: the same brokers, started by a plain shell
  * script, with nothing to wait for. Then what a late DNS, caches of dead addresses, and a lost leader cost, with flux-pod and with that script.
  */
+import { join } from 'node:path';
 import { formatCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
 import { createCertificate } from '../../agent/broker/certificate/key-pair.ts';
 import { type Bed, bedUnavailable, createBed, type PodSpec } from '../support/bed/bed.ts';
 import type { Pod } from '../support/bed/pod.ts';
-import { certificateMount, type Flux, miniCluster, realFlux } from '../support/project/flux-pod.ts';
+import {
+  certificateMount,
+  type Flux,
+  installFluxPod,
+  miniCluster,
+  realFlux,
+} from '../support/project/flux-pod.ts';
 import { medianOf, row } from './table.ts';
 
 const size = 4;
@@ -40,6 +47,9 @@ export async function bootstrap(): Promise<void> {
       ]),
     );
   await compare('nothing to wait for', await median(rounds, () => firstStart(fluxPod)), own);
+  // What no program on Node.js can do without.
+  const afterNode: Way = (bed, special) => startedByScript(bed, flux, special, startsAfterNode());
+  await compare('Node.js, then the script', await median(rounds, () => firstStart(afterNode)), undefined);
   const late = { publishAfter: 1000 };
   // Of the pods' records, 1 s late, the last second is not the entrypoint's.
   await compare(
@@ -97,7 +107,12 @@ async function leaderReplaced(way: Way): Promise<number> {
 }
 
 /** What the usual entrypoint comes down to: the same broker.toml with the peers' names in it, and the broker. */
-function startedByScript(bed: Bed, flux: Flux, special: Partial<PodSpec> = {}): StartPod {
+function startedByScript(
+  bed: Bed,
+  flux: Flux,
+  special: Partial<PodSpec> = {},
+  starts: readonly string[] = [],
+): StartPod {
   const certificate = formatCertificate(createCertificate({ name: 'mc' }));
   const script = `#!/bin/sh
 set -e
@@ -117,7 +132,7 @@ exec ${flux.path} broker --config-path=/run/flux/broker.toml -Srundir=/run/flux/
     bed.startPod({
       cluster: 'mc',
       index,
-      command: ['/etc/entrypoint.sh', ...(index === 0 ? up : [])],
+      command: [...starts, '/etc/entrypoint.sh', ...(index === 0 ? up : [])],
       ...special,
       mounts: {
         [certificateMount]: { content: certificate, mode: 0o400 },
@@ -125,6 +140,10 @@ exec ${flux.path} broker --config-path=/run/flux/broker.toml -Srundir=/run/flux/
       },
     });
 }
+
+/** A Node.js that only starts what follows. */
+const startsAfterNode = (): readonly string[] => [join(installFluxPod(), 'node'), '-e', startsTheRest, '--'];
+const startsTheRest = `require('node:child_process').spawn(process.argv[1], process.argv.slice(2), { stdio: 'inherit' })`;
 
 async function median(times: number, measure: () => Promise<number>): Promise<number> {
   const values: number[] = [];

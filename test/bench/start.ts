@@ -1,7 +1,7 @@
 /**
  * From exec of the entrypoint to exec of the broker on the leader of four pods, with nothing to wait for: flux-pod beside a
- * bash script that writes the same files and has `flux R encode` write R. Both start the same `flux`, a wrapper that
- * notes the time when it is asked for the broker.
+ * bash script that writes the same files and has `flux R encode` write R, and beside a Node.js that does nothing but start the broker. All
+ * start the same `flux`, a wrapper that notes the time when it is asked for the broker.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,20 +26,25 @@ export async function start(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'flux-pod-bench-'));
   try {
     const ways = layOut(directory, flux.onHost);
-    const measured = { fluxPod: [] as number[], bash: [] as number[] };
+    const measured = { fluxPod: [] as number[], bash: [] as number[], node: [] as number[] };
     for (let pair = -warmUps; pair < pairs; pair++) {
       const fluxPod = millisecondsToBroker(ways.fluxPod, directory);
       const bash = millisecondsToBroker(ways.bash, directory);
+      const node = millisecondsToBroker(ways.node, directory);
       if (pair < 0) continue;
       measured.fluxPod.push(fluxPod);
       measured.bash.push(bash);
+      measured.node.push(node);
     }
-    const ratios = measured.fluxPod.map((value, pair) => value / (measured.bash[pair] ?? Number.NaN));
+    const ratios = (values: readonly number[]) =>
+      values.map((value, pair) => value / (measured.bash[pair] ?? Number.NaN));
     console.log(`exec of the entrypoint to exec of the broker, leader of 4, ${pairs} pairs; milliseconds`);
     console.log(row('', ['min', 'median', 'max']));
     console.log(row('flux-pod', spread(measured.fluxPod, 1)));
     console.log(row('bash + flux R encode', spread(measured.bash, 1)));
-    console.log(row('ratio, pair by pair', spread(ratios, 2)));
+    console.log(row('ratio, pair by pair', spread(ratios(measured.fluxPod), 2)));
+    console.log(row('Node.js that does nothing else', spread(measured.node, 1)));
+    console.log(row('ratio, pair by pair', spread(ratios(measured.node), 2)));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -50,7 +55,7 @@ interface Way {
   readonly env: Readonly<Record<string, string>>;
 }
 
-function layOut(directory: string, flux: string): { fluxPod: Way; bash: Way } {
+function layOut(directory: string, flux: string): { fluxPod: Way; bash: Way; node: Way } {
   const wrapper = join(directory, 'flux');
   writeFileSync(
     wrapper,
@@ -92,6 +97,14 @@ function layOut(directory: string, flux: string): { fluxPod: Way; bash: Way } {
   return {
     fluxPod: { command: [join(installOnHost(), 'flux-pod'), 'run', '--', 'hostname'], env: settings },
     bash: { command: [script, 'hostname'], env },
+    node: {
+      command: [
+        join(installOnHost(), 'node'),
+        '-e',
+        `require('node:child_process').spawn('flux', ['broker'])`,
+      ],
+      env,
+    },
   };
 }
 

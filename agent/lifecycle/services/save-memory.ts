@@ -1,8 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Has V8 prefer little memory from now on. To be called when the broker is on its way: flags at the start of Node.js would cost it its
- * own code cache and ours, a third of its start.
+ * Has V8 prefer little memory from now on. Flags at the start of Node.js would cost it its own code cache and ours, a third of its start.
  */
 export function saveMemory({ compiles }: { readonly compiles: boolean }): void {
   // While V8 marks, it would let the young generation grow to 32 MiB rather than collect it.

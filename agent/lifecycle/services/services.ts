@@ -4,6 +4,7 @@
  */
 import type { PreparedApi } from '../../api/prepare-api.ts';
 import type { Membership } from '../../broker/membership.ts';
+import { after } from '../../clock.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { Demand } from '../../demand/demand.ts';
 import type { ConnectOptions, FluxClient } from '../../flux/client.ts';
@@ -46,14 +47,19 @@ export interface Services {
   readonly close: () => void;
 }
 
+/** By then all is loaded that each pod needs: a change of V8's flags costs Node.js the code cache of its modules, and 10 ms by itself. */
+const saveMemoryAfterMs = 10_000;
+
 /** Starts all of them. One that cannot start is an error of the log, and costs neither the others nor the broker. */
 export async function startServices(options: ServicesOptions): Promise<Services> {
   const { configuration, membership, agentSocket: socketPath, health, connection, controllers } = options;
   const { hold, api, log } = options;
   await log.open();
-  const { saveMemory } = await import('./save-memory.ts');
-  // The API is worth a compiler.
-  saveMemory({ compiles: configuration.api !== 'off' });
+  const cancelSaving = after(saveMemoryAfterMs, async () => {
+    const { saveMemory } = await import('./save-memory.ts');
+    // The API is worth a compiler.
+    saveMemory({ compiles: configuration.api !== 'off' });
+  });
   const life = new AbortController();
   const links = membership && (await linksOf(membership));
   const demand =
@@ -78,6 +84,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     links,
     close: () => {
       life.abort();
+      cancelSaving();
       demand?.close();
       server?.close();
       api?.close();
