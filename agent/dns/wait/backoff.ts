@@ -41,8 +41,8 @@ export function firstDelayMs(rank: number, size: number, random: number): number
 
 /**
  * Milliseconds before the next SYN to an address that refused: the parent of 10,000 gets 2,000 a second. For a small cluster 25, growing
- * by half to 250 in the first second, and after ten seconds by a fiftieth, to a second after 45: a SYN is cheap, but where many pods share a node and their
- * leader takes long, their attempts to connect take the CPU that it needs.
+ * by half to 250 in the first second, and after ten seconds by a fiftieth, to a second after 45: a SYN is cheap, but where many pods
+ * share a node and their leader takes long, their attempts to connect take the CPU that it needs.
  */
 export function reconnectMs(tries: number, size: number, random: number): number {
   const growing = Math.min(25 * 1.5 ** tries, 250 * 1.02 ** Math.max(0, tries - 40), 1000);

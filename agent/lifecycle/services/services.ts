@@ -55,11 +55,9 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   const { configuration, membership, agentSocket: socketPath, health, connection, controllers } = options;
   const { hold, api, log } = options;
   await log.open();
-  const cancelSaving = after(saveMemoryAfterMs, async () => {
-    const { saveMemory } = await import('./save-memory.ts');
-    // The API is worth a compiler.
-    saveMemory({ compiles: configuration.api !== 'off' });
-  });
+  const { saveMemory } = await import('./save-memory.ts');
+  // The API is worth a compiler.
+  const cancelSaving = after(saveMemoryAfterMs, () => saveMemory({ compiles: configuration.api !== 'off' }));
   const life = new AbortController();
   const links = membership && (await linksOf(membership));
   const demand =
