@@ -39,7 +39,7 @@ export async function bootstrap(): Promise<void> {
     `start of ${size} pods to the program, seconds; ratios to the brokers' own time, ${seconds(own)} s (medians of ${rounds}, in turn)`,
   );
   console.log(row('', ['flux-pod', 'ratio', 'script', 'ratio']));
-  const compare = async (name: string, ours: number, theirs: number | undefined) =>
+  const compare = (name: string, ours: number, theirs: number | undefined) =>
     console.log(
       row(name, [
         seconds(ours),
@@ -48,20 +48,20 @@ export async function bootstrap(): Promise<void> {
         theirs ? (theirs / own).toFixed(2) : '-',
       ]),
     );
-  await compare('nothing to wait for', agents, own);
+  compare('nothing to wait for', agents, own);
   console.log(row('Node.js, then the script', ['-', '-', seconds(node), (node / own).toFixed(2)]));
   const late = { publishAfter: 1000 };
   // Of the pods' records, 1 s late, the last second is not the entrypoint's.
-  await compare(
+  compare(
     'records 1 s late, denials cached',
     (await median(rounds, () => firstStart(fluxPod, late))) - 1000,
     (await firstStart(script, late)) - 1000,
   );
   const ours = await recreated(fluxPod, recreations);
   const theirs = await recreated(script, 1);
-  await compare(`re-created ${recreations} times, worst`, Math.max(...ours), Math.max(...theirs));
-  await compare('leader replaced', await median(rounds, () => leaderReplaced(fluxPod)), undefined);
-  await compare(
+  compare(`re-created ${recreations} times, worst`, Math.max(...ours), Math.max(...theirs));
+  compare('leader replaced', await median(rounds, () => leaderReplaced(fluxPod)), undefined);
+  compare(
     '40 s late: after the last record',
     (await firstStart(fluxPod, { publishAfter: 40_000 })) - 40_000,
     undefined,

@@ -28,13 +28,10 @@ export async function start(): Promise<void> {
     const ways = layOut(directory, flux.onHost);
     const measured = { fluxPod: [] as number[], bash: [] as number[], node: [] as number[] };
     for (let pair = -warmUps; pair < pairs; pair++) {
-      const fluxPod = millisecondsToBroker(ways.fluxPod, directory);
-      const bash = millisecondsToBroker(ways.bash, directory);
-      const node = millisecondsToBroker(ways.node, directory);
-      if (pair < 0) continue;
-      measured.fluxPod.push(fluxPod);
-      measured.bash.push(bash);
-      measured.node.push(node);
+      for (const way of ['fluxPod', 'bash', 'node'] as const) {
+        const milliseconds = millisecondsToBroker(ways[way], directory);
+        if (pair >= 0) measured[way].push(milliseconds);
+      }
     }
     const ratios = (values: readonly number[]) =>
       values.map((value, pair) => value / (measured.bash[pair] ?? Number.NaN));

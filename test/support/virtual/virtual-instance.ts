@@ -78,7 +78,7 @@ export function virtualInstance(tree: Tree): VirtualInstance {
   let brokersStarted = 0;
 
   const soon = (ms: number, pod: Pod, act: () => void) =>
-    time.at(time.now() + ms, () => {
+    time.after(ms, () => {
       if (!pod.isGone && !pod.exit) act();
     });
 
@@ -193,7 +193,7 @@ export function virtualInstance(tree: Tree): VirtualInstance {
         return pod.search.abort();
       case 'start broker': {
         pod.isCancelled = false;
-        return soon(startBrokerMs * (0.5 + random()), pod, () => {
+        soon(startBrokerMs * (0.5 + random()), pod, () => {
           if (pod.isCancelled) return pod.feed({ kind: 'broker not started', outcome: undefined });
           pod.broker = {
             incarnation: `${pod.rank}-${++brokersStarted}`,
@@ -206,6 +206,7 @@ export function virtualInstance(tree: Tree): VirtualInstance {
           pod.feed(brokerState('join'));
           join(pod);
         });
+        return;
       }
       case 'cancel start':
         pod.isCancelled = true;
@@ -270,11 +271,11 @@ export function virtualInstance(tree: Tree): VirtualInstance {
     at.set(address, pod);
     cluster.set(address, 'refuses');
     const publish = () => cluster.publish(nameOf(rank), address);
-    if (recordAfterMs > 0) time.at(time.now() + recordAfterMs, publish);
+    if (recordAfterMs > 0) time.after(recordAfterMs, publish);
     else publish();
     const machine = runMachine(machineOf(rank), (command) => execute(pod, command), {
       now: time.now,
-      after: (ms, act) => time.after(ms, () => pod.isGone || act()),
+      after: (ms, act) => soon(ms, pod, act),
       random,
     });
     void machine.exited.then((exit) => {
