@@ -14,6 +14,8 @@ interface Run extends LeaderRun {
    * it shuts down for another reason, such as the end of its program.
    */
   readonly idleTime?: 'watched' | 'over' | 'past' | undefined;
+  /** The followers' agents know that the instance ends: the outcome follows. */
+  readonly endAnnounced?: true | undefined;
 }
 
 export type Leader = (Ends & { readonly at: 'start-broker' }) | Run | { readonly at: 'exit' };
@@ -75,12 +77,21 @@ function running(run: Run, event: Event, now: Instant, limits: LeaderLimits): St
 
 /** A connection to the broker begins with the state that it is in: that may be `run` again. */
 function entered(run: Run, state: BrokerState, limits: LeaderLimits): Step<Leader> {
-  const hasBegun = run.idleTime === 'watched';
-  if (hasBegun && state !== 'run') return { state: { ...run, idleTime: 'past' }, commands: [] };
+  if (state === 'cleanup' || state === 'shutdown') return ending(run);
   if (run.idleTime || state !== 'run' || !hasIdleTimeout(limits)) return { state: run, commands: [] };
   return {
     state: { ...run, idleTime: 'watched' },
     commands: [{ do: 'watch idle', seconds: limits.idleTimeout }],
+  };
+}
+
+/** The followers' brokers are shut down, and the outcome follows when the slowest of them has exited. A leader that is stopped has none for them. */
+function ending(run: Run): Step<Leader> {
+  const past: Run = run.idleTime === 'watched' ? { ...run, idleTime: 'past' } : run;
+  if (run.endAnnounced || run.stoppedBy || run.failure) return { state: past, commands: [] };
+  return {
+    state: { ...past, endAnnounced: true },
+    commands: [{ do: 'announce', message: { kind: 'ending' } }],
   };
 }
 

@@ -2,8 +2,10 @@
 import * as z from 'zod/mini';
 
 const announcement = z.discriminatedUnion('kind', [
-  /** The parent stops: the instance ends. */
+  /** The parent stops: another takes its place, or its children stop as well. */
   z.object({ kind: z.literal('stopping'), signal: z.string() }),
+  /** The program has ended: the brokers are shut down, however long that takes, and the outcome follows. */
+  z.object({ kind: z.literal('ending') }),
   /** How the instance ended: the exit code of the leader's program. */
   z.object({
     kind: z.literal('outcome'),

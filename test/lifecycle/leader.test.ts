@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { leader } from '../../agent/lifecycle/leader.ts';
-import { exitedWith, play, replay, type Script, signal, started } from '../support/virtual/played-machine.ts';
+import {
+  brokerState,
+  exitedWith,
+  play,
+  replay,
+  type Script,
+  signal,
+  started,
+} from '../support/virtual/played-machine.ts';
 
 const services = ['start services', 'watch mounts', 'accept child links'];
 const toRun: Script = [
@@ -46,6 +54,31 @@ describe('a leader', () => {
           { kind: 'broker not started', outcome: { code: 72, sentence: 'Cannot execute flux' } },
           'exit 72: Cannot execute flux (no post hooks)',
         ],
+      ],
+    ],
+    [
+      'whose program has ended announces that once: its broker waits for the slowest of its followers’',
+      [
+        ...toRun,
+        [brokerState('run')],
+        [brokerState('cleanup'), 'announce ending'],
+        [brokerState('shutdown')],
+        [3_600_000],
+        [exitedWith(3), 'announce outcome', 'exit 3: The program exited with code 3'],
+      ],
+    ],
+    [
+      'whose broker shuts down before it has run announces that as well',
+      [...toRun, [brokerState('init')], [brokerState('shutdown'), 'announce ending']],
+    ],
+    [
+      'that is stopped announces no end: its followers wait for its replacement',
+      [
+        ...toRun,
+        [brokerState('run')],
+        [signal(), 'announce stopping', 'signal broker SIGTERM'],
+        [brokerState('cleanup')],
+        [exitedWith(143), stopped()],
       ],
     ],
     [
@@ -170,7 +203,7 @@ describe('a leader with FLUX_POD_IDLE_TIMEOUT', () => {
       'whose program has ended before the idle time is over exits with its code, also where the clean-up takes longer',
       [
         ...watched,
-        [{ kind: 'broker state', state: 'cleanup' }],
+        [{ kind: 'broker state', state: 'cleanup' }, 'announce ending'],
         [idle],
         [exitedWith(3), 'announce outcome', 'exit 3: The program exited with code 3'],
       ],

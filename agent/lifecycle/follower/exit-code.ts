@@ -1,11 +1,17 @@
 /** The exit code of a follower: what the exit of its broker means, and how it learns the outcome of the instance. Pure: a part of follower.ts. */
+
+import type { Announcement } from '../../parent-link/announcement.ts';
 import { announcedOutcome, stoppedOutcome, unknownOutcome } from '../exit/outcome.ts';
-import { after, due, type Event, exit, type Step } from '../machine.ts';
+import { after, due, type Event, exit, notDue, type Step } from '../machine.ts';
 import type { Await, Backoff, Context, Follower, Learn, Run } from './follower-state.ts';
 import { watchParent } from './lost-parent.ts';
 import { startAgain } from './start-broker.ts';
 
-/** A leader announces the outcome as soon as its broker has exited, which is a little after its followers' brokers. */
+/**
+ * How long a follower awaits the outcome where no agent of its parent is there, or none has announced that the instance ends: something else has
+ * ended this broker. Otherwise it awaits it however long that takes: the leader's broker exits after the slowest of all, for which Flux has no
+ * limit (flux-broker-attributes(7), broker.shutdown-timeout).
+ */
 const outcomeWithinMs = 30_000;
 /** An outcome that comes with the end of a lost parent's broker is there by then. */
 const outcomeIsThereMs = 100;
@@ -36,22 +42,40 @@ export function brokerExited(
 
 export function learning(learn: Learn, event: Event, context: Context): Step<Follower> {
   switch (event.kind) {
-    case 'announced': {
-      const { message } = event;
-      const step =
-        message.kind === 'outcome' ? exit(announcedOutcome(message), true) : startAgain(learn, context);
-      return after([{ do: 'announce', message }], step);
-    }
+    case 'announced':
+      return after([{ do: 'announce', message: event.message }], announced(learn, event.message, context));
     case 'deadline':
       if (event.of !== 'outcome') break;
-      return learn.ending.code === 0
-        ? exit(unknownOutcome('the leader has not announced it'), true)
-        : startAgain(learn, context);
+      return learn.ending.code === 0 ? overdue(learn) : startAgain(learn, context);
     case 'signal':
     case 'failed':
       return exitIfAsked(learn, event);
   }
-  return watchParent<Learn, Follower>(learn, event, context, (replaced) => startAgain(replaced, context));
+  const isAlone = event.kind === 'link broken' && learn.ending.code === 0;
+  return watchParent<Learn, Follower>(
+    isAlone ? due(learn, 'outcome', context.now + outcomeWithinMs) : learn,
+    event,
+    context,
+    (replaced) => startAgain(replaced, context),
+  );
+}
+
+function announced(learn: Learn, message: Announcement, context: Context): Step<Follower> {
+  switch (message.kind) {
+    case 'outcome':
+      return exit(announcedOutcome(message), true);
+    case 'ending':
+      return { state: { ...learn, instanceEnds: true }, commands: [] };
+    case 'stopping':
+      return startAgain(learn, context);
+  }
+}
+
+function overdue(learn: Learn): Step<Follower> {
+  if (!learn.instanceEnds || learn.watch.link !== 'open')
+    return exit(unknownOutcome('the leader has not announced it'), true);
+  const sentence = 'The instance ends: its outcome follows when the slowest of its brokers has exited';
+  return { state: notDue(learn, 'outcome'), commands: [{ do: 'log', level: 'info', sentence }] };
 }
 
 /** Where no broker runs, the pod exits at once, also with the outcome that comes over the link of a broker that has exited. */

@@ -29,6 +29,8 @@ export interface Start extends Ends {
 
 export interface Life extends Omit<Start, 'at'>, FollowerRun {
   readonly watch: ParentWatch;
+  /** The leader has announced that its program has ended: the outcome follows. */
+  readonly instanceEnds?: true | undefined;
   /** The address of another broker that has taken the parent's place. */
   readonly replacedBy?: HostPort | undefined;
 }

@@ -127,6 +127,7 @@ function running(run: Run, event: Event, context: Context): Step<Follower> {
 
 function announced(run: Run, message: Announcement, now: Instant): Step<Run> {
   if (message.kind === 'stopping') return stop.parentStops(run);
+  if (message.kind === 'ending') return { state: { ...run, instanceEnds: true }, commands: [] };
   if (run.outcome) return { state: run, commands: [] };
   return {
     state: due({ ...run, outcome: announcedOutcome(message) }, 'linger', now + lingerMs),

@@ -4,6 +4,7 @@ import { follower } from '../../../agent/lifecycle/follower/follower.ts';
 import {
   brokerState,
   drained,
+  ending,
   exitedWith,
   found,
   linkBroken,
@@ -33,6 +34,7 @@ const lost = 'log warn: The parent link has broken: looking for the parent';
 const replaced =
   'log warn: Another broker has taken the place of the parent: this one is started anew to join it';
 const foreign = 'log warn: The broker there is not of this instance: looking for the parent';
+const slowEnd = 'log info: The instance ends: its outcome follows when the slowest of its brokers has exited';
 const again =
   'log warn: The broker exited before the instance ended: its parent is lost, or it could not join';
 const killed = 'log warn: The broker was ended by SIGKILL: it is started again';
@@ -148,6 +150,57 @@ describe('all pods exit with the outcome of the leader’s program', () => {
       [
         [29_999],
         [1, 'exit 69: The instance has ended, and its outcome is unknown: the leader has not announced it'],
+      ],
+    ],
+    [
+      'however long the slowest broker takes, where the leader has announced the end',
+      toLinked,
+      [
+        [ending, 'announce ending'],
+        [exitedWith(0)],
+        [30_000, slowEnd],
+        [3_600_000],
+        [outcome(3), 'announce outcome', ended(3)],
+      ],
+    ],
+    [
+      'also where that comes when this broker has exited',
+      toExited,
+      [
+        [29_000],
+        [ending, 'announce ending'],
+        [1000, slowEnd],
+        [3_600_000],
+        [outcome(3), 'announce outcome', ended(3)],
+      ],
+    ],
+    [
+      'and with 69 where no agent of the parent has been there for 30 s meanwhile',
+      toLinked,
+      [
+        [ending, 'announce ending'],
+        [exitedWith(0)],
+        [29_000],
+        [linkBroken, lost],
+        [0, 'open link 10.0.0.7', 'find parent, known 10.0.0.7'],
+        [29_999],
+        [linkOpened('a'), 'stop finding', 'log info: The parent is there again'],
+        [1, slowEnd],
+        [60_000],
+        [linkBroken, lost],
+        [0, 'open link 10.0.0.7', 'find parent, known 10.0.0.7'],
+        [29_999],
+        [1, 'exit 69: The instance has ended, and its outcome is unknown: the leader has not announced it'],
+      ],
+    ],
+    [
+      'but a leader that is stopped after it has announced the end has no outcome: its replacement is awaited',
+      toLinked,
+      [
+        [ending, 'announce ending'],
+        [exitedWith(0)],
+        [stopping, 'announce stopping', ...leave, again],
+        [50, 'enter await-parent', 'find parent'],
       ],
     ],
     [

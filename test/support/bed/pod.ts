@@ -164,7 +164,10 @@ export function launchPod(launch: Launch): Pod {
       const gone = exited.then(({ code }) => Promise.reject(new Error(`it ended with code ${code}`)));
       const limit = Promise.race([late, gone]);
       try {
-        return await Promise.any([stdout.match(pattern, limit), stderr.match(pattern, limit)]);
+        const found = await Promise.any([stdout.match(pattern, limit), stderr.match(pattern, limit)]);
+        // It is written over one pipe, and which process the pod is over another.
+        await started;
+        return found;
       } catch (error) {
         const [cause] = error instanceof AggregateError ? error.errors : [error];
         const seen = `stdout: ${JSON.stringify(stdout.text)}, stderr: ${JSON.stringify(stderr.text)}`;

@@ -3,6 +3,7 @@ import type { Command, Event, Machine } from '../../../agent/lifecycle/machine.t
 import {
   brokerState,
   drained,
+  ending,
   exitedWith,
   found,
   linkBroken,
@@ -48,6 +49,7 @@ export function world<State extends { readonly at: string }>(
   let program: number | undefined;
   let first: NodeJS.Signals | undefined;
   let hasFailed = false;
+  let isEnding = false;
 
   const must = (holds: boolean, what: string) => {
     if (!holds)
@@ -97,6 +99,7 @@ export function world<State extends { readonly at: string }>(
     if (event.kind === 'link opened') link = 'open';
     if (event.kind === 'no link' || event.kind === 'link broken') link = 'none';
     if (event.kind === 'drained') isDraining = false;
+    if (event === ending) isEnding = true;
     // Without parent links an exit in order is how a follower learns that the program has ended.
     if (event.kind === 'broker exited' && event.ending.code === 0 && !linked) program ??= 0;
     if (event.kind === 'announced' && event.message.kind === 'outcome') program ??= event.message.code;
@@ -121,7 +124,7 @@ export function world<State extends { readonly at: string }>(
       ...(link === 'attempt' ? [noLink('unavailable'), noLink('unavailable', true)] : []),
       ...(link === 'attempt' && linked ? [linkOpened('a'), linkOpened('b')] : []),
       ...(link === 'attempt' && linked ? [noLink('unreachable'), noLink('foreign')] : []),
-      ...(link === 'open' ? [linkBroken, stopping] : []),
+      ...(link === 'open' ? [linkBroken, stopping, ending] : []),
       ...(isDraining ? [drained] : []),
     ],
     ends: () => [
@@ -138,6 +141,7 @@ export function world<State extends { readonly at: string }>(
         broker === 'starting' && 'the start of the broker',
         (broker === 'running' || broker === 'killed') && 'the end of the broker',
         isSearching && 'the parent',
+        isEnding && link === 'open' && played.state().at === 'learn-outcome' && 'the outcome',
         played.due() && `a deadline: ${played.due()?.of}`,
       ].filter((what) => typeof what === 'string'),
     on: (input) => {

@@ -109,6 +109,7 @@ export const noLink = (why: (Event & { kind: 'no link' })['why'], parentIsSilent
 });
 export const linkBroken: Event = { kind: 'link broken' };
 export const stopping: Event = { kind: 'announced', message: { kind: 'stopping', signal: 'SIGTERM' } };
+export const ending: Event = { kind: 'announced', message: { kind: 'ending' } };
 export const outcome = (code: number): Event => ({
   kind: 'announced',
   message: { kind: 'outcome', code, sentence: `The program exited with code ${code}` },
