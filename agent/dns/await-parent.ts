@@ -12,6 +12,7 @@ import { plainName, type Question, type Reply, reverseName } from './query/dns-m
 import { type Lookup, type ParentName, questionFor, serviceOf } from './query/lookup.ts';
 import { createResolver } from './query/resolver.ts';
 import { unassignedTypes } from './query/unassigned-type.ts';
+import type { KeyMemory } from './wait/cache-keys.ts';
 import { foreignInstance } from './wait/candidates.ts';
 import { createReasonReporter } from './wait/report-reason.ts';
 import { after } from './wait/wait-events.ts';
@@ -31,6 +32,8 @@ export interface AwaitOptions {
   readonly known?: readonly string[] | undefined;
   /** Addresses at which a foreign instance accepts connections: as useless as dead ones. */
   readonly foreign?: readonly string[] | undefined;
+  /** Of the pod, for all its waits: none asks again what is cached since the one before. */
+  readonly keyMemory?: KeyMemory;
   /** Ends the wait; its reason is thrown. */
   readonly signal: AbortSignal;
   /** Called with the wait reason after every event, also where it is the same as before (see isSame). */
@@ -65,7 +68,7 @@ export interface Found extends HostPort {
 
 /** Waits until `target` accepts a TCP connection. Returns the address (never a name) and port that did. */
 export async function awaitParent(target: HostPort, options: AwaitOptions): Promise<Found> {
-  const { signal, random = Math.random, clock = systemClock } = options;
+  const { signal, random = Math.random, clock = systemClock, keyMemory = {} } = options;
   signal.throwIfAborted();
   const network = options.network ?? { ask: createResolver(options.nameservers).ask, connect };
   const parent = parentName(target.host, options.family);
@@ -107,7 +110,8 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
   };
 
   const startedAt = clock.now();
-  let wait = beginWait(waitFor, parent ? (options.known ?? []) : [target.host], startedAt, random());
+  const addresses = parent ? (options.known ?? []) : [target.host];
+  let wait = beginWait(waitFor, addresses, startedAt, random(), keyMemory.cacheKeys);
   const take = (event: Event) => {
     wait = after(wait, event, waitFor, clock.now(), random());
   };
@@ -137,6 +141,7 @@ export async function awaitParent(target: HostPort, options: AwaitOptions): Prom
       signal.throwIfAborted();
     }
   } finally {
+    keyMemory.cacheKeys = wait.cacheKeys;
     over.abort();
     inbox.close();
   }

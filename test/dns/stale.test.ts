@@ -122,6 +122,24 @@ describe("a dead pod's address out of a cache, which swallows SYNs", () => {
     expect(waiting.foundAt()).toBeLessThan(1000);
   });
 
+  it('that a pod has found itself is not asked for again when it is lost: another key has what there is now', async () => {
+    const { time, cluster, wait } = virtualWorld();
+    cluster.publish(parentName, dead);
+    cluster.set(dead, 'listens');
+    const keyMemory = {};
+    const first = wait({ keyMemory });
+    await time.run(600);
+    expect(await first.found).toMatchObject({ host: dead });
+    // Within the second in which what is cached has the whole TTL.
+    cluster.set(dead, 'swallows');
+    cluster.publish(parentName, live);
+    cluster.set(live, 'listens');
+    const again = wait({ keyMemory, known: [dead] });
+    await time.run(1000);
+    expect(again.foundAt() - 600).toBeLessThan(100);
+    expect(cluster.queries.map(({ key }) => key)).toEqual(['any', 'A', 'any', 'A+DO']);
+  });
+
   it('is tried again: a pod whose network is late answers in the end, though no newer address is known', async () => {
     const { time, cluster, wait } = virtualWorld();
     cluster.publish(parentName, live);

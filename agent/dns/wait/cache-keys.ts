@@ -31,6 +31,11 @@ export interface CacheKeys {
   readonly barred: ReadonlySet<'srv' | 'peers' | 'dnssecOk'>;
 }
 
+/** What a pod's queries have left in the caches, for its next wait. */
+export interface KeyMemory {
+  cacheKeys?: CacheKeys;
+}
+
 export const unusedKeys = (barred: readonly 'peers'[]): CacheKeys => ({
   cachedUntil: keys.map(() => undefined),
   wholeTtl: 0,

@@ -61,6 +61,8 @@ export function beginWait(
   addresses: readonly string[],
   at: Instant,
   random: number,
+  /** After the wait before; its parent may have been replaced since. */
+  cacheKeys = unusedKeys(size > largestListed || !parent?.service ? ['peers'] : []),
 ): Wait {
   return {
     startedAt: at,
@@ -77,7 +79,7 @@ export function beginWait(
     serviceAskedAt: undefined,
     isServiceMissing: false,
     slicesAskedAt: undefined,
-    cacheKeys: unusedKeys(size > largestListed || !parent?.service ? ['peers'] : []),
+    cacheKeys: { ...cacheKeys, isUpToDate: false },
     candidates: parent ? lostParent(addresses, at) : addAnswer(new Map(), addresses, true, at, 0),
   };
 }

@@ -6,6 +6,7 @@ import type { Membership, Parent } from '../../broker/membership.ts';
 import { longestTimerMs } from '../../clock.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { AwaitOptions, Found } from '../../dns/await-parent.ts';
+import type { KeyMemory } from '../../dns/wait/cache-keys.ts';
 import type { WaitReason } from '../../dns/wait/wait-reason.ts';
 import { ExitCode, PodError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -22,6 +23,7 @@ export interface Search {
   readonly known?: readonly string[] | undefined;
   /** Addresses of foreign instances. */
   readonly foreign?: readonly string[] | undefined;
+  readonly keyMemory: KeyMemory;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -31,7 +33,8 @@ export interface Search {
  * when it came first.
  */
 export async function findParent(search: Search): Promise<Found> {
-  const { parent, membership, configuration, environment, known, foreign, onWait, signal, log } = search;
+  const { parent, membership, configuration, environment, known, foreign, keyMemory } = search;
+  const { onWait, signal, log } = search;
   const { peerTimeout, address, nameservers } = configuration;
   const [{ awaitParent }, { createReasonLog, describeReason }] = await Promise.all([
     import('../../dns/await-parent.ts'),
@@ -47,6 +50,7 @@ export async function findParent(search: Search): Promise<Found> {
       rank: membership.rank,
       known,
       foreign,
+      keyMemory,
       signal: AbortSignal.any([signal, timeout]),
       onReason: (reason) => {
         onWait(reason);

@@ -1,4 +1,5 @@
 /** Executes what a follower's machine commands about its parent: to find it, and to keep a link to its agent. Decides nothing. */
+import type { KeyMemory } from '../../dns/wait/cache-keys.ts';
 import type { NoLink, OpenLink } from '../../link/open-link.ts';
 import type { ParentLinkOptions } from '../../parent-link/child-end.ts';
 import { failedOutcome } from '../exit/outcome.ts';
@@ -32,6 +33,7 @@ export function reachParent(
   const { parent } = membership;
   if (!parent) throw new Error('rank 0 has no parent');
   const ranks = { parent: parent.rank, child: membership.rank };
+  const keyMemory: KeyMemory = {};
   let dnsQueries = 0;
   let search = new AbortController();
   let link = new AbortController();
@@ -57,7 +59,15 @@ export function reachParent(
       const { signal } = search;
       try {
         const { host, port, ...facts } = await findParent({
-          ...{ parent, membership, configuration, environment, known, strangers: foreign, signal, log },
+          parent,
+          membership,
+          configuration,
+          environment,
+          known,
+          foreign,
+          keyMemory,
+          signal,
+          log,
           onWait: (waitReason) => podState.set({ waitReason }),
         });
         dnsQueries += facts.questions;

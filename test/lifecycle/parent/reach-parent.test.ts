@@ -4,12 +4,12 @@ import { createPodState } from '../../../agent/health/pod-state.ts';
 import type { Event } from '../../../agent/lifecycle/machine.ts';
 import { reachParent } from '../../../agent/lifecycle/parent/reach-parent.ts';
 import { createLog } from '../../../agent/log.ts';
-import { configurationOf } from '../../support/agent/configuration.ts';
+import { configurationOf, type Given } from '../../support/agent/configuration.ts';
 import { key, listen, startParent } from '../../support/agent/parent-links.ts';
 
 /** Reaches for a parent whose agent has this port. */
-function reachAt(http: string) {
-  const configuration = configurationOf({ size: 10, index: 1, http, nameservers: '127.0.0.1' });
+function reachAt(http: string, more: Given = {}) {
+  const configuration = configurationOf({ size: 10, index: 1, http, nameservers: '127.0.0.1:9', ...more });
   const events: Event[] = [];
   const waiting = new Set<() => void>();
   const reach = reachParent(
@@ -107,6 +107,15 @@ describe('the link to the parent', () => {
 });
 
 describe('the search for the parent', () => {
+  it('passes over the addresses at which a foreign instance answers', async () => {
+    await using server = await listen(() => undefined);
+    const known = ['127.0.0.1'];
+    const reach = reachAt('off', { port: server.port, peerTimeout: '300ms' });
+    await reach.find({ do: 'find parent', known });
+    await reach.find({ do: 'find parent', known, foreign: known });
+    expect(reach.kinds()).toEqual(['parent found', 'parent not found']);
+  });
+
   it.each(['at once', 'later'])('is no event when it is stopped %s', async (when) => {
     await using parent = await startParent();
     const reach = reachAt(`127.0.0.1:${parent.port}`);

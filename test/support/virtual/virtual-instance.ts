@@ -4,6 +4,7 @@
  */
 import type { Tree } from '../../../agent/cluster/topology.ts';
 import { awaitParent } from '../../../agent/dns/await-parent.ts';
+import type { KeyMemory } from '../../../agent/dns/wait/cache-keys.ts';
 import { follower } from '../../../agent/lifecycle/follower/follower.ts';
 import { leader } from '../../../agent/lifecycle/leader.ts';
 import type { Command, Event, Exit, Machine } from '../../../agent/lifecycle/machine.ts';
@@ -63,6 +64,7 @@ interface Pod {
   /** Of the link: what an earlier one comes to is no longer heard. */
   attempt: number;
   search: AbortController;
+  readonly keyMemory: KeyMemory;
   exit: Exit | undefined;
 }
 
@@ -166,7 +168,7 @@ export function virtualInstance(tree: Tree): VirtualInstance {
   const find = async (pod: Pod, { known, foreign }: Command & { do: 'find parent' }) => {
     const search = new AbortController();
     pod.search = search;
-    const { rank } = pod;
+    const { rank, keyMemory } = pod;
     const target = { host: nameOf(tree.parentOf(rank) as number), port };
     const options = {
       nameservers: [],
@@ -175,6 +177,7 @@ export function virtualInstance(tree: Tree): VirtualInstance {
       rank,
       known,
       foreign,
+      keyMemory,
       network: cluster,
       clock: time,
       random,
@@ -265,6 +268,7 @@ export function virtualInstance(tree: Tree): VirtualInstance {
       parent: undefined,
       attempt: 0,
       search: new AbortController(),
+      keyMemory: {},
       exit: undefined,
     };
     pods[rank] = pod;
