@@ -17,6 +17,7 @@ import {
 } from '../support/agent/parent-links.ts';
 
 const stopping: Announcement = { kind: 'stopping', signal: 'SIGTERM' };
+const ending: Announcement = { kind: 'ending' };
 const outcome: Announcement = { kind: 'outcome', code: 7, sentence: 'The program exited with code 7' };
 
 describe('a parent link', () => {
@@ -58,9 +59,9 @@ describe('a parent link', () => {
     parent.begin(key);
     const heard: Announcement[] = [];
     const early = await heldLink(parent, { onMessage: (message) => heard.push(message) });
-    parent.announce(stopping);
-    parent.announce(outcome);
-    await expect.poll(() => heard).toEqual([stopping, outcome]);
+    const announced = [stopping, ending, outcome];
+    for (const message of announced) parent.announce(message);
+    await expect.poll(() => heard).toEqual(announced);
     const late: Announcement[] = [];
     const other = await heldLink(parent, {
       ranks: { parent: 0, child: 2 },
