@@ -23,12 +23,12 @@ export interface Candidate {
 export type Candidates = ReadonlyMap<string, Candidate>;
 
 /**
- * RFC 8305, section 5: a first connection gets 250 ms before the next candidate is tried beside it. Later ones get 75, less than the 100 that it
+ * RFC 8305, section 5: a first connection gets 250 ms before the next candidate is tried beside it. Later ones get 60, less than the 100 that it
  * recommends for the Internet: in a cluster a reply takes a millisecond, and each cache of a dead address adds this to the wait. An address that has
  * not answered a SYN until then is suspected to be a dead pod's.
  */
 export const suspectAfterMs = 250;
-export const suspectNextAfterMs = 75;
+export const suspectNextAfterMs = 60;
 
 /** Adds the addresses of an answer. Those in no answer for `keepMs` are dropped: another pod may have them by now. */
 export function addAnswer(

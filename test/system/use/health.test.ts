@@ -171,6 +171,7 @@ describe.skipIf(unavailable)('the health of pods', { concurrent: true }, () => {
   // The agent's own, as what follows on memory is in `npm run bench -- health`: which broker it has does not matter.
   it('300 clients that send their headers a byte at a time are cut off, and before the last of them the kubelet is answered', async () => {
     await using mc = await start({ size: 1, cluster: 'slow', flux: standInFlux });
+    await mc.ready();
     let cut = 0;
     const slow = Array.from({ length: 300 }, () => {
       const socket = createConnection({ host: mc.leader.address, port: 8051 });
