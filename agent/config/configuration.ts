@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import { type SettingName, type Settled, type Surroundings, settingNames, settings } from './settings.ts';
 
-type Value<Name extends SettingName> = z.output<(typeof settings)[Name]['schema']>;
+type Value<Name extends SettingName> = z.output<ReturnType<(typeof settings)[Name]['schema']>>;
 
 /** What is set; without the defaults. */
 export type SettingValues = { [Name in SettingName]?: Value<Name> };
@@ -22,7 +22,7 @@ export function readSetting<Name extends SettingName>(
   name: Name,
   raw: unknown,
 ): { value: SettingValues[Name] } | undefined {
-  const result = z.safeParse(settings[name].schema, raw);
+  const result = z.safeParse(settings[name].schema(), raw);
   return result.success ? { value: result.data as SettingValues[Name] } : undefined;
 }
 
