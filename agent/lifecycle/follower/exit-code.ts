@@ -13,7 +13,7 @@ import { startAgain } from './start-broker.ts';
  * limit (flux-broker-attributes(7), broker.shutdown-timeout).
  */
 const outcomeWithinMs = 30_000;
-/** An outcome that comes with the end of a lost parent's broker is there by then. */
+/** The same where the broker has exited with another code than 0. What comes with the end of a lost parent's broker is there by then. */
 const outcomeIsThereMs = 100;
 
 /**
@@ -31,10 +31,7 @@ export function brokerExited(
   if (run.outcome) return exit(run.outcome, true);
   const learn: Learn = { ...run, at: 'learn-outcome', ending, deadlines: {} };
   if (run.parentStops || run.replacedBy) return startAgain(learn, context);
-  if (context.linked) {
-    const withinMs = ending.code === 0 ? outcomeWithinMs : outcomeIsThereMs;
-    return { state: due(learn, 'outcome', context.now + withinMs), commands: [] };
-  }
+  if (context.linked) return { state: awaitOutcome(learn, context), commands: [] };
   return ending.code === 0
     ? exit(unknownOutcome('FLUX_POD_HTTP is off', 0), true)
     : startAgain(learn, context);
@@ -46,19 +43,17 @@ export function learning(learn: Learn, event: Event, context: Context): Step<Fol
       return after([{ do: 'announce', message: event.message }], announced(learn, event.message, context));
     case 'deadline':
       if (event.of !== 'outcome') break;
-      return learn.ending.code === 0 ? overdue(learn) : startAgain(learn, context);
+      return overdue(learn, context);
     case 'signal':
     case 'failed':
       return exitIfAsked(learn, event);
   }
-  const isAlone = event.kind === 'link broken' && learn.ending.code === 0;
-  return watchParent<Learn, Follower>(
-    isAlone ? due(learn, 'outcome', context.now + outcomeWithinMs) : learn,
-    event,
-    context,
-    (replaced) => startAgain(replaced, context),
-  );
+  const waiting = event.kind === 'link broken' ? awaitOutcome(learn, context) : learn;
+  return watchParent<Learn, Follower>(waiting, event, context, (replaced) => startAgain(replaced, context));
 }
+
+const awaitOutcome = (learn: Learn, { now }: Context): Learn =>
+  due(learn, 'outcome', now + (learn.ending.code === 0 ? outcomeWithinMs : outcomeIsThereMs));
 
 function announced(learn: Learn, message: Announcement, context: Context): Step<Follower> {
   switch (message.kind) {
@@ -71,11 +66,14 @@ function announced(learn: Learn, message: Announcement, context: Context): Step<
   }
 }
 
-function overdue(learn: Learn): Step<Follower> {
-  if (!learn.instanceEnds || learn.watch.link !== 'open')
-    return exit(unknownOutcome('the leader has not announced it'), true);
-  const sentence = 'The instance ends: its outcome follows when the slowest of its brokers has exited';
-  return { state: notDue(learn, 'outcome'), commands: [{ do: 'log', level: 'info', sentence }] };
+function overdue(learn: Learn, context: Context): Step<Follower> {
+  if (learn.instanceEnds && learn.watch.link === 'open') {
+    const sentence = 'The instance ends: its outcome follows when the slowest of its brokers has exited';
+    return { state: notDue(learn, 'outcome'), commands: [{ do: 'log', level: 'info', sentence }] };
+  }
+  return learn.ending.code === 0
+    ? exit(unknownOutcome('the leader has not announced it'), true)
+    : startAgain(learn, context);
 }
 
 /** Where no broker runs, the pod exits at once, also with the outcome that comes over the link of a broker that has exited. */

@@ -80,12 +80,7 @@ function starting(state: Start, event: Event, context: Context): Step<Follower> 
   const { watch, commands: watchParent } = beginWatch(state.parent, now);
   const { stoppedBy: _, ...start } = state;
   const run: Run = { ...start, at: 'run', watch, parentStops: false, deadlines: {} };
-  const commands: Command[] = [
-    { do: 'accept child links' },
-    // Of the broker before.
-    ...(state.attempt > 0 ? [{ do: 'close link' } as const] : []),
-    ...watchParent,
-  ];
+  const commands: Command[] = [{ do: 'accept child links' }, ...watchParent];
   if (event.kind === 'announced' && event.message.kind === 'outcome')
     return {
       state: { ...state, outcome: state.outcome ?? announcedOutcome(event.message) },

@@ -24,7 +24,7 @@ interface Reaching extends Pick<Supervised, 'configuration' | 'podState' | 'log'
   readonly connection: Pick<Supervised['connection'], 'parentIsSilent'>;
 }
 
-/** One search and one link at a time. */
+/** One search and one link at a time. An open link is heard until the next has been opened, or could not be: nothing is missed between them. */
 export function reachParent(
   { configuration, pod, podState, connection, log }: Reaching,
   feed: (event: Event) => void,
@@ -37,6 +37,7 @@ export function reachParent(
   let dnsQueries = 0;
   let search = new AbortController();
   let link = new AbortController();
+  let attempt = new AbortController();
 
   const tryLink = async (host: string, how: Pick<ParentLinkOptions, 'signal' | 'onMessage'>) => {
     const { http } = configuration;
@@ -79,13 +80,17 @@ export function reachParent(
     },
     stopFinding: () => search.abort(),
     openLink: async (host) => {
-      link = new AbortController();
-      const { signal } = link;
+      attempt.abort();
+      const own = new AbortController();
+      attempt = own;
+      const { signal } = own;
       const onMessage: ParentLinkOptions['onMessage'] = (message) => {
         if (!signal.aborted) feed({ kind: 'announced', message });
       };
       const opened: OpenLink | NoLink = await tryLink(host, { signal, onMessage });
       if (signal.aborted) return;
+      link.abort();
+      [link, attempt] = [own, new AbortController()];
       if (typeof opened === 'string') {
         return feed({ kind: 'no link', why: opened, parentIsSilent: connection.parentIsSilent() });
       }
@@ -93,6 +98,9 @@ export function reachParent(
       await opened.broken;
       if (!signal.aborted) feed({ kind: 'link broken' });
     },
-    closeLink: () => link.abort(),
+    closeLink: () => {
+      attempt.abort();
+      link.abort();
+    },
   };
 }

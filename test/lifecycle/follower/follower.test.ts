@@ -194,6 +194,30 @@ describe('all pods exit with the outcome of the leader’s program', () => {
       ],
     ],
     [
+      'and no broker is started again in an instance that ends, whatever code the last one has exited with',
+      toLinked,
+      [
+        [exitedWith(1)],
+        [50],
+        [ending, 'announce ending'],
+        [50, slowEnd],
+        [3_600_000],
+        [outcome(71), 'announce outcome', ended(71)],
+      ],
+    ],
+    [
+      'unless the parent is lost meanwhile',
+      toLinked,
+      [
+        [ending, 'announce ending'],
+        [exitedWith(1)],
+        [100, slowEnd],
+        [linkBroken, lost],
+        [0, 'open link 10.0.0.7', 'find parent, known 10.0.0.7'],
+        [100, ...leave, again],
+      ],
+    ],
+    [
       'but a leader that is stopped after it has announced the end has no outcome: its replacement is awaited',
       toLinked,
       [
@@ -325,7 +349,7 @@ describe('a parent is lost', () => {
           listens('10.0.0.7'),
           'start broker 10.0.0.7',
         ],
-        [started, 'accept child links', 'close link', 'open link 10.0.0.7'],
+        [started, 'accept child links', 'open link 10.0.0.7'],
       ],
     ],
     [
@@ -342,7 +366,7 @@ describe('a parent is lost', () => {
           listens('10.0.0.8'),
           'start broker 10.0.0.8',
         ],
-        [started, 'accept child links', 'close link', 'open link 10.0.0.8'],
+        [started, 'accept child links', 'open link 10.0.0.8'],
       ],
     ],
     [

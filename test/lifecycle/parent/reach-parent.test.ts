@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { membershipOf } from '../../../agent/broker/membership.ts';
 import { createPodState } from '../../../agent/health/pod-state.ts';
@@ -5,7 +6,7 @@ import type { Event } from '../../../agent/lifecycle/machine.ts';
 import { reachParent } from '../../../agent/lifecycle/parent/reach-parent.ts';
 import { createLog } from '../../../agent/log.ts';
 import { configurationOf, type Given } from '../../support/agent/configuration.ts';
-import { key, listen, startParent } from '../../support/agent/parent-links.ts';
+import { key, listen, listening, startParent } from '../../support/agent/parent-links.ts';
 
 /** Reaches for a parent whose agent has this port. */
 function reachAt(http: string, more: Given = {}) {
@@ -86,6 +87,22 @@ describe('the link to the parent', () => {
     // Fulfilled when the child has closed its link.
     await parent.settled(60_000);
     expect(reach.kinds()).toEqual(['link opened', 'announced']);
+  });
+
+  it('is heard until the next has been opened, or could not be', async () => {
+    await using parent = await startParent();
+    parent.begin(key);
+    const reach = reachAt(`127.0.0.1:${parent.port}`);
+    const first = reach.openLink('127.0.0.1');
+    await reach.until('link opened');
+    await using _silent = await listening(createServer(), parent.port, '127.0.0.2');
+    const second = reach.openLink('127.0.0.2');
+    parent.announce({ kind: 'ending' });
+    await reach.until('announced');
+    await Promise.all([first, second]);
+    parent.announce({ kind: 'outcome', code: 0, sentence: 'The program exited with code 0' });
+    await parent.settled(60_000);
+    expect(reach.kinds()).toEqual(['link opened', 'announced', 'no link']);
   });
 
   it('is no event when it is closed before the peer has answered', async () => {

@@ -17,12 +17,12 @@ export interface Listening extends AsyncDisposable {
   readonly port: number;
 }
 
-export async function listening(server: Server, port = 0): Promise<Listening> {
+export async function listening(server: Server, port = 0, host = '127.0.0.1'): Promise<Listening> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => undefined)));
-  await once(server.listen(port, '127.0.0.1'), 'listening');
+  await once(server.listen(port, host), 'listening');
   return {
-    host: '127.0.0.1',
+    host,
     port: (server.address() as AddressInfo).port,
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();

@@ -44,6 +44,9 @@ export function world<State extends { readonly at: string }>(
   let broker: ReturnType<World<State>['broker']> = 'none';
   let isCancelled = false;
   let link: 'none' | 'attempt' | 'open' = 'none';
+  /** The link of the broker before, while the next is being opened. */
+  let isHeard = false;
+  let isNewBroker = false;
   let isSearching = false;
   let isDraining = false;
   let program: number | undefined;
@@ -76,11 +79,11 @@ export function world<State extends { readonly at: string }>(
         isSearching = false;
         break;
       case 'open link':
-        must(link === 'none', 'two links');
-        link = 'attempt';
+        must(link === 'none' || isNewBroker, 'two links');
+        [isHeard, link] = [isHeard || link === 'open', 'attempt'];
         break;
       case 'close link':
-        link = 'none';
+        [isHeard, link] = [false, 'none'];
         break;
       case 'drain':
         isDraining = true;
@@ -96,8 +99,10 @@ export function world<State extends { readonly at: string }>(
     if (event.kind === 'broker started') broker = 'running';
     if (event.kind === 'broker not started' || event.kind === 'broker exited') broker = 'none';
     if (event.kind === 'parent found' || event.kind === 'parent not found') isSearching = false;
-    if (event.kind === 'link opened') link = 'open';
-    if (event.kind === 'no link' || event.kind === 'link broken') link = 'none';
+    isNewBroker = event.kind === 'broker started';
+    if (event.kind === 'link opened') [isHeard, link] = [false, 'open'];
+    if (event.kind === 'no link') [isHeard, link] = [false, 'none'];
+    if (event.kind === 'link broken') [isHeard, link] = [false, isHeard ? link : 'none'];
     if (event.kind === 'drained') isDraining = false;
     if (event === ending) isEnding = true;
     // Without parent links an exit in order is how a follower learns that the program has ended.
@@ -124,7 +129,7 @@ export function world<State extends { readonly at: string }>(
       ...(link === 'attempt' ? [noLink('unavailable'), noLink('unavailable', true)] : []),
       ...(link === 'attempt' && linked ? [linkOpened('a'), linkOpened('b')] : []),
       ...(link === 'attempt' && linked ? [noLink('unreachable'), noLink('foreign')] : []),
-      ...(link === 'open' ? [linkBroken, stopping, ending] : []),
+      ...(link === 'open' || isHeard ? [linkBroken, stopping, ending] : []),
       ...(isDraining ? [drained] : []),
     ],
     ends: () => [
@@ -134,7 +139,7 @@ export function world<State extends { readonly at: string }>(
       ...(broker === 'starting' ? [notStarted(failure)] : []),
       ...(broker === 'running' ? [{ ...exitedWith(1), failure } as Event, exitedWith(0)] : []),
       ...(isSearching ? [notFound] : []),
-      ...(link === 'open' ? [outcome(program ?? 0), outcome(program ?? 3)] : []),
+      ...(link === 'open' || isHeard ? [outcome(program ?? 0), outcome(program ?? 3)] : []),
     ],
     awaited: () =>
       [
