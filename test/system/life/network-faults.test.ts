@@ -18,8 +18,20 @@ import {
 } from '../../support/bed/running-cluster.ts';
 import { exitCodes, firstChoice, logsOf, miniCluster, standInFlux } from '../../support/project/flux-pod.ts';
 
-/** One packet of five: iptables-extensions(8), statistic. */
-const lose = ['-m', 'statistic', '--mode', 'random', '--probability', '0.2', '-j', 'DROP'];
+/**
+ * Loses one packet of five of the agents' and of DNS, one of ten of the brokers': Flux gives a broker up whose data is not acknowledged for 20 s
+ * (tbon.tcp_user_timeout), which one of five made happen once in 88 instances, where chance chose them. So they are counted, not chosen
+ * (iptables-extensions(8), statistic).
+ */
+const loss = [
+  ['udp', '53', '5'],
+  ['tcp', '8051', '5'],
+  ['tcp', '8050', '10'],
+].map(
+  ([protocol, port, every]) =>
+    `iptables -A INPUT -p ${protocol} -m multiport --ports ${port} -m statistic --mode nth --every ${every} --packet 0 -j DROP`,
+);
+const lose = ['sh', '-c', loss.join(' && ')];
 
 const unavailable = bedUnavailable();
 if (unavailable) console.warn(`SKIPPED: faults of the network. ${unavailable}`);
@@ -146,15 +158,16 @@ describe.skipIf(unavailable)('faults of the network', { concurrent: true }, () =
     expect(await mc.restarts(0), mc.logs()).toBe(0);
   });
 
-  it.skipIf(lossUnavailable)('one packet of five that is lost delays, and breaks nothing', async () => {
+  it.skipIf(lossUnavailable)('packets that are lost delay, and break nothing', async () => {
     const startedAt = performance.now();
     const command = ['sh', '-c', flux.real ? 'flux run -N3 hostname' : 'exit 0'];
     await using mc = begin({ size: 3, cluster: 'lossy', jobs: true, command });
     await Promise.all(mc.pods.map((pod) => pod.started));
-    await Promise.all(mc.pods.map((pod) => pod.exec(['iptables', '-A', 'INPUT', ...lose])));
+    for (const { code, stderr } of await Promise.all(mc.pods.map((pod) => pod.exec(lose))))
+      expect(code, stderr).toBe(0);
     expect(await exitCodes(mc.pods), mc.logs()).toEqual([0, 0, 0]);
     if (flux.real) expect(mc.leader.stdout.trim().split('\n')).toHaveLength(3);
-    record('packets lost, one of five: three pods from their start to their end', startedAt);
+    record('packets lost: three pods from their start to their end', startedAt);
   });
 
   it.skipIf(!fakeTime)(
@@ -203,7 +216,9 @@ function linksToParent(pod: Pod): number {
 function cannotLose(): string | undefined {
   if (!toolPath.split(':').some((directory) => existsSync(`${directory}/iptables`)))
     return 'It needs the program "iptables": install the package of that name';
-  const trial = ['--net', 'iptables', '-A', 'INPUT', ...lose];
-  const { status, stderr } = spawnSync('unshare', trial, { env: { PATH: toolPath }, encoding: 'utf8' });
+  const { status, stderr } = spawnSync('unshare', ['--net', ...lose], {
+    env: { PATH: toolPath },
+    encoding: 'utf8',
+  });
   return status === 0 ? undefined : `iptables cannot lose packets here: ${stderr}`;
 }
