@@ -62,7 +62,7 @@ export type Command =
   | { readonly do: 'watch idle'; readonly seconds: number }
   /** `drained` follows, also where the node cannot be drained. */
   | { readonly do: 'drain' }
-  /** `link opened` or `no link` follows. A link that is open is heard until then, and closed. */
+  /** `link opened` or `no link` follows. A link that is open is heard until its other end closes it for this one. */
   | { readonly do: 'open link'; readonly host: string }
   /** Nothing follows: neither from an open link nor from an attempt. */
   | { readonly do: 'close link' }

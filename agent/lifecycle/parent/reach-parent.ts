@@ -24,7 +24,7 @@ interface Reaching extends Pick<Supervised, 'configuration' | 'podState' | 'log'
   readonly connection: Pick<Supervised['connection'], 'parentIsSilent'>;
 }
 
-/** One search and one link at a time. An open link is heard until the next has been opened, or could not be: nothing is missed between them. */
+/** One search and one link at a time. A link is heard until the parent's end closes it for the next one: nothing is missed between them. */
 export function reachParent(
   { configuration, pod, podState, connection, log }: Reaching,
   feed: (event: Event) => void,
@@ -36,8 +36,9 @@ export function reachParent(
   const keyMemory: KeyMemory = {};
   let dnsQueries = 0;
   let search = new AbortController();
-  let link = new AbortController();
-  let attempt = new AbortController();
+  let attempt: AbortController | undefined;
+  let latest: AbortController | undefined;
+  const open = new Set<AbortController>();
 
   const tryLink = async (host: string, how: Pick<ParentLinkOptions, 'signal' | 'onMessage'>) => {
     const { http } = configuration;
@@ -80,7 +81,7 @@ export function reachParent(
     },
     stopFinding: () => search.abort(),
     openLink: async (host) => {
-      attempt.abort();
+      attempt?.abort();
       const own = new AbortController();
       attempt = own;
       const { signal } = own;
@@ -89,18 +90,19 @@ export function reachParent(
       };
       const opened: OpenLink | NoLink = await tryLink(host, { signal, onMessage });
       if (signal.aborted) return;
-      link.abort();
-      [link, attempt] = [own, new AbortController()];
+      attempt = undefined;
       if (typeof opened === 'string') {
         return feed({ kind: 'no link', why: opened, parentIsSilent: connection.parentIsSilent() });
       }
+      latest = own;
+      open.add(own);
       feed({ kind: 'link opened', incarnation: opened.incarnation });
       await opened.broken;
-      if (!signal.aborted) feed({ kind: 'link broken' });
+      open.delete(own);
+      if (!signal.aborted && latest === own) feed({ kind: 'link broken' });
     },
     closeLink: () => {
-      attempt.abort();
-      link.abort();
+      for (const each of [attempt, ...open]) each?.abort();
     },
   };
 }

@@ -44,7 +44,7 @@ export function world<State extends { readonly at: string }>(
   let broker: ReturnType<World<State>['broker']> = 'none';
   let isCancelled = false;
   let link: 'none' | 'attempt' | 'open' = 'none';
-  /** The link of the broker before, while the next is being opened. */
+  /** The link of the broker before, until the next is open. */
   let isHeard = false;
   let isNewBroker = false;
   let isSearching = false;
@@ -101,7 +101,7 @@ export function world<State extends { readonly at: string }>(
     if (event.kind === 'parent found' || event.kind === 'parent not found') isSearching = false;
     isNewBroker = event.kind === 'broker started';
     if (event.kind === 'link opened') [isHeard, link] = [false, 'open'];
-    if (event.kind === 'no link') [isHeard, link] = [false, 'none'];
+    if (event.kind === 'no link') link = 'none';
     if (event.kind === 'link broken') [isHeard, link] = [false, isHeard ? link : 'none'];
     if (event.kind === 'drained') isDraining = false;
     if (event === ending) isEnding = true;
