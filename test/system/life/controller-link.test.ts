@@ -41,6 +41,7 @@ describe.skipIf(unavailable)('the link of a controller', { concurrent: true }, (
     const env = { FLUX_POD_SIZE: '3', FLUX_POD_MIN_SIZE: '1' };
     await using mc = beginCluster(bed, { flux, size: 1, cluster, env });
     await mc.up();
+    await mc.ready(0);
     const key = await keyOf(mc.leader, cluster);
     const leader = { host: mc.leader.address, port: 8051 };
     const { reports, release, broken } = await reportsOf(leader, { key });
@@ -95,6 +96,7 @@ describe.skipIf(unavailable)('the link of a controller', { concurrent: true }, (
   it('is open to a single broker where a certificate is mounted', async ({ expect }) => {
     await using mc = beginCluster(bed, { flux: standInFlux, size: 1, cluster: 'single' });
     await mc.up();
+    await mc.ready();
     const { reports } = await reportsOf(
       { host: mc.leader.address, port: 8051 },
       { key: await keyOf(mc.leader, 'single') },
