@@ -95,7 +95,7 @@ function nextWatch(watch: ParentWatch, event: Event, at: Moment): WatchStep {
   switch (event.kind) {
     case 'broker state':
       if (watch.broker?.state === event.state) break;
-      return { watch: { ...watch, broker: { state: event.state, since: now } }, commands: [] };
+      return entered(watch, { state: event.state, since: now });
     case 'link opened':
       return watch.link === 'attempt' ? opened(watch, event.incarnation, now) : { watch, commands: [] };
     case 'no link':
@@ -114,6 +114,15 @@ function nextWatch(watch: ParentWatch, event: Event, at: Moment): WatchStep {
       if (event.of === 'find parent') return search(watch);
   }
   return { watch, commands: [] };
+}
+
+/** A parent that has accepted the broker is where it was found: a search that has passed over that address for doubt begins anew, and finds it. */
+function entered(watch: ParentWatch, broker: NonNullable<ParentWatch['broker']>): WatchStep {
+  const next = { ...watch, broker };
+  const wasInDoubt = isJoining(watch) && !isJoining(next) && !watch.isForeign;
+  if (!wasInDoubt || watch.search !== 'attempt') return { watch: next, commands: [] };
+  const searching = search(next);
+  return { ...searching, commands: [{ do: 'stop finding' }, ...searching.commands] };
 }
 
 function opened(watch: ParentWatch, incarnation: string, now: Instant): WatchStep {

@@ -318,6 +318,17 @@ describe('without parent links (FLUX_POD_HTTP=off)', () => {
 describe('a parent is lost', () => {
   promises([
     [
+      'no longer, where it accepts the broker: a search that has passed over its address begins anew',
+      toRun,
+      [
+        [brokerState('join')],
+        [noLink('unreachable'), 'find parent, foreign 10.0.0.7'],
+        [brokerState('config-sync'), 'stop finding', 'find parent, known 10.0.0.7'],
+        [found('10.0.0.7')],
+        [brokerState('run')],
+      ],
+    ],
+    [
       'when the link breaks: it is looked for where it was, and by its name',
       toLinked,
       [
