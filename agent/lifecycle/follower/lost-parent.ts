@@ -119,8 +119,8 @@ function nextWatch(watch: ParentWatch, event: Event, at: Moment): WatchStep {
 /** A parent that has accepted the broker is where it was found: a search that has passed over that address for doubt begins anew, and finds it. */
 function entered(watch: ParentWatch, broker: NonNullable<ParentWatch['broker']>): WatchStep {
   const next = { ...watch, broker };
-  const wasInDoubt = isJoining(watch) && !isJoining(next) && !watch.isForeign;
-  if (!wasInDoubt || watch.search !== 'attempt') return { watch: next, commands: [] };
+  const isCleared = isInDoubt(watch) && !isInDoubt(next) && !watch.isForeign;
+  if (!isCleared || watch.search !== 'attempt') return { watch: next, commands: [] };
   const searching = search(next);
   return { ...searching, commands: [{ do: 'stop finding' }, ...searching.commands] };
 }
@@ -187,11 +187,10 @@ function openAgain(watch: ParentWatch, now: Instant): WatchStep {
 
 function search(watch: ParentWatch): WatchStep {
   const was = [watch.address.host];
-  // Where no parent has answered and the broker does not join, what accepts connections need not be the parent.
-  const isDoubtful = watch.isForeign || (watch.incarnation === undefined && isJoining(watch));
+  const passesOver = watch.isForeign || isInDoubt(watch);
   return {
     watch: { ...notDue(watch, 'find parent'), search: 'attempt' },
-    commands: [{ do: 'find parent', ...(isDoubtful ? { foreign: was } : { known: was }) }],
+    commands: [{ do: 'find parent', ...(passesOver ? { foreign: was } : { known: was }) }],
   };
 }
 
@@ -207,6 +206,9 @@ function searchLater(watch: ParentWatch, at: Moment): WatchStep {
 
 const isJoining = ({ broker }: ParentWatch): boolean =>
   broker === undefined || broker.state === 'load-builtins' || broker.state === 'join';
+
+/** Where no parent has answered and the broker does not join, what accepts connections need not be the parent. */
+const isInDoubt = (watch: ParentWatch): boolean => watch.incarnation === undefined && isJoining(watch);
 
 const joinsTooLong = ({ broker }: ParentWatch, now: Instant): boolean =>
   broker?.state === 'join' && now - broker.since > joinWithinMs;

@@ -19,13 +19,11 @@ function search(port: number, set: Given = {}) {
   const stop = new AbortController();
   const found = findParent({
     parent: { rank: 0, host: 'mc-0', target: { host: '127.0.0.1', port } },
-    ...{
-      membership: membershipOf(configuration),
-      configuration,
-      environment: {},
-      keyMemory: {},
-      log: recordedLog(),
-    },
+    membership: membershipOf(configuration),
+    configuration,
+    environment: {},
+    keyMemory: {},
+    log: recordedLog(),
     onWait: (reason) => void reasons.push(reason?.waitingFor),
     signal: stop.signal,
   });
