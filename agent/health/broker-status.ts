@@ -18,6 +18,8 @@ export interface BrokerStatus {
   readonly silentSince: Instant | undefined;
   /** The subtree below it. */
   readonly overlay: OverlayHealth | undefined;
+  /** Children whose brokers have joined it, also where they have left since. */
+  readonly joined: ReadonlySet<number>;
   /** When rank 0's heartbeat last came through the parent, and its period in milliseconds. */
   readonly heartbeat: { readonly at: Instant; readonly periodMs: number } | undefined;
   /** Ranks that are online, on the leader. */
@@ -28,7 +30,9 @@ export interface BrokerStatus {
 export type WrittenBrokerStatus = {
   -readonly [Field in keyof BrokerStatus]: BrokerStatus[Field] extends readonly (infer Item)[]
     ? Item[]
-    : BrokerStatus[Field];
+    : BrokerStatus[Field] extends ReadonlySet<infer Item>
+      ? Set<Item>
+      : BrokerStatus[Field];
 };
 
 export const createBrokerStatus = (pid: number, startedAt: Instant = instant()): WrittenBrokerStatus => ({
@@ -39,6 +43,7 @@ export const createBrokerStatus = (pid: number, startedAt: Instant = instant()):
   confirmed: false,
   silentSince: undefined,
   overlay: undefined,
+  joined: new Set(),
   heartbeat: undefined,
   online: undefined,
 });

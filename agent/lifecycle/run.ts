@@ -74,7 +74,7 @@ export async function runPod(
       ? await supervise(leader(configuration), supervised)
       : await supervise(follower(configuration, membership), supervised);
     if (!runsPost) return outcome;
-    await (await services)?.links?.settled(childrenReceiveMs);
+    await (await services)?.links?.settled(childrenReceiveMs, connection.joined());
     // The instance has ended and the children have its outcome: a failed hook changes nothing.
     await hook('post', new AbortController().signal).catch((error) => log('error', messageOf(error)));
     return outcome;

@@ -18,8 +18,11 @@ export interface ParentLinks {
   readonly interrupt: () => void;
   /** Sends it on all links, and on each that is opened later. */
   readonly announce: (message: Announcement) => void;
-  /** Fulfilled when every child has received the outcome and closed its link, or after `ms`. Without an outcome the links break at once. */
-  readonly settled: (ms: number) => Promise<void>;
+  /**
+   * Fulfilled when every child has received the outcome and closed its link, or after `ms`. A child whose broker has `joined` is waited for also
+   * where its first link is not open yet: the program may take less time than that. Without an outcome the links break at once.
+   */
+  readonly settled: (ms: number, joined: Iterable<number>) => Promise<void>;
 }
 
 /** A broker process of this pod. */
@@ -27,13 +30,15 @@ interface Life {
   readonly incarnation: string;
   readonly key: Buffer;
   readonly announced: Announcement[];
+  /** Children that have had a link to it. */
+  readonly linked: Set<string>;
 }
 
 /** The links of the children that the tree gives this rank, at most one each: a newer one replaces the older. */
 export function createParentLinks({ rank, tree }: Pick<Membership, 'rank' | 'tree'>): ParentLinks {
   const links = new Map<string, AcceptedLink>();
   let life: Life | undefined;
-  let onEmpty = () => undefined as unknown;
+  let onClosed = () => {};
 
   const isChild = (other: number) => other > 0 && other < tree.size && tree.parentOf(other) === rank;
 
@@ -52,35 +57,40 @@ export function createParentLinks({ rank, tree }: Pick<Membership, 'rank' | 'tre
         incarnation: under?.incarnation ?? '',
         admits: (peer) => /^(0|[1-9]\d{0,6})$/.test(peer) && isChild(Number(peer)),
         onOpen: (child, link) => {
-          if (life !== under) return link.close();
+          if (!under || life !== under) return link.close();
+          under.linked.add(child);
           links.get(child)?.close();
           links.set(child, link);
-          for (const message of under?.announced ?? []) link.send(message);
+          for (const message of under.announced) link.send(message);
         },
         onClose: (child, link) => {
           if (links.get(child) !== link) return;
           links.delete(child);
-          if (links.size === 0) onEmpty();
+          onClosed();
         },
       });
       return true;
     },
     begin: (key) => {
       interrupt();
-      life = { incarnation: randomUUID(), key, announced: [] };
+      life = { incarnation: randomUUID(), key, announced: [], linked: new Set() };
     },
     interrupt,
     announce: (message) => {
       life?.announced.push(message);
       if (life) for (const link of links.values()) link.send(message);
     },
-    settled: async (ms) => {
+    settled: async (ms, joined) => {
       if (!life?.announced.some(({ kind }) => kind === 'outcome')) return interrupt();
-      if (links.size === 0) return;
-      const empty = new Promise<void>((resolve) => {
-        onEmpty = () => resolve();
-      });
-      await within(ms, empty);
+      const { linked } = life;
+      const awaited = [...joined].map(String);
+      const isSettled = () => links.size === 0 && awaited.every((child) => linked.has(child));
+      if (isSettled()) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      onClosed = () => {
+        if (isSettled()) resolve();
+      };
+      await within(ms, promise);
     },
   };
 }

@@ -113,7 +113,7 @@ describe('what was recorded is of no use', () => {
     parent.announce(outcome);
     await expect.poll(() => heard).toEqual([stopping, outcome]);
     link.release();
-    await parent.settled(60_000);
+    await parent.settled(60_000, []);
   });
 
   it('a request without what answers the challenge: the same, however many there are', async () => {
@@ -130,7 +130,7 @@ describe('what was recorded is of no use', () => {
     await expect.poll(() => heard).toEqual([outcome]);
     link.release();
     // Were a replay a link, it would be waited for.
-    await parent.settled(60_000);
+    await parent.settled(60_000, []);
     for (const replay of replays) replay.destroy();
   });
 

@@ -71,7 +71,7 @@ describe('a parent link', () => {
     expect(other.incarnation).toBe(early.incarnation);
     early.release();
     other.release();
-    await parent.settled(60_000);
+    await parent.settled(60_000, []);
   });
 
   const refused: [string, Partial<ParentLinkOptions>][] = [
@@ -110,7 +110,7 @@ describe('a parent link', () => {
     parent.announce(outcome);
     await expect.poll(() => heard).toEqual([outcome]);
     newer.release();
-    await parent.settled(60_000);
+    await parent.settled(60_000, []);
   });
 
   it('breaks when the parent’s broker or agent has ended, and another broker is another incarnation', async () => {
@@ -141,15 +141,33 @@ describe('a parent link', () => {
   it('without an outcome breaks at once when the parent ends', async () => {
     parent.begin(key);
     const link = await heldLink(parent);
-    await parent.settled(60_000);
+    await parent.settled(60_000, []);
     await link.broken;
+  });
+
+  it('is awaited from a child whose broker has joined, also when the outcome is there first', async () => {
+    parent.begin(key);
+    const other = await heldLink(parent, { ranks: { parent: 0, child: 2 } });
+    other.release();
+    await other.broken;
+    parent.announce(outcome);
+    let isSettled = false;
+    const settled = parent.settled(60_000, [1, 2]).then(() => {
+      isSettled = true;
+    });
+    const heard: Announcement[] = [];
+    const link = await heldLink(parent, { onMessage: (message) => heard.push(message) });
+    await expect.poll(() => heard).toEqual([outcome]);
+    expect(isSettled).toBe(false);
+    link.release();
+    await settled;
   });
 
   it('with an outcome that a child does not take is waited for no longer than asked', async () => {
     parent.begin(key);
     await heldLink(parent);
     parent.announce(outcome);
-    await parent.settled(20);
+    await parent.settled(20, []);
   });
 });
 
@@ -173,7 +191,7 @@ it('a parent serves six hundred children, and each receives the outcome', async 
   await all.promise;
   expect(received).toBe(600);
   for (const link of links) link.release();
-  await parent.settled(60_000);
+  await parent.settled(60_000, []);
 });
 
 it('a pod that listens nowhere is unavailable', async () => {

@@ -19,6 +19,10 @@ export type Subtree = z.output<typeof subtree>;
 const healthAnswer = z.extend(subtree, { children: z.array(subtree) });
 export type OverlayHealth = z.output<typeof healthAnswer>;
 
+/** Whether the root of the subtree is online. */
+export const isJoined = ({ status }: Pick<Subtree, 'status'>): boolean =>
+  status === 'full' || status === 'partial' || status === 'degraded';
+
 const topic = 'overlay.health';
 
 /** The health of the subtree of a broker (`nodeid`, else this one) and of each of its children. */

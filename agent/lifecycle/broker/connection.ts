@@ -39,6 +39,8 @@ export interface BrokerConnection {
   readonly state: () => BrokerState | undefined;
   /** Ranks that are online, on the leader. */
   readonly online: () => readonly number[] | undefined;
+  /** Children whose brokers have joined the present broker, or the last one. */
+  readonly joined: () => Iterable<number>;
   /** Whether heartbeats from the parent are overdue. */
   readonly parentIsSilent: () => boolean;
 }
@@ -72,6 +74,7 @@ export function createBrokerConnection(podState: PodStateWriter, log: Log): Brok
     pulse: async () => watch?.pulse(),
     state: () => stateOf(status),
     online: () => status?.online,
+    joined: () => status?.joined ?? [],
     parentIsSilent: () => parentSilentSince(status, instant()) !== undefined,
   };
 }

@@ -9,7 +9,7 @@ import * as z from 'zod/mini';
 import { instant } from '../../clock.ts';
 import type { FluxClient } from '../../flux/client.ts';
 import { watchGroup } from '../../flux/services/groups.ts';
-import { watchHealth } from '../../flux/services/overlay.ts';
+import { isJoined, watchHealth } from '../../flux/services/overlay.ts';
 import {
   type BrokerState,
   brokerStates,
@@ -189,7 +189,10 @@ function noteState(broker: WrittenBrokerStatus, state: BrokerState, at: number):
 
 async function noteOverlay(client: FluxClient, broker: WrittenBrokerStatus): Promise<void> {
   try {
-    for await (const health of watchHealth(client)) broker.overlay = health;
+    for await (const health of watchHealth(client)) {
+      broker.overlay = health;
+      for (const child of health.children) if (isJoined(child)) broker.joined.add(child.rank);
+    }
   } finally {
     broker.overlay = undefined;
   }

@@ -42,7 +42,7 @@ export interface ControllerAccess {
 }
 
 export interface Services {
-  /** Of the children's agents; undefined in a pod that has no children. */
+  /** Of the children's agents; undefined in a pod that has no children, or serves no HTTP. */
   readonly links: ParentLinks | undefined;
   readonly close: () => void;
 }
@@ -59,7 +59,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   // The API is worth a compiler.
   const cancelSaving = after(saveMemoryAfterMs, () => saveMemory({ compiles: configuration.api !== 'off' }));
   const life = new AbortController();
-  const links = membership && (await linksOf(membership));
+  const links = membership && configuration.http !== 'off' ? await linksOf(membership) : undefined;
   const demand =
     membership && controllers?.isElastic ? await demandOf(membership, controllers, health, log) : undefined;
   const extensions = [

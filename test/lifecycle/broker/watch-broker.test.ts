@@ -37,6 +37,29 @@ function watched({ path }: FakeBroker, now?: () => number) {
 }
 
 describe('the watch over a broker', () => {
+  it('keeps which children have ever joined', async () => {
+    const overlay = (...statuses: string[]) => ({
+      rank: 0,
+      status: 'partial',
+      duration: 1,
+      children: statuses.map((status, index) => ({ rank: index + 1, status, duration: 1 })),
+    });
+    await using fake = await startFakeBroker({
+      onRequest: (request, connection) => {
+        if (request.topic === 'state-machine.monitor') connection.respond(request, { state: runs });
+        if (request.topic === 'state-machine.get') connection.respond(request, { state: 'run', duration: 1 });
+        if (request.topic !== 'overlay.health') return;
+        connection.respond(request, overlay('full', 'offline', 'partial', 'unknown'));
+        connection.respond(request, overlay('offline', 'offline', 'lost', 'offline'));
+      },
+    });
+    const { broker, watch, end } = watched(fake);
+    await expect.poll(() => broker.overlay?.children[2]?.status).toBe('lost');
+    expect([...broker.joined]).toEqual([1, 3]);
+    end();
+    await watch.ended;
+  });
+
   it('notes the states that it has missed, and the last ones when the broker has exited', async () => {
     await using fake = await brokerThatRuns();
     const { broker, watch, end } = watched(fake);

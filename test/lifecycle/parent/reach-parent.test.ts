@@ -85,7 +85,7 @@ describe('the link to the parent', () => {
     await linked;
     parent.announce({ kind: 'outcome', code: 0, sentence: 'The program exited with code 0' });
     // Fulfilled when the child has closed its link.
-    await parent.settled(60_000);
+    await parent.settled(60_000, []);
     expect(reach.kinds()).toEqual(['link opened', 'announced']);
   });
 

@@ -72,8 +72,9 @@ describe('the services of a pod', () => {
     ['a follower with children', { size: 4, index: 1, topo: 'kary:1' }, true],
     ['a follower without children', { size: 4, index: 3 }, false],
     ['a single pod', { size: 1 }, false],
+    ['a leader of four without HTTP', { size: 4, http: 'off' }, false],
   ])('have parent links for children alone: %s', async (_, set, expected) => {
-    const { services } = await start(set);
+    const { services } = await start({ http: `127.0.0.1:${await freePort()}`, ...set });
     expect(services.links !== undefined).toBe(expected);
   });
 

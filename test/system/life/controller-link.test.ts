@@ -172,7 +172,7 @@ describe.skipIf(unavailable || !real)('a size that a controller asks for', () =>
     const status = JSON.parse((await fluxPod(mc.leader, 'status', '--json')).stdout);
     expect(status.remarks).toEqual([]);
     expect((await fluxPod(mc.leader, 'status')).stdout).toMatch(/ offline 2, drained 1 \(a user\)$/m);
-    expect(link.reports.at(-1)).toMatchObject({ brokersOnline: 2, freed: 2 });
+    await poll(() => link.reports.at(-1)).toMatchObject({ brokersOnline: 2, freed: 2 });
 
     // It comes back when the size grows again, and takes jobs at once.
     expect(await link.request({ kind: 'keep', size: 3 })).toBe('accepted');
