@@ -25,16 +25,25 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
   const ended = new AbortController();
   let reach: ReachParent | undefined;
   let services: Promise<Services> | undefined;
-  let links: ParentLinks | undefined;
   let mounts: Promise<() => Promise<void>> | undefined;
   let cancelMounts: (() => void) | undefined;
+
+  // One after the other, and none before the services are there: an outcome that is announced sooner is not lost.
+  let linksDone: Promise<void> = Promise.resolve();
+  const withLinks = (act: (links: ParentLinks) => void | Promise<void>): Promise<void> => {
+    linksDone = linksDone.then(async () => {
+      const links = (await services)?.links;
+      if (links) await act(links);
+    });
+    return linksDone;
+  };
 
   const execute = async (command: Exclude<Command, { do: 'exit' }>, feed: (event: Event) => void) => {
     const toParent = () => (reach ??= reachParent(of, feed));
     switch (command.do) {
       case 'start services':
         services = startServices();
-        ({ links } = await services);
+        await services;
         return;
       case 'enter await-parent':
         return lifecycle.enter('await-parent', { parent: parent?.target.host, port: parent?.target.port });
@@ -77,12 +86,11 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
       case 'close link':
         return reach?.closeLink();
       case 'accept child links':
-        await services;
-        return links?.begin(await pod.linkKey());
+        return withLinks(async (links) => links.begin(await pod.linkKey()));
       case 'announce':
-        return links?.announce(command.message);
+        return withLinks((links) => links.announce(command.message));
       case 'break child links':
-        return links?.interrupt();
+        return withLinks((links) => links.interrupt());
       case 'log':
         return log(command.level, command.sentence, command.facts);
     }
@@ -90,6 +98,7 @@ export async function supervise<State>(machine: Machine<State>, of: Supervised):
   const { feed, exited } = runMachine(machine, execute);
   signals.onStop((signal) => feed({ kind: 'signal', signal }));
   const exit = await exited;
+  await linksDone.catch(() => undefined); // what has failed is an event
   ended.abort();
   reach?.stopFinding();
   reach?.closeLink();

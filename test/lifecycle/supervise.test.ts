@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openRunDirectory } from '../../agent/broker/run-directory/run-directory.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
@@ -13,6 +14,7 @@ import { type Services, startServices } from '../../agent/lifecycle/services/ser
 import type { Signals } from '../../agent/lifecycle/stop/signals.ts';
 import { supervise } from '../../agent/lifecycle/supervise.ts';
 import { createLog } from '../../agent/log.ts';
+import type { ParentLinks } from '../../agent/parent-link/parent-end.ts';
 import { createLifecycle } from '../../agent/pod/phase.ts';
 import { fakeFlux } from '../support/agent/agent.ts';
 import { configurationOf } from '../support/agent/configuration.ts';
@@ -29,6 +31,8 @@ interface Options {
   readonly grace?: number;
   /** The check of the certificate, once the broker has started. */
   readonly check?: () => Promise<void>;
+  /** In place of its own. */
+  readonly services?: () => Promise<Services>;
   /** Called with what sends a signal, once that is listened to. */
   readonly signals?: (send: (signal: NodeJS.Signals) => void) => void;
 }
@@ -61,11 +65,12 @@ async function lead(command: readonly string[], options: Options = {}): Promise<
   const services = Promise.withResolvers<Services>();
   try {
     return await supervise(leader({ grace: options.grace ?? 25 }), {
-      pod: { ...pod, certificate },
+      pod: { ...pod, certificate, linkKey: async () => Buffer.from('a key') },
       terminal: false,
       ...{ configuration, signals, lifecycle, podState, connection, log },
       startServices: () => {
-        services.resolve(startServices({ configuration, agentSocket, health, connection, log }));
+        const own = () => startServices({ configuration, agentSocket, health, connection, log });
+        services.resolve((options.services ?? own)());
         return services.promise;
       },
       reread: { configFile: '', reconfigure: async () => configuration },
@@ -79,14 +84,16 @@ const until = async (holds: () => boolean): Promise<void> => {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 };
 
+/** Of the process whose id is in a file. */
+const isGone = (file: string): boolean => {
+  const stat = `/proc/${readFileSync(file, 'utf8').trim()}/stat`;
+  return !existsSync(stat) || / Z /.test(readFileSync(stat, 'utf8'));
+};
+
 /** A program that goes on until it is killed, with a child. Both write their process ids. */
 const stubborn = () => {
   const [own, child] = [join(place, 'own'), join(place, 'child')];
   const text = `trap '' TERM; echo $$ >${own}; sleep 1000 & echo $! >${child}; touch ${place}/ran; wait; sleep 1000`;
-  const isGone = (file: string) => {
-    const stat = `/proc/${readFileSync(file, 'utf8').trim()}/stat`;
-    return !existsSync(stat) || / Z /.test(readFileSync(stat, 'utf8'));
-  };
   return {
     command: ['sh', '-c', text],
     runs: () => until(() => existsSync(join(place, 'ran'))),
@@ -100,6 +107,25 @@ describe('the shell of a leader', () => {
     const { outcome, runsPost } = await lead(['sh', '-c', `exit ${code}`]);
     expect(outcome.code).toBe(code);
     expect(runsPost).toBe(true);
+  });
+
+  it('announces the outcome also where its program is over before the services are there', async () => {
+    const pid = join(place, 'pid');
+    const said: string[] = [];
+    const links: ParentLinks = {
+      extension: () => false,
+      begin: () => said.push('begin'),
+      announce: ({ kind }) => said.push(kind),
+      interrupt: () => said.push('interrupt'),
+      settled: async () => undefined,
+    };
+    const services = async (): Promise<Services> => {
+      await until(() => existsSync(pid) && isGone(pid));
+      await delay(50);
+      return { links, close: () => undefined };
+    };
+    await lead(['sh', '-c', `echo $$ >${pid}.new; mv ${pid}.new ${pid}; exit 3`], { services });
+    expect(said).toEqual(['begin', 'outcome']);
   });
 
   it('exits with 72 where flux cannot be executed', async () => {

@@ -76,10 +76,12 @@ export function watchBroker(broker: WrittenBrokerStatus, options: WatchOptions):
   const ask = (of: Connection): Promise<void> => {
     const asked = now();
     const { promise, resolve } = Promise.withResolvers<void>();
-    const owed = setTimeout(() => {
-      broker.silentSince ??= asked;
+    let isOwed = true;
+    // Where this process has not run for so long, the response may be there to be read: that comes before setImmediate.
+    const owed = setTimeout(setImmediate, answerWithinMs, () => {
+      if (isOwed) broker.silentSince ??= asked;
       resolve();
-    }, answerWithinMs);
+    });
     getState(of.client)
       .then(({ state, duration }) => {
         broker.silentSince = undefined;
@@ -91,6 +93,7 @@ export function watchBroker(broker: WrittenBrokerStatus, options: WatchOptions):
       })
       .finally(() => {
         clearTimeout(owed);
+        isOwed = false;
         if (of === connection) staleAt = now() + reuseMs;
         resolve();
       });

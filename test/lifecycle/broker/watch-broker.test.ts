@@ -37,6 +37,26 @@ function watched({ path }: FakeBroker, now?: () => number) {
 }
 
 describe('the watch over a broker', () => {
+  it('takes no broker for silent where it is this process that has not run for so long', async () => {
+    let asked = 0;
+    await using fake = await startFakeBroker({
+      onRequest: (request, connection) => {
+        if (request.topic === 'state-machine.monitor') connection.respond(request, { state: runs });
+        if (request.topic !== 'state-machine.get') return;
+        connection.respond(request, { state: 'run', duration: 1 });
+        // The response is in the socket, and nobody reads.
+        if (++asked === 2) for (const end = performance.now() + 300; performance.now() < end; );
+      },
+    });
+    const { broker, watch, end } = watched(fake);
+    await expect.poll(() => broker.states.length).toBe(6);
+    await watch.pulse();
+    expect(asked).toBe(2);
+    expect(broker.silentSince).toBeUndefined();
+    end();
+    await watch.ended;
+  });
+
   it('keeps which children have ever joined', async () => {
     const overlay = (...statuses: string[]) => ({
       rank: 0,

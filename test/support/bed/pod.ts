@@ -132,7 +132,13 @@ export function launchPod(launch: Launch): Pod {
 
   const signal = async (name: NodeJS.Signals) => {
     if (pid === undefined) await started;
-    if (pid !== undefined && !ended) process.kill(pid, name);
+    if (pid === undefined || ended) return;
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      // It has exited, and its output is not at its end yet.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   };
 
   const proc = () => {

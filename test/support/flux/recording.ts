@@ -239,14 +239,14 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
   await ask('without the rank that is late, at its parent', 'overlay.health', undefined, { nodeid: 1 });
   await ask('of a rank that is not there', 'overlay.health', undefined, { nodeid: 2 });
   await ask('of a rank that there is not', 'overlay.health', undefined, { nodeid: 9 });
-  begin(leader, 0, {
+  const online = begin(leader, 0, {
     name: 'brokers that are online, as they come',
     topic: 'groups.get',
     payload: { name: 'broker.online' },
     streaming: true,
     enough: (all) => /0-2/.test(JSON.stringify(contentOf(all.at(-1)))),
   });
-  await delay(200);
+  await until('who is online', () => online().length > 0);
   let last = await instance.start(2);
   await last.says(/->run/);
   await health('full');
@@ -280,14 +280,14 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
   await ask('no jobs yet', 'job-list.job-stats', {});
   const journal = 'job-manager.events-journal';
   const allow = Object.fromEntries(wantedEvents.map((name) => [name, 1]));
-  begin(leader, 0, {
+  const events = begin(leader, 0, {
     name: 'of a job, from its beginning to its end',
     topic: journal,
     payload: { full: false, allow },
     streaming: true,
     enough: (all) => /"clean"/.test(JSON.stringify(contentOf(all.at(-1)))),
   });
-  await delay(200);
+  await until('the journal', () => isPresent(events()));
   const command = ['sh', '-c', 'echo out; echo err >&2; printf "\\377"'];
   const [quick] = await ask('that runs', 'job-ingest.submit', submission(jobspec(command)));
   const { id } = quick as { id: number };

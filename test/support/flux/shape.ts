@@ -19,16 +19,18 @@ export const shapesOf = (recordings: readonly Recording[]): string[] =>
 const shapesOfExchange = (topic: string, exchange: Exchange): string[] =>
   shapesOfResponses(topic, exchange).map((shape) => `${topic} ${exchange.name} @${exchange.rank}: ${shape}`);
 
-function shapesOfResponses(topic: string, { requests, responses }: Exchange): string[] {
+function shapesOfResponses(topic: string, { rank, requests, responses }: Exchange): string[] {
   const messages = responses.map((bytes) => decodeMessage(Buffer.from(bytes, 'base64')));
   const payloads = messages.filter(isResult).map(({ payload }) => decodeJson(payload));
   const others = messages.filter((message) => !isResult(message)).map(shapeOfOther);
-  // When the broker takes the connection, and when it closes it, is a matter of milliseconds.
-  if (topic === 'state-machine.monitor')
+  // When the broker takes the connection, and when it closes it, is a matter of milliseconds; so is the quorum of the follower that completes it.
+  if (topic === 'state-machine.monitor') {
+    const lasting = rank === 0 ? /[4-9]/ : /[5-9]/;
     return [
-      ...payloads.map((payload) => JSON.stringify(payload)).filter((text) => /[4-9]/.test(text)),
+      ...payloads.map((payload) => JSON.stringify(payload)).filter((text) => lasting.test(text)),
       ...others,
     ];
+  }
   // Each change of a child is an answer, also one that changes nothing for the whole.
   if (topic === 'overlay.health') return [...distinct(payloads.map(shapeOfHealth)), ...others];
   // How much has come before the cancellation arrives is a matter of milliseconds too.

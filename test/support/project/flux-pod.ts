@@ -101,11 +101,12 @@ let installed: string | undefined;
 function install(): string {
   for (const directory of ['bin', 'chunks']) mkdirSync(join(onHost, directory), { recursive: true });
   const put = (file: string, make: (path: string) => void) => {
-    const path = join(onHost, file);
-    make(`${path}.${process.pid}`);
-    renameSync(`${path}.${process.pid}`, path);
+    // Beside the files, not among the chunks: `flux-pod install` copies those, whatever they are called.
+    const scratch = join(onHost, `${process.pid}.new`);
+    make(scratch);
+    renameSync(scratch, join(onHost, file));
     // Two links of one file: then rename(2) does nothing.
-    rmSync(`${path}.${process.pid}`, { force: true });
+    rmSync(scratch, { force: true });
   };
   const chunks = readdirSync(join(onHost, '../chunks')).map((chunk) => `chunks/${chunk}`);
   for (const file of [...chunks, 'flux-pod', 'flux-pod.cjs', 'cached.cjs', 'flux-pod.cache'])
@@ -190,10 +191,6 @@ export function miniCluster(
 /** Four commands in Python less when the program has ended, half the CPU time of rank 0 (flux-core etc/modprobe/rc1.py, push-cleanup). */
 export const withoutCleanup = { FLUX_DISABLE_JOB_CLEANUP: '1' };
 
-/** While it is there, a real broker whose pod runs no jobs stays in state init. */
-export const stallFile = '/tmp/stall';
-const stalls = `while [ -e ${stallFile} ]; do sleep 0.05; done`;
-
 const [rc1, rc3] = ['/etc/rc1-without-jobs', '/etc/rc3-without-jobs'];
 
 /**
@@ -206,7 +203,7 @@ function withoutJobs({ real }: Flux, heartbeat: string): Required<Pick<PodSpec, 
     env: { FLUX_POD_BROKER_OPTIONS: `-Sbroker.rc1_path=${rc1} -Sbroker.rc3_path=${rc3}` },
     mounts: {
       [rc1]: {
-        content: `#!/bin/sh\n${stalls}\nexec flux module load heartbeat period=${heartbeat}\n`,
+        content: `#!/bin/sh\nexec flux module load heartbeat period=${heartbeat}\n`,
         mode: 0o755,
       },
       // A module that is left makes the broker exit with 1.

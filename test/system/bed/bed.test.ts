@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -168,6 +167,9 @@ describe.skipIf(unavailable !== undefined)('a bed of pods', { concurrent: true }
       stdin: 'pipe',
     });
     await pod.waitForOutput(/flux_operator.*\n/);
+    pod.stdin?.write('here\n');
+    // From now on it is cat.
+    await pod.waitForOutput(/here/);
     expect(pod.stdout).toMatch(/^\/run:\ny\n\n\/tmp:\nz\n/);
     expect(pod.stdout).toMatch(/\/mnt: flux/);
     const seen = await pod.exec(['cat', '/flux_operator/script', '/proc/1/comm']);
@@ -313,15 +315,14 @@ describe.skipIf(unavailable !== undefined)('a bed of pods', { concurrent: true }
   });
 
   it('publishes a pod after the given time', async () => {
+    const startedAt = Date.now();
     const late = start({ command: idle, publishAfter: 600 });
-    // From here, since nothing is to be started before the time is up.
-    const resolver = new Resolver();
-    resolver.setServers([bed.nameserver.address]);
-    await expect(resolver.resolve4(`${late.fqdn}`)).rejects.toMatchObject({ code: 'ENOTFOUND' });
     while ((await peer.exec(['getent', 'hosts', `${late.fqdn}`])).code !== 0);
-    const asked = bed.nameserver.queries.filter(({ name, type }) => name === late.fqdn && type === 'A');
-    expect(asked[0]?.rcode).toBe('NXDOMAIN');
-    expect(asked.at(-1)?.rcode).toBe('NOERROR');
+    const answered = bed.nameserver.queries.filter(
+      ({ name, type, rcode }) => name === late.fqdn && type === 'A' && rcode === 'NOERROR',
+    );
+    expect(answered.length).toBeGreaterThan(0);
+    for (const { at } of answered) expect(at - startedAt).toBeGreaterThanOrEqual(600);
   });
 
   it('gives a pod without a Service no name in DNS, nor one that is never published', async () => {

@@ -73,7 +73,8 @@ describe.skipIf(unavailable)('the images', { concurrent: true }, () => {
       const script = [
         'id -u; grep -E "CapEff|NoNewPrivs" /proc/self/status; touch /file 2>&1',
         'echo "LD_LIBRARY_PATH=$LD_LIBRARY_PATH"; flux run hostname',
-        'until flux-pod probe ready >/dev/null; do sleep 0.1; done; flux-pod probe live; exit 7',
+        'until flux-pod probe ready >/dev/null; do sleep 0.1; done',
+        'until flux-pod probe live | grep -x "the broker answers: run"; do sleep 0.1; done; exit 7',
       ].join('; ');
       const { stdout, stderr, exitCode } = await podman.run(
         images.fluxPod,

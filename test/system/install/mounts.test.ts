@@ -5,6 +5,7 @@ import { createCertificate } from '../../../agent/broker/certificate/key-pair.ts
 import { fluxPod, statusOf, until } from '../../support/bed/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../../support/bed/bed.ts';
 import type { Pod } from '../../support/bed/pod.ts';
+import { isReady } from '../../support/bed/running-cluster.ts';
 import {
   certificateMount,
   exitCodes,
@@ -61,6 +62,7 @@ describe.skipIf(unavailable)('files that change while a broker runs', () => {
     });
     [pod] = pods as [Pod];
     await pod.waitForOutput(/^up$/m);
+    await isReady(pod);
   });
   afterAll(async () => {
     await Promise.all(pods.map((each) => each.kill()));

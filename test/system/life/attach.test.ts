@@ -63,12 +63,13 @@ describe.skipIf(unavailable)('flux-pod attach beside a broker', { concurrent: tr
   it('answers 503 without it, 200 with it, 503 when it was killed, and 200 with the next; ends with 143', async () => {
     const pod = startPod('alone', 0);
     const attached = fluxPod(pod, 'attach');
-    const before = await until(
-      () => askAll(pod),
-      (said) => said.every(({ why }) => why !== refused.why),
-    );
     const nowhere =
       'there is no broker yet: no such socket: /mnt/flux/config/run/flux/local, /run/flux/local';
+    // The server listens before the sockets have been looked for.
+    const before = await until(
+      () => askAll(pod),
+      (said) => said.every(({ why }) => why === nowhere),
+    );
     expect(before.answer).toEqual(probes.map(() => expect.objectContaining({ ok: false, why: nowhere })));
     expect((await fluxPod(pod, 'probe', 'ready')).stdout).toBe(`${nowhere}\n`);
     expect((await fluxPod(pod, 'status')).stdout).toMatch(/^waiting for +a broker, seen: no such socket/m);
@@ -76,14 +77,21 @@ describe.skipIf(unavailable)('flux-pod attach beside a broker', { concurrent: tr
     startBroker(pod, flux);
     const up = await until(() => askAll(pod), all(true));
     expect(up.answer[2]?.why).toBe('the instance runs');
-    const first = await statusOf(pod);
+    // A broker on a busy machine may once not answer within 200 ms.
+    const { answer: first } = await until(
+      () => statusOf(pod),
+      ({ broker }) => broker?.answers === true,
+    );
     expect(first).toMatchObject({
       pod: { name: 'alone-0', cluster: 'alone', index: 0, address: pod.address },
       attachment: { socket: '/run/flux/local' },
       instance: { rank: 0, size: 1, quorum: 1 },
-      broker: { state: 'run', answers: true, restarts: 0 },
+      broker: { state: 'run', restarts: 0 },
     });
-    expect((await fluxPod(pod, 'probe', 'live')).stdout).toBe('the broker answers: run\n');
+    await until(
+      () => fluxPod(pod, 'probe', 'live'),
+      ({ stdout }) => stdout === 'the broker answers: run\n',
+    );
 
     await pod.exec(['kill', '-KILL', String(first.broker?.pid)]);
     // Its connection ends first; what is at the socket then is known with the next try.
@@ -120,13 +128,18 @@ describe.skipIf(unavailable)('flux-pod attach beside a broker', { concurrent: tr
     expect((await fluxPod(follower, 'status')).stdout).toMatch(
       /^parent +rank 0, theirs-0\.flux-service\.default\.svc\.cluster\.local$/m,
     );
-    const { stdout } = await fluxPod(leader, 'status');
-    expect(stdout).toMatch(/^instance +rank 0 of 2, quorum 2, topology kary:2$/m);
-    expect(stdout).toMatch(/^resources +2 nodes, 4 cores, 0 GPUs$/m);
-    expect(stdout).toMatch(/^overlay +0 theirs-0: full\n +└─ 1 theirs-1: full$/m);
-    const { text } = await get(leader, '/metrics');
-    expect(text).toMatch(/^flux_pod_nodes_online 2$/m);
-    expect(text).toMatch(/^flux_pod_jobs\{state="run"\} 0$/m);
+    // What a busy broker does not answer in time is left out.
+    await until(
+      () => fluxPod(leader, 'status'),
+      ({ stdout }) =>
+        /^instance +rank 0 of 2, quorum 2, topology kary:2$/m.test(stdout) &&
+        /^resources +2 nodes, 4 cores, 0 GPUs$/m.test(stdout) &&
+        /^overlay +0 theirs-0: full\n +└─ 1 theirs-1: full$/m.test(stdout),
+    );
+    await until(
+      () => get(leader, '/metrics'),
+      ({ text }) => /^flux_pod_nodes_online 2$/m.test(text) && /^flux_pod_jobs\{state="run"\} 0$/m.test(text),
+    );
     const path = `PATH=${join(flux.path, '..')}:/usr/bin:/bin`;
     const shell = ['env', path, join(installFluxPod(), 'flux-pod'), 'shell', '--', 'flux', 'getattr', 'rank'];
     expect(await follower.exec(shell)).toMatchObject({ code: 0, stdout: '1\n' });
@@ -185,7 +198,10 @@ describe.skipIf(unavailable)('flux-pod attach beside a broker', { concurrent: tr
     startBroker(leader, flux, { options });
     void fluxPod(leader, 'attach');
     await until(() => askAll(leader), all(true));
-    expect((await probe(follower, 'readyz')).why).toMatch(refusal);
+    await until(
+      () => probe(follower, 'readyz'),
+      ({ why }) => refusal.test(why),
+    );
     await Promise.all([leader.remove(), follower.remove()]);
   });
 

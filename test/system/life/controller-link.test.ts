@@ -142,7 +142,7 @@ describe.skipIf(unavailable || !real)('a size that a controller asks for', () =>
     for (let n = 0; n < 2; n++) {
       const id = await submit(undefined);
       await runs(id);
-      expect(await ranksOf(id)).toBe('0');
+      await poll(() => ranksOf(id)).toBe('0');
     }
     const last = await submit(2);
     await runs(last);
@@ -153,12 +153,14 @@ describe.skipIf(unavailable || !real)('a size that a controller asks for', () =>
       { key: await keyOf(mc.leader, cluster) },
     );
     const freed = () => link.reports.at(-1)?.freed;
+    // The first report follows the proof that the leader has asked for; before it a request may be refused.
+    await poll(() => link.reports.length).toBeGreaterThan(0);
     expect(await link.request({ kind: 'keep', size: 2 })).toBe('accepted');
     await poll(drains).toContain(`2 ${reason(2)}`);
     // A job that only that rank could run waits, and with the one that runs there the size is not freed.
     const waits = await submit(2);
     await run('job', 'wait-event', '-t', '60', waits, 'priority');
-    expect(await run('jobs', '-no', '{state}', waits, last)).toBe('SCHED\nRUN');
+    await poll(() => run('jobs', '-no', '{state}', waits, last)).toBe('SCHED\nRUN');
     expect(freed()).toBeUndefined();
     await run('cancel', last);
     await poll(freed).toBe(2);
@@ -171,7 +173,9 @@ describe.skipIf(unavailable || !real)('a size that a controller asks for', () =>
     expect(await drains()).toContain(`2 ${reason(2)}`);
     const status = JSON.parse((await fluxPod(mc.leader, 'status', '--json')).stdout);
     expect(status.remarks).toEqual([]);
-    expect((await fluxPod(mc.leader, 'status')).stdout).toMatch(/ offline 2, drained 1 \(a user\)$/m);
+    await poll(async () => (await fluxPod(mc.leader, 'status')).stdout).toMatch(
+      / offline 2, drained 1 \(a user\)$/m,
+    );
     await poll(() => link.reports.at(-1)).toMatchObject({ brokersOnline: 2, freed: 2 });
 
     // It comes back when the size grows again, and takes jobs at once.
@@ -180,7 +184,7 @@ describe.skipIf(unavailable || !real)('a size that a controller asks for', () =>
     mc.replace(2);
     await mc.online(3);
     await runs(waits);
-    expect(await ranksOf(waits)).toBe('2');
+    await poll(() => ranksOf(waits)).toBe('2');
     expect(await drains()).toMatch(/^1 a user$/);
 
     // All ranks but the first, of which a user has drained one: that one stays his.

@@ -74,8 +74,9 @@ describe.skipIf(unavailable)('faults of the network', { concurrent: true }, () =
       flux: standInFlux,
       pod: () => ({ publishAfter: Number.POSITIVE_INFINITY }),
     });
+    // A query that is sent again, because its answer is late, is the same question.
     const questionsOf = ({ address }: Pod) =>
-      bed.nameserver.queries.filter(({ from }) => from === address).length;
+      new Set(bed.nameserver.queries.filter(({ from }) => from === address).map(({ type }) => type)).size;
     await until(
       async () => Math.min(...mc.pods.slice(1).map(questionsOf)),
       (questions) => questions >= 5,
@@ -177,7 +178,6 @@ describe.skipIf(unavailable)('faults of the network', { concurrent: true }, () =
       await using mc = await start({
         size: 2,
         cluster: 'jumping',
-        heartbeat: '0.5s',
         env: {
           LD_PRELOAD: fakeTime ?? '',
           FAKETIME_TIMESTAMP_FILE: clock,

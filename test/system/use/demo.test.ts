@@ -5,13 +5,15 @@ import { everyFlux, standInFlux, withoutCleanup } from '../../support/project/fl
 
 /** That of a checkout: an installation has no demo. */
 const program = 'dist/flux-pod';
-const demo = (flux: string, ...args: string[]) =>
-  execa(program, ['demo', ...args], {
+const demo = (flux: string, ...args: string[]) => {
+  const running = execa(program, ['demo', ...args], {
     env: { ...withoutCleanup, FLUX_POD_FLUX: flux },
     reject: false,
     stdin: 'ignore',
-    timeout: 60_000,
   });
+  onTestFinished(() => void running.kill('SIGTERM'));
+  return running;
+};
 
 describe('flux-pod demo', () => {
   // What follows is the demo's own: which Flux it runs does not matter.
