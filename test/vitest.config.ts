@@ -37,6 +37,7 @@ export default defineConfig({
           isolate: false,
           // Properties are tried a hundred times, on a machine that may have other work.
           testTimeout: 30_000,
+          expect: { poll: { timeout: 20_000 } },
           maxWorkers,
         },
       },

@@ -35,7 +35,7 @@ describe('an unauthenticated client', () => {
   });
 
   it('gets 401 with a wrong token, and after many 429, while one that is in use still works', async () => {
-    using other = await startApi({ rpc: submitted });
+    using other = await startApi({ rpc: submitted }, { now: () => 0 });
     expect((await other.ask('GET', '/v1/session')).status).toBe(200);
     const codes: number[] = [];
     for (let guess = 0; guess < 25; guess++)
@@ -150,7 +150,7 @@ describe('too much', () => {
     expect(await raw('GET / HTTP/1.1\r\n', () => `X-${'a'.repeat(100)}: b\r\n`)).toMatch(/ 431 |closed/);
   });
   it('requests without end from one token: 429, and how long to wait', async () => {
-    using slow = await startApi({}, { rate: 2 });
+    using slow = await startApi({}, { rate: 2, now: () => 0 });
     const answers = await Promise.all(Array.from({ length: 8 }, () => slow.ask('GET', '/v1/session')));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(4);
     const refused = answers.find(({ status }) => status === 429);

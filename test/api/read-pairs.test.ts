@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { mostPairs, readPairs } from '../../agent/api/routes/read-pairs.ts';
 import { splitWords } from '../../agent/shell-words.ts';
 import { startApi } from '../support/agent/fake-api.ts';
+import { cpuTime } from '../support/virtual/cpu-time.ts';
 
 describe('pairs', () => {
   it.each([
@@ -46,18 +47,6 @@ describe('pairs', () => {
   });
 });
 
-/** The shortest of several runs, in milliseconds. */
-/** CPU time, which other work on the machine does not lengthen as it does wall time. */
-const shortest = (runs: number, act: () => unknown): number =>
-  Math.min(
-    ...Array.from({ length: runs }, () => {
-      const before = process.cpuUsage();
-      for (let turn = 0; turn < 20; turn++) act();
-      const { user, system } = process.cpuUsage(before);
-      return user + system;
-    }),
-  );
-
 /** Texts that make a scanner begin at every character and find no end. */
 const hostile: readonly (readonly [string, (length: number) => string])[] = [
   ['escaped quotes', (length) => `{${"\\'".repeat(length / 2)}`],
@@ -72,8 +61,11 @@ describe.each([
   ['the words of a command', splitWords],
 ] as const)('%s of 64 times the length', (_, read) => {
   it.each(hostile)('take in the order of 64 times as long, not of 4,096 times: %s', (__, textOf) => {
-    const few = shortest(20, () => read(textOf(1000)));
-    const many = shortest(5, () => read(textOf(64_000)));
-    expect(many / few).toBeLessThan(1000);
+    const cpuOf = (turns: number, length: number) =>
+      cpuTime(() => {
+        for (let turn = 0; turn < turns; turn++) read(textOf(length));
+      }, 5);
+    // As many characters in all: 1 where the time is linear, 64 where it is quadratic.
+    expect(cpuOf(20, 64_000) / cpuOf(20 * 64, 1000)).toBeLessThan(1000 / 64);
   });
 });

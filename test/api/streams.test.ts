@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { createConnection } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createBrokerConnections } from '../../agent/api/broker-connections.ts';
 import { createStreams } from '../../agent/api/http/streams.ts';
 import { apiRoutes } from '../../agent/api/routes/api-routes.ts';
@@ -273,9 +273,7 @@ describe('one token', () => {
       await both;
       client.abort();
       await ends;
-      await vi.waitFor(async () =>
-        expect((await api.ask('GET', path, { token: readToken })).status).toBe(200),
-      );
+      await expect.poll(async () => (await api.ask('GET', path, { token: readToken })).status).toBe(200);
       // One for each section of the list that was asked for afterwards.
       expect(pages).toBe(2 + 3);
       expect(api.log.lines.filter(([level]) => level === 'error')).toEqual([]);

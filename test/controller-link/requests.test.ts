@@ -163,7 +163,7 @@ describe('an attacker without the certificate', () => {
   it('cannot hold a request back and send it after a later one', async () => {
     await using leader = await startLeader();
     await using between = await tap(leader, (text, connection) => (connection === 1 ? '' : text));
-    const link = await openLink(between, { deadlines: { connectMs: 5000, helloMs: 200 } });
+    const link = await openLink(between, { deadlines: { connectMs: 5000, helloMs: 2000 } });
     if (typeof link === 'string') throw new Error(link);
     expect(await link.request(keep(1))).toBe('unavailable');
     expect(await link.request(keep(4))).toBe('accepted');

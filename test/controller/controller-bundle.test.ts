@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type ControllerRequest, controller } from '../../controller/controller-bundle.ts';
 
@@ -12,6 +13,8 @@ afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
   for (const server of servers.splice(0)) server.close();
   vi.unstubAllEnvs();
+  // The controller's own choice, which is not for the tests that follow in this process.
+  setFlagsFromString('--no-optimize-for-size');
 });
 
 /** Takes connections and never answers. */

@@ -220,12 +220,13 @@ describe('a connection', () => {
     await using broker = await startFakeBroker();
     const client = await connectFlux(broker.path);
     const rpc = failureOf(client.rpc('a.b'));
-    await delay(10);
+    await expect.poll(() => broker.connections[0]?.requests.length).toBe(1);
+    const socket = broker.connections[0]?.socket ?? expect.fail('there is no connection');
+    const isClosed = once(socket, 'close');
     client.close();
     expect(await rpc).toMatchObject({ errno: 'ECANCELED' });
     expect(await client.closed).toMatchObject({ errno: 'ECANCELED' });
-    await delay(10);
-    expect(broker.connections[0]?.socket.destroyed).toBe(true);
+    await isClosed;
   });
 
   it('that has closed is replaced by a new one, each time', async () => {

@@ -64,10 +64,11 @@ describe('the agent’s port under attack', () => {
     const { asked, client, probe } = await serve();
     const clients: RawClient[] = [];
     for (let n = 0; n < 40; n++) clients.push(await client(from(n)));
+    const startedAt = performance.now();
     for (const { socket } of clients) socket.write(get('/metrics').repeat(3000));
     expect(await probe('/readyz')).toBe(200);
     await expect.poll(() => clients.every(({ closed }) => closed()), patience).toBe(true);
-    expect(asked.jobStates).toBe(1);
+    expect(asked.jobStates).toBeLessThanOrEqual(1 + (performance.now() - startedAt) / 1000);
   });
 
   it('asks the broker once a second for clients that ask one thing after the other', async () => {

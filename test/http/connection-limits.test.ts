@@ -161,7 +161,7 @@ describe('a connection', () => {
   });
 
   it('whose client does not read the answer ends', async () => {
-    const { server, client } = await serve({ stallMs: 100 }, (_, response) => response.end(megabytes));
+    const { server, client } = await serve({ stallMs: 1000 }, (_, response) => response.end(megabytes));
     const one = await client();
     one.socket.pause();
     const closed = once(server, 'request').then(([, response]) => once(response, 'close'));
@@ -189,7 +189,7 @@ describe('a connection', () => {
   });
 
   it('waits for an answer that is not there yet, however long', async () => {
-    const { server, client } = await serve({ stallMs: 20 }, (request, response) => {
+    const { server, client } = await serve({ stallMs: 1000 }, (request, response) => {
       // As often as nothing has gone either way.
       request.socket.once('timeout', () => response.end('x'));
     });
@@ -237,7 +237,7 @@ describe('a held connection', () => {
   });
 
   it('has no time limit', async () => {
-    const { server, open, held, asked } = await holding({ stallMs: 50, answerMs: 50 });
+    const { server, open, held, asked } = await holding({ stallMs: 1000, answerMs: 1000 });
     const one = await open('127.0.0.2');
     // The others have: theirs run out while this one stays.
     const other = await asked('127.0.0.3');

@@ -86,8 +86,11 @@ const until = async (holds: () => boolean): Promise<void> => {
 
 /** Of the process whose id is in a file. */
 const isGone = (file: string): boolean => {
-  const stat = `/proc/${readFileSync(file, 'utf8').trim()}/stat`;
-  return !existsSync(stat) || / Z /.test(readFileSync(stat, 'utf8'));
+  try {
+    return / Z /.test(readFileSync(`/proc/${readFileSync(file, 'utf8').trim()}/stat`, 'utf8'));
+  } catch {
+    return true;
+  }
 };
 
 /** A program that goes on until it is killed, with a child. Both write their process ids. */

@@ -13,7 +13,7 @@ import { createLifecycle } from '../../pod/phase.ts';
 import { createBrokerConnection, type WatchedBroker } from '../broker/connection.ts';
 import { brokenOff, type Outcome } from '../exit/outcome.ts';
 import { type Services, startServices } from '../services/services.ts';
-import { handleSignals } from '../stop/signals.ts';
+import { handleSignals, type SignalProcess } from '../stop/signals.ts';
 import { type FoundBroker, findBroker } from './find-broker.ts';
 import { type Instance, readInstance } from './instance.ts';
 
@@ -27,12 +27,16 @@ const usualSockets = [operatorPaths.socket, '/run/flux/local'];
 export const isScriptOver = (): boolean => existsSync(operatorPaths.complete);
 
 /** Serves probes, status and metrics of the broker until a signal asks for the exit, or no broker is to be expected any more. */
-export async function attach(configuration: Configuration, log: Log): Promise<Outcome> {
+export async function attach(
+  configuration: Configuration,
+  log: Log,
+  own: SignalProcess = process,
+): Promise<Outcome> {
   const lifecycle = createLifecycle(log);
   const health = createHealth(configuration, lifecycle.history);
   const { podState } = health;
   const connection = createBrokerConnection(podState, log);
-  const signals = handleSignals(false, podState);
+  const signals = handleSignals(false, podState, own);
   const sockets = configuration.socket === undefined ? usualSockets : [configuration.socket];
   const waitFor = (waitReason: string, socket?: string) =>
     podState.set({ attachment: { sockets, socket, waitReason } });

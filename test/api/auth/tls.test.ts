@@ -63,17 +63,13 @@ describe('an API with a certificate', () => {
   it('uses the certificate that is mounted in place of the old one, and keeps the old one where the new is none', async () => {
     writeTls(api.directory, { cert: 'no certificate', key: first.key });
     await expect
-      .poll(() => api.log.lines.some(([, line]) => /keeps the certificate/.test(String(line))), {
-        timeout: 5000,
-      })
+      .poll(() => api.log.lines.some(([, line]) => /keeps the certificate/.test(String(line))))
       .toBe(true);
     expect((await ask('/v1/session', { ca: first.cert })).status).toBe(200);
     const second = selfSigned();
     writeTls(api.directory, second);
     await expect
-      .poll(() => ask('/v1/session', { ca: second.cert }).then(({ status }) => status, String), {
-        timeout: 5000,
-      })
+      .poll(() => ask('/v1/session', { ca: second.cert }).then(({ status }) => status, String))
       .toBe(200);
     await expect(ask('/v1/session', { ca: first.cert })).rejects.toThrow();
     expect(JSON.stringify(api.log.lines)).not.toContain('PRIVATE KEY');

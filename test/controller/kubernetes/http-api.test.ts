@@ -25,7 +25,8 @@ it.each<[Fault, { status: number; retryAfterMs?: number; isThere?: boolean }]>([
   async (fault, { status, retryAfterMs = 0, isThere = false }) => {
     await using server = await startApiServer();
     server.fault = () => fault;
-    const api = httpApi(server.config, { answerMs: 300 });
+    // The time for the request to arrive, where no answer comes.
+    const api = httpApi(server.config, { answerMs: fault.endsWith('silence') ? 2000 : 20_000 });
     const error = await api.apply(configMap('mc')).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ApiError);
     expect(error).toMatchObject({ status, retryAfterMs });

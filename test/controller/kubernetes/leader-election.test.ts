@@ -9,10 +9,16 @@ import { createObjectStore } from '../../support/kubernetes/object-store.ts';
 import { createVirtualClock } from '../../support/kubernetes/virtual-clock.ts';
 
 const patience = { timeout: 20_000 };
-const times = { durationMs: 400, renewMs: 250, retryMs: 20 };
+/** A lease that is over soon, and one that never is. */
+const brief = { durationMs: 400, renewMs: 250, retryMs: 20 };
+const long = { durationMs: 40_000, renewMs: 25_000, retryMs: 20 };
 
 /** A replica; `leads` while it does, `stop` gives the lease back, `crash` does not. */
-function startReplica(server: MemoryApiServer, identity: string, renewal = async () => {}) {
+function startReplica(
+  server: MemoryApiServer,
+  identity: string,
+  { times = long, renewal = async () => {} } = {},
+) {
   const stopping = new AbortController();
   const real = httpApi(server.config);
   let crashed = false;
@@ -80,9 +86,11 @@ describe('of several replicas', () => {
   it('one gives the lease back also when it stops in the middle of a renewal', async () => {
     await using server = await startApiServer();
     const [begun, may] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    const replica = startReplica(server, 'first', () => {
-      begun.resolve();
-      return may.promise;
+    const replica = startReplica(server, 'first', {
+      renewal: () => {
+        begun.resolve();
+        return may.promise;
+      },
     });
     await begun.promise;
     const stopped = replica.stop();
@@ -95,9 +103,9 @@ describe('of several replicas', () => {
 
   it('the other takes over from one that has crashed, which by then does not lead any more', async () => {
     await using server = await startApiServer();
-    const first = startReplica(server, 'first');
+    const first = startReplica(server, 'first', { times: brief });
     await expect.poll(first.leads, patience).toBe(true);
-    const second = startReplica(server, 'second');
+    const second = startReplica(server, 'second', { times: brief });
     first.crash();
     await expect.poll(second.leads, patience).toBe(true);
     expect(first.leads()).toBe(false);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { attach } from '../../../agent/lifecycle/attach/attach.ts';
+import type { SignalProcess } from '../../../agent/lifecycle/stop/signals.ts';
 import { configurationOf, type Given } from '../../support/agent/configuration.ts';
 import { recordedLog } from '../../support/agent/recorded-log.ts';
 import { brokerWith } from '../../support/flux/attributed-broker.ts';
@@ -19,7 +20,16 @@ function begin(socket: string, set: Given = {}) {
   const place = mkdtempSync(join(tmpdir(), 'flux-pod-attach-'));
   onTestFinished(() => rmSync(place, { recursive: true, force: true }));
   const log = recordedLog();
-  const outcome = attach(configurationOf({ http: 'off', dir: place, socket, ...set }), log);
+  const listeners = new Map<string, () => void>();
+  const own: SignalProcess = {
+    on: (signal, listener) => listeners.set(signal, listener),
+    kill: () => true,
+  };
+  const outcome = attach(configurationOf({ http: 'off', dir: place, socket, ...set }), log, own);
+  onTestFinished(async () => {
+    listeners.get('SIGTERM')?.();
+    await outcome;
+  });
   const ask = (path: string) =>
     new Promise<string>((resolve) => {
       const socketPath = join(place, 'agent.sock');

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { type GivenSpec, manifest, render } from '../../../support/manifests/miniclusters.ts';
 
 // Node's pipes are sockets, and with a socket for its stdin bash takes itself for a remote shell and reads .bashrc: none here.
@@ -140,7 +140,7 @@ describe('the script of a container beside Flux', () => {
     const child = startSidecar(here);
     let output = '';
     child.stdout.on('data', (chunk) => (output += chunk));
-    await vi.waitUntil(() => output.includes('after'));
+    await expect.poll(() => output).toContain('after');
     expect(output).toBe('ran local:///run/flux-pod/run/local\nafter\n');
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([143, null]);
