@@ -118,7 +118,9 @@ describe.each(everyFlux())('a broker of $name', { concurrent: true }, (flux) => 
     expect(await getState(client)).toMatchObject({ state: 'run' });
   });
 
-  it('runs a job, shows its output as it comes, and ends it by a signal or by cancelling', async () => {
+  it('runs a job, shows its output as it comes, and ends it by a signal or by cancelling', async ({
+    expect,
+  }) => {
     await using instance = await createFluxInstance(flux, { size: 1 });
     const broker = await instance.start(0);
     await broker.says(/->run/);
