@@ -20,10 +20,9 @@ import {
   startRealApiServer,
 } from '../support/kubernetes/real-api-server.ts';
 
-const patience = { timeout: 20_000 };
 const holding = async (bed: ControllerBed, name?: string) =>
   (await bed.status(name))?.conditions.filter(({ status }) => status === 'True').map(({ type }) => type);
-const poll = <T>(read: () => T) => expect.poll(read, patience);
+const poll = <T>(read: () => T) => expect.poll(read);
 
 const unavailable = realApiServerUnavailable();
 let real: RealApiServer | undefined;

@@ -25,8 +25,7 @@ import {
 } from '../support/kubernetes/controller-bed.ts';
 import { kustomize, kustomizeUnavailable } from '../support/manifests/kustomize.ts';
 
-const patience = { timeout: 20_000 };
-const poll = <T>(read: () => T) => expect.poll(read, patience);
+const poll = <T>(read: () => T) => expect.poll(read);
 
 /**
  * The verbs of a request, as the authorizer sees them (apiserver pkg/endpoints/request/requestinfo.go); of a server-side apply `create` as well,

@@ -86,8 +86,9 @@ const until = async (holds: () => boolean): Promise<void> => {
 
 /** Of the process whose id is in a file. */
 const isGone = (file: string): boolean => {
+  const pid = readFileSync(file, 'utf8').trim();
   try {
-    return / Z /.test(readFileSync(`/proc/${readFileSync(file, 'utf8').trim()}/stat`, 'utf8'));
+    return / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return true;
   }

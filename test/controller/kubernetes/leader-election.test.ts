@@ -8,7 +8,6 @@ import { memoryApi } from '../../support/kubernetes/memory-api.ts';
 import { createObjectStore } from '../../support/kubernetes/object-store.ts';
 import { createVirtualClock } from '../../support/kubernetes/virtual-clock.ts';
 
-const patience = { timeout: 20_000 };
 /** A lease that is over soon, and one that never is. */
 const brief = { durationMs: 400, renewMs: 250, retryMs: 20 };
 const long = { durationMs: 40_000, renewMs: 25_000, retryMs: 20 };
@@ -73,11 +72,11 @@ describe('of several replicas', () => {
   it('one leads, and the other follows when it stops in order', async () => {
     await using server = await startApiServer();
     const first = startReplica(server, 'first');
-    await expect.poll(first.leads, patience).toBe(true);
+    await expect.poll(first.leads).toBe(true);
     const second = startReplica(server, 'second');
     await first.stop();
     expect(first.leads()).toBe(false);
-    await expect.poll(second.leads, patience).toBe(true);
+    await expect.poll(second.leads).toBe(true);
     expect(holderOf(server)).toBe('second');
     await second.stop();
     expect(holderOf(server)).toBe('');
@@ -104,10 +103,10 @@ describe('of several replicas', () => {
   it('the other takes over from one that has crashed, which by then does not lead any more', async () => {
     await using server = await startApiServer();
     const first = startReplica(server, 'first', { times: brief });
-    await expect.poll(first.leads, patience).toBe(true);
+    await expect.poll(first.leads).toBe(true);
     const second = startReplica(server, 'second', { times: brief });
     first.crash();
-    await expect.poll(second.leads, patience).toBe(true);
+    await expect.poll(second.leads).toBe(true);
     expect(first.leads()).toBe(false);
     expect(holderOf(server)).toBe('second');
     await second.stop();
@@ -117,7 +116,7 @@ describe('of several replicas', () => {
   it('one leads where all begin in the same moment', async () => {
     await using server = await startApiServer();
     const replicas = Array.from({ length: 5 }, (_, index) => startReplica(server, `replica-${index}`));
-    await expect.poll(() => replicas.filter(({ leads }) => leads()).length, patience).toBe(1);
+    await expect.poll(() => replicas.filter(({ leads }) => leads()).length).toBe(1);
     for (const replica of replicas) await replica.stop();
   });
 });
