@@ -1,3 +1,4 @@
+import { useUtc } from '../../../agent/clock.ts';
 import { messageOf } from '../../../agent/errors.ts';
 import { attach as attachToBroker, isScriptOver } from '../../../agent/lifecycle/attach/attach.ts';
 import { lastWords, writeTerminationLog } from '../../../agent/lifecycle/exit/termination-log.ts';
@@ -23,6 +24,7 @@ export const attach: Verb = {
 };
 
 async function attachTo({ flags }: ParsedArguments): Promise<number> {
+  useUtc();
   const resolution = await configureAttachment(flags, process.env).catch(excused);
   if (!resolution) return 0;
   const { configuration } = resolution;

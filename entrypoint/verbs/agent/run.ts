@@ -1,3 +1,4 @@
+import { useUtc } from '../../../agent/clock.ts';
 import { operatorSource } from '../../../agent/config/operator-layer.ts';
 import { lastWords, writeTerminationLog } from '../../../agent/lifecycle/exit/termination-log.ts';
 import { runPod } from '../../../agent/lifecycle/run.ts';
@@ -24,7 +25,9 @@ export const run: Verb = {
 };
 
 async function runAgent({ flags, command }: ParsedArguments): Promise<number> {
-  const { configuration, sources } = await configure(flags, process.env).catch(lastWords);
+  const environment = { ...process.env }; // with the time zone of the program
+  useUtc();
+  const { configuration, sources } = await configure(flags, environment).catch(lastWords);
   const log = createLog({
     level: configuration.logLevel,
     format: configuration.logFormat,
@@ -37,9 +40,9 @@ async function runAgent({ flags, command }: ParsedArguments): Promise<number> {
       `Settings from ${operatorSource}`,
       Object.fromEntries(theirs.map(([name, { value }]) => [name, value])),
     );
-  const outcome = await runPod(configuration, command, process.env, log, {
-    configFile: configFileOf(flags, process.env),
-    reconfigure: async () => (await configure(flags, process.env)).configuration,
+  const outcome = await runPod(configuration, command, environment, log, {
+    configFile: configFileOf(flags, environment),
+    reconfigure: async () => (await configure(flags, environment)).configuration,
   });
   await log.open();
   writeTerminationLog(outcome);

@@ -106,16 +106,17 @@ describe.skipIf(unavailable)('pods of an Indexed Job become one instance', { con
     expect(queries.map(({ type }) => type)).not.toContain('AAAA');
   });
 
-  it('mode submit runs COMMAND as one job, a task on each node', async () => {
+  it('mode submit runs COMMAND as one job, a task on each node, in the environment of the pod', async () => {
     const { codes, leader, logs } = await run(bed, {
       size: 2,
       flux,
       cluster: 'submit',
-      env: { ...withoutCleanup, FLUX_POD_MODE: 'submit' },
-      command: ['sh', '-c', 'echo "task $FLUX_TASK_RANK"'],
+      // The agent has a time zone of its own.
+      env: { ...withoutCleanup, FLUX_POD_MODE: 'submit', TZ: 'Asia/Tokyo' },
+      command: ['sh', '-c', 'echo "task $FLUX_TASK_RANK in $TZ"'],
     });
     expect(codes, logs).toEqual([0, 0]);
-    expect(leader.stdout.trim().split('\n').sort()).toEqual(['task 0', 'task 1']);
+    expect(leader.stdout.trim().split('\n').sort()).toEqual(['task 0 in Asia/Tokyo', 'task 1 in Asia/Tokyo']);
   });
 
   it('mode batch makes a job of each line, shows their output in order, and ends with the highest code', async () => {
