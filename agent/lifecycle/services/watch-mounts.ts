@@ -3,11 +3,13 @@
  * change that needs a restart, or that is wrong, is a warning and changes nothing.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parse, type TomlTable } from 'smol-toml';
 import { writePrivate } from '../../broker/run-directory/private-file.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { environmentName, settingNames } from '../../config/settings.ts';
 import { messageOf } from '../../errors.ts';
+import type { FluxClient } from '../../flux/client.ts';
 import { reloadConfig } from '../../flux/services/reload-config.ts';
 import type { PodStateWriter } from '../../health/pod-state.ts';
 import type { Log } from '../../log.ts';
@@ -50,12 +52,13 @@ export function watchMounts(options: MountsOptions): () => Promise<void> {
   };
   // One change after the other: two at once would write the same file.
   let turn: Promise<void> = Promise.resolve();
+  const life = new AbortController();
   const changed = (path: string) => {
     const act = certificate.includes(path) ? certificateChanged : configurationChanged;
     turn = turn
       .then(() =>
         existsSync(path)
-          ? act(options, warn)
+          ? act(options, warn, life.signal)
           : warn(`${path} is no longer there: the values read from it stay in use`),
       )
       .catch((error: unknown) => {
@@ -69,7 +72,10 @@ export function watchMounts(options: MountsOptions): () => Promise<void> {
       onBlind: (why) => warn(`Cannot watch ${path}: polling every ${pollMs / 1000} s (${messageOf(why)})`),
     }),
   );
-  return async () => void (await Promise.all(watches.map((end) => end())));
+  return async () => {
+    life.abort();
+    await Promise.all(watches.map((end) => end()));
+  };
 }
 
 type Warn = (sentence: string) => void;
@@ -86,8 +92,8 @@ async function certificateChanged(
   );
 }
 
-async function configurationChanged(options: MountsOptions, warn: Warn): Promise<void> {
-  const { configuration: before, pod, reread, connection } = options;
+async function configurationChanged(options: MountsOptions, warn: Warn, ended: AbortSignal): Promise<void> {
+  const { configuration: before, pod, reread } = options;
   const after = await reread.reconfigure();
   const needRestart = settingNames.filter(
     (name) => name !== 'brokerConfig' && JSON.stringify(after[name]) !== JSON.stringify(before[name]),
@@ -103,8 +109,9 @@ async function configurationChanged(options: MountsOptions, warn: Warn): Promise
   const late = changed.filter((name) => onlyAtStart.includes(name));
   if (late.length > 0) warn(`${late.join(', ')} of broker.toml changed: restart the pod to use it`);
   writePrivate(brokerToml, text);
-  const broker = connection.client();
-  if (!broker || changed.length === late.length) return;
+  if (changed.length === late.length) return;
+  const broker = await runningBroker(options, ended);
+  if (!broker) return;
   try {
     await reloadConfig(broker);
     warn(`The broker has reloaded ${changed.filter((name) => !late.includes(name)).join(', ')}`);
@@ -112,6 +119,22 @@ async function configurationChanged(options: MountsOptions, warn: Warn): Promise
     writePrivate(brokerToml, old);
     throw error;
   }
+}
+
+/** How often it is looked for. */
+const brokerPollMs = 500;
+
+/** The connection to the broker, as soon as there is one. Undefined where no broker runs: the next one starts with what is written. */
+async function runningBroker(
+  { lifecycle, connection }: MountsOptions,
+  ended: AbortSignal,
+): Promise<FluxClient | undefined> {
+  while (!ended.aborted && lifecycle.current().phase === 'broker') {
+    const client = connection.client();
+    if (client) return client;
+    await delay(brokerPollMs, undefined, { signal: ended }).catch(() => undefined);
+  }
+  return undefined;
 }
 
 function changedTables(before: TomlTable, after: TomlTable): string[] {

@@ -16,13 +16,15 @@ import { type FakeClient, fakeClient } from '../../support/flux/fake-client.ts';
 
 interface World {
   readonly client?: FakeClient;
+  /** Instead of `client`: the connection as it is now. */
+  readonly connection?: () => FakeClient | undefined;
   readonly phase?: Phase;
   /** Settings as they are read again. */
   readonly again?: Given;
 }
 
 /** A follower whose certificate and broker.toml are mounted, and watched. */
-async function watched({ client, phase = 'broker', again = {} }: World = {}) {
+async function watched({ client, connection = () => client, phase = 'broker', again = {} }: World = {}) {
   const place = mkdtempSync(join(tmpdir(), 'flux-pod-mounts-'));
   onTestFinished(() => rmSync(place, { recursive: true, force: true }));
   const write = (name: string, text: string, mode = 0o644) => {
@@ -46,7 +48,7 @@ async function watched({ client, phase = 'broker', again = {} }: World = {}) {
     ...{ configuration, pod, log },
     reread: { configFile: join(place, 'config.toml'), reconfigure },
     lifecycle: { current: () => ({ phase, since: 0 }) },
-    connection: { client: () => client },
+    connection: { client: connection },
     podState: { set: () => undefined, warn: (sentence) => void warnings.push(sentence) },
   });
   onTestFinished(end);
@@ -73,6 +75,17 @@ describe('a mounted broker.toml that changes', () => {
     write('broker.toml', '[access]\nallow-guest-user = true\n');
     await expect.poll(inUse, soon).toContain('allow-guest-user = true');
     expect(warnings).toEqual([]);
+  });
+
+  it('is reloaded by a broker that starts, once it can be reached', async () => {
+    const client = fakeClient();
+    let questions = 0;
+    const { write, warnings, inUse } = await watched({
+      connection: () => (++questions > 2 ? client : undefined),
+    });
+    write('broker.toml', '[access]\nallow-guest-user = true\n');
+    await expect.poll(() => warnings, soon).toEqual(['The broker has reloaded access']);
+    expect(inUse()).toContain('allow-guest-user = true');
   });
 
   it('changes nothing where the broker refuses it, and the warning has the broker’s words', async () => {
