@@ -41,7 +41,7 @@ RUN cd dist \
 # The installer has no shell and no libraries but these: Node.js is the interpreter of its flux-pod, with the launcher's flag for SIGUSR1.
 RUN mkdir -p /installer/bin /installer/opt /installer/mnt/flux-pod \
  && cp -R /out /installer/opt/flux-pod \
- && cp dist/controller.cjs /installer/opt/flux-pod/ \
+ && cp dist/controller.cjs dist/render.cjs /installer/opt/flux-pod/ \
  && ldd /out/node | awk '$(NF-1) ~ "^/lib" { print $(NF-1) }' | xargs -I{} cp -L --parents {} /installer \
  && printf '%s\n' '#!/opt/flux-pod/node --inspect-port=192.0.2.1:9229' 'process.argv[1] = "/opt/flux-pod/cached.cjs";' 'require(process.argv[1]);' \
       >/installer/bin/flux-pod \

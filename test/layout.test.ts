@@ -101,6 +101,14 @@ describe('imports', () => {
 });
 
 describe('flux-pod.cjs', () => {
+  it('has nothing that renders', () => {
+    const renders = (file: string) => file.startsWith('entrypoint/render/');
+    expect(reachedFrom(imports, ['entrypoint/main.ts']).filter(renders)).toEqual([]);
+    expect(reachedFrom(imports, filesOf('entrypoint/render'))).toContain(
+      'controller/render/render-minicluster.ts',
+    );
+  });
+
   it('has nothing of the demo and of the stand-in for Flux', () => {
     const demo = (file: string) => file.startsWith('entrypoint/demo/');
     expect(reachedFrom(imports, ['entrypoint/main.ts']).filter(demo)).toEqual([]);

@@ -23,6 +23,6 @@ const notices = [...packages].sort().map((path) => {
 mkdirSync(directory, { recursive: true });
 writeFileSync(
   join(directory, 'THIRD-PARTY-NOTICES'),
-  `flux-pod.cjs, its chunks and controller.cjs contain the following packages.\n\n${notices.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`,
+  `flux-pod.cjs, its chunks, controller.cjs and render.cjs contain the following packages.\n\n${notices.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`,
 );
 copyFileSync('LICENSE', join(directory, 'LICENSE'));

@@ -27,7 +27,8 @@ describe('a verb', () => {
     for (const flag of Object.keys({ ...settings, ...flags })) expect(parsed.flags).toHaveProperty([flag]);
   });
 
-  it.each(sources('entrypoint').filter((file) => !/^(verbs\.ts$|verbs\/|demo\/)/.test(file)))(
+  // The bundles of demo/ and render/ have the types of their exports from the rows that load them.
+  it.each(sources('entrypoint').filter((file) => !/^(verbs\.ts$|verbs\/|demo\/|render\/)/.test(file)))(
     'is not imported by %s: only verbs.ts imports rows',
     (file) => {
       expect(readFileSync(join('entrypoint', file), 'utf8')).not.toMatch(/'[./]+\/verbs\/\w+\//);

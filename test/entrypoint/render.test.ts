@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { parseCertificate } from '../../agent/broker/certificate/curve-certificate.ts';
 import { isKeyPair } from '../../agent/broker/certificate/key-pair.ts';
 import { ExitCode, PodError } from '../../agent/errors.ts';
+import { parseVerbArguments } from '../../entrypoint/command-line/arguments.ts';
+import { renderFile } from '../../entrypoint/render/render-file.ts';
+import { render } from '../../entrypoint/verbs/setup/render.ts';
 import { runVerb } from '../../entrypoint/verbs.ts';
 import { byFluxKeygen } from '../support/agent/certificates.ts';
 import { miniCluster } from '../support/manifests/miniclusters.ts';
@@ -21,6 +24,10 @@ const file = (name: string, content: string, mode = 0o600): string => {
 };
 const usual = file('minicluster.yaml', JSON.stringify(miniCluster({ flux: { arch: 'arm' } })));
 
+/** As dist/render.cjs is called. */
+const renders = async (args: readonly string[]) =>
+  renderFile(parseVerbArguments('render', args, render.flags, render.takes));
+
 /** What the verb writes: the objects of stdout, and stderr. */
 async function rendered(...args: string[]) {
   const written = { stdout: '', stderr: '' };
@@ -30,13 +37,13 @@ async function rendered(...args: string[]) {
       return true;
     });
   }
-  expect(await runVerb('render', args)).toBe(0);
+  expect(await renders(args)).toBe(0);
   const objects = [...parseAllDocuments(written.stdout)].map((document) => document.toJS());
   return { ...written, objects, find: (kind: string) => objects.find((object) => object.kind === kind) };
 }
 
 async function refused(...args: string[]): Promise<PodError> {
-  const error = await runVerb('render', args).catch((thrown: unknown) => thrown);
+  const error = await renders(args).catch((thrown: unknown) => thrown);
   if (error instanceof PodError) return error;
   throw new Error(`not refused: ${error}`);
 }
@@ -222,5 +229,16 @@ describe('flux-pod render refuses', () => {
     const error = await refused(...args);
     expect(error.message).toMatch(message);
     expect(error.exitCode).toBe(code);
+  });
+});
+
+it('flux-pod render is not part of what runs in pods, and says where it is', async () => {
+  const program = process.argv[1];
+  onTestFinished(() => void process.argv.splice(1, 1, program ?? ''));
+  process.argv[1] = join(directory, 'flux-pod.cjs');
+  await expect(runVerb('render', [usual])).rejects.toMatchObject({
+    exitCode: ExitCode.configuration,
+    message: `Cannot run the renderer: it is not part of this installation, ${directory} has no render.cjs`,
+    hint: expect.stringMatching(/^The installer image has it/),
   });
 });

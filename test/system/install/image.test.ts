@@ -1,6 +1,8 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { miniCluster } from '../../support/manifests/miniclusters.ts';
 import { buildImages, type Images } from '../../support/project/images.ts';
 import { createPodman, type Podman, podmanUnavailable } from '../../support/project/podman.ts';
 
@@ -186,6 +188,23 @@ describe.skipIf(unavailable)('the images', { concurrent: true }, () => {
           .filter((name) => name !== 'licenses/glibc')
           .sort(),
       );
+    });
+
+    it('renders MiniClusters, which images of pods leave out', async () => {
+      const given = podman.directory('given');
+      writeFileSync(join(given, 'minicluster.yaml'), JSON.stringify(miniCluster()));
+      const render = (image: string, program: readonly string[]) =>
+        podman.run(
+          image,
+          [...restricted, `--volume=${given}:/given:ro`],
+          [...program, 'render', '/given/minicluster.yaml'],
+        );
+      const { stdout, stderr, exitCode } = await render(images.installer, []);
+      expect(exitCode, stderr).toBe(0);
+      expect(stdout).toMatch(/^kind: Job$/m);
+      const refused = await render(images.view, ['/opt/flux-pod/flux-pod']);
+      expect(refused.stderr).toContain('The installer image has it');
+      expect(refused.exitCode).toBe(78);
     });
 
     it('is a user without a shell, and small', async () => {
