@@ -1,7 +1,7 @@
 import { kubectl } from './kubectl.ts';
 import type { Place } from './minicluster.ts';
 
-/** Runs a shell command in a pod that has `directory` of the node, made if need be, as /on-node. */
+/** Runs a shell command as root in a pod that has `directory` of the node, made if need be, as /on-node: the kubelet makes it for root. */
 export async function onNode(
   { namespace, image }: Pick<Place, 'namespace' | 'image'>,
   directory: string,
@@ -20,6 +20,7 @@ export async function onNode(
           image,
           imagePullPolicy: 'IfNotPresent',
           command: ['sh', '-c', command],
+          securityContext: { runAsUser: 0 },
           volumeMounts: [{ name: 'on-node', mountPath: '/on-node' }],
         },
       ],
