@@ -284,7 +284,11 @@ const elastic: Scenario = async (place, find) => {
   const resize = async (size: number) => {
     const from = performance.now();
     const patch = JSON.stringify({ spec: { completions: size, parallelism: size } });
-    await kubectl(['patch', 'job', 'elastic', '-n', place.namespace, '--type=merge', '-p', patch]);
+    // The controller repairs a Job that somebody else has changed.
+    const scale = place.byResource
+      ? ['scale', 'minicluster', 'elastic', `--replicas=${size}`]
+      : ['patch', 'job', 'elastic', '--type=merge', '-p', patch];
+    await kubectl([...scale, '-n', place.namespace]);
     const reached = await until(60, async () =>
       (await onlineBrokers(place, cluster)) === size ? true : undefined,
     );
