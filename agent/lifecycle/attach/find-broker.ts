@@ -25,17 +25,18 @@ export interface BrokerSearch {
   readonly linger: number | undefined;
   /** Whether there was a broker before this search. */
   readonly hadBroker: boolean;
+  readonly answerWithinMs?: typeof usualAnswerWithinMs;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
 
 /** A connection and the broker's attributes take milliseconds, on a busy machine seconds. A longer wait is logged, and ends with the second time. */
-const answerWithinMs = { usually: 1000, most: 10_000 };
+const usualAnswerWithinMs = { usually: 1000, most: 10_000 };
 const silent = 'it does not answer';
 
 /** Resolves to the broker, or to the reason why none is to be expected any more. Throws the signal's reason. */
 export async function findBroker(search: BrokerSearch): Promise<FoundBroker | { readonly over: string }> {
-  const { sockets, onWait, endMarker, linger, signal, log } = search;
+  const { sockets, onWait, endMarker, linger, signal, log, answerWithinMs = usualAnswerWithinMs } = search;
   const enough = new AbortController();
   let { hadBroker } = search;
   let timer: NodeJS.Timeout | undefined;
@@ -61,7 +62,7 @@ export async function findBroker(search: BrokerSearch): Promise<FoundBroker | { 
     const found = await waitForSocket(sockets, {
       attempt: async (socket) => {
         const slow = setTimeout(() => wait(`${socket}: ${silent}`), answerWithinMs.usually);
-        return connect(socket, either).finally(() => clearTimeout(slow));
+        return connect(socket, either, answerWithinMs.most).finally(() => clearTimeout(slow));
       },
       signal: either,
       onMissing,
@@ -84,9 +85,9 @@ function lingerTimer(seconds: number | undefined, enough: AbortController): Node
 }
 
 /** Connects, and reads the broker's attributes. Throws where there is no broker, or none that this user may watch. */
-async function connect(socket: string, signal: AbortSignal): Promise<FoundBroker> {
+async function connect(socket: string, signal: AbortSignal, withinMs: number): Promise<FoundBroker> {
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(new Error(silent)), answerWithinMs.most);
+  const timer = setTimeout(() => late.abort(new Error(silent)), withinMs);
   let client: FluxClient | undefined;
   try {
     const both = AbortSignal.any([signal, late.signal]);

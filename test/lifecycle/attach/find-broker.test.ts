@@ -40,6 +40,8 @@ function search(sockets: readonly string[], more: Partial<BrokerSearch> = {}) {
     endMarker: undefined,
     linger: undefined,
     hadBroker: false,
+    // Longer than a test takes.
+    answerWithinMs: { usually: 60_000, most: 60_000 },
     signal: stop.signal,
     log,
     ...more,
@@ -123,8 +125,8 @@ describe('the search for a broker that another program starts', () => {
 
   it('reports that a broker does not answer, and finds it when it does', async () => {
     await using broker = await startFakeBroker({ ...brokerWith(follower), admission: undefined });
-    const { reason, found } = search([broker.path]);
-    await expect.poll(() => reason(), { timeout: 5000 }).toBe(`${broker.path}: it does not answer`);
+    const { reason, found } = search([broker.path], { answerWithinMs: { usually: 20, most: 60_000 } });
+    await expect.poll(() => reason()).toBe(`${broker.path}: it does not answer`);
     broker.connections[0]?.socket.write(Buffer.of(0));
     const result = await found;
     if ('over' in result) throw new Error(result.over);
