@@ -271,8 +271,9 @@ describe.skipIf(unavailable)('faults of whole pods', { concurrent: true }, () =>
     async () => {
       const state = mkdtempSync(join(tmpdir(), 'flux-pod-state-'));
       try {
-        const script =
-          'flux submit --cc=1-3 --urgency=hold true >/dev/null; flux jobs -no "{name}" | wc -l; echo up; exec sleep 1000';
+        // Of the job manager: a list of jobs may be behind a submission.
+        const count = 'flux module stats --parse=active_jobs job-manager';
+        const script = `flux submit --cc=1-3 --urgency=hold true >/dev/null; ${count}; echo up; exec sleep 1000`;
         const checkpoints = { '/etc/broker.toml': { content: '[kvs]\ncheckpoint-period = "200ms"\n' } };
         const env = {
           FLUX_POD_STATE_DIR: '/state/queue',
