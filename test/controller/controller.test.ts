@@ -22,7 +22,7 @@ import {
 
 const holding = async (bed: ControllerBed, name?: string) =>
   (await bed.status(name))?.conditions.filter(({ status }) => status === 'True').map(({ type }) => type);
-const poll = <T>(read: () => T) => expect.poll(read);
+const { poll } = expect;
 
 const unavailable = realApiServerUnavailable();
 let real: RealApiServer | undefined;

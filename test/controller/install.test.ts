@@ -25,7 +25,7 @@ import {
 } from '../support/kubernetes/controller-bed.ts';
 import { kustomize, kustomizeUnavailable } from '../support/manifests/kustomize.ts';
 
-const poll = <T>(read: () => T) => expect.poll(read);
+const { poll } = expect;
 
 /**
  * The verbs of a request, as the authorizer sees them (apiserver pkg/endpoints/request/requestinfo.go); of a server-side apply `create` as well,
