@@ -1,8 +1,7 @@
 /** The values of all settings, typed: what `Configuration` is and the defaults follow from the rows of settings.ts. */
-import * as z from 'zod/mini';
 import { type SettingName, type Settled, type Surroundings, settingNames, settings } from './settings.ts';
 
-type Value<Name extends SettingName> = z.output<ReturnType<(typeof settings)[Name]['schema']>>;
+type Value<Name extends SettingName> = Exclude<ReturnType<(typeof settings)[Name]['read']>, undefined>;
 
 /** What is set; without the defaults. */
 export type SettingValues = { [Name in SettingName]?: Value<Name> };
@@ -16,15 +15,6 @@ export type Configuration = {
   /** gethostname(2) of this pod. */
   readonly hostname: string;
 };
-
-/** Reads one value by the schema of its setting: `{ value }`, or undefined when it is not what was expected. */
-export function readSetting<Name extends SettingName>(
-  name: Name,
-  raw: unknown,
-): { value: SettingValues[Name] } | undefined {
-  const result = z.safeParse(settings[name].schema(), raw);
-  return result.success ? { value: result.data as SettingValues[Name] } : undefined;
-}
 
 /** `values` and, in the order of the rows, a default for each setting that has no value. */
 export function withDefaults(values: SettingValues, surroundings: Surroundings): Configuration {

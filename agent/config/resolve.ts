@@ -1,6 +1,6 @@
 import { ExitCode, PodError } from '../errors.ts';
 import type { PodFacts } from '../pod/facts.ts';
-import { type Configuration, readSetting, type SettingValues, withDefaults } from './configuration.ts';
+import { type Configuration, type SettingValues, withDefaults } from './configuration.ts';
 import type { Layer, RawSetting, SettingProblem, Sources } from './layers.ts';
 import { operatorLayerOf } from './operator-layer.ts';
 import { fluxUriLayer, podLayer } from './pod-layer.ts';
@@ -80,9 +80,9 @@ function readLayers(layers: readonly Layer[], problems: SettingProblem[]) {
     const raw = layers.map((layer) => layer[name]).find((candidate) => candidate !== undefined);
     if (raw === undefined) continue;
     sources[name] = raw;
-    const reading = readSetting(name, raw.value);
-    if (reading) values[name] = reading.value;
-    else problems.push(problemWith(name, raw));
+    const value = settings[name].read(raw.value);
+    if (value === undefined) problems.push(problemWith(name, raw));
+    else values[name] = value;
   }
   return { values: values as SettingValues, sources };
 }

@@ -1,23 +1,26 @@
-/** The kinds of setting: the schema of the value, and what was expected where it is refused. A row of settings.ts names one. */
-import * as z from 'zod/mini';
+/** The kinds of setting: the reader of the value, and what was expected where it is refused. A row of settings.ts names one. */
 import {
   absolutePath,
+  address,
   domainName,
   duration,
   hostPort,
   label,
   listen,
   localSocket,
+  matching,
   nameservers,
+  oneOf,
   onFailure,
+  type Read,
   resources,
   text,
   wholeNumber,
   words,
-} from './value-schemas.ts';
+} from './value-readers.ts';
 
-export interface Kind<Schema extends z.ZodMiniType> {
-  readonly schema: () => Schema;
+export interface Kind<Value> {
+  readonly read: Read<Value>;
   /** Completes "expected ..." when a value is refused. */
   readonly expected: string;
   /** Names a secret: a value that is refused may be the secret itself, and is not shown. */
@@ -26,13 +29,10 @@ export interface Kind<Schema extends z.ZodMiniType> {
   readonly choices?: readonly string[];
 }
 
-const kind = <Schema extends z.ZodMiniType>(schema: () => Schema, expected: string): Kind<Schema> => ({
-  schema,
-  expected,
-});
+const kind = <Value>(read: Read<Value>, expected: string): Kind<Value> => ({ read, expected });
 
 export const aWholeNumber = (least: number, most: number, expected = `a whole number from ${least}`) =>
-  kind(() => wholeNumber(least, most), expected);
+  kind(wholeNumber(least, most), expected);
 
 export const aPort = aWholeNumber(1, 65_535, 'a port from 1 to 65535');
 
@@ -40,13 +40,10 @@ export const aLabel = kind(label, 'a DNS label: a-z, 0-9 and inner hyphens, at m
 
 export const aDomain = kind(domainName, 'a domain name');
 
-export const anAddress = kind(() => z.union([z.ipv4(), z.ipv6()]), 'an IPv4 or IPv6 address');
+export const anAddress = kind(address, 'an IPv4 or IPv6 address');
 
 /** The name fits into IFNAMSIZ (netdevice(7)). */
-export const anInterface = kind(
-  () => z.string().check(z.regex(/^[^\s/:]{1,15}$/)),
-  'the name of a network interface',
-);
+export const anInterface = kind(matching(/^[^\s/:]{1,15}$/), 'the name of a network interface');
 
 export const aHostPort = kind(hostPort, 'HOST:PORT');
 
@@ -59,7 +56,7 @@ export const aSocket = kind(localSocket, 'local://PATH or an absolute path, of a
 export const aPath = kind(absolutePath, 'an absolute path');
 
 /** The path of `what`, which is mounted from a Secret. */
-export const aSecret = (what: string): Kind<ReturnType<typeof absolutePath>> => ({
+export const aSecret = (what: string): Kind<string> => ({
   ...kind(absolutePath, `the absolute path of ${what}`),
   secret: true,
 });
@@ -78,7 +75,7 @@ export const theResources = kind(
 
 export const exitOrHold = kind(onFailure, 'exit, hold or hold:DURATION');
 
-export const aChoice = <const Choices extends readonly [string, ...string[]]>(...choices: Choices) => ({
-  ...kind(() => z.enum(choices), `one of ${choices.join(', ')}`),
+export const aChoice = <const Choice extends string>(...choices: readonly Choice[]) => ({
+  ...kind(oneOf(choices), `one of ${choices.join(', ')}`),
   choices,
 });

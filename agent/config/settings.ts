@@ -3,7 +3,6 @@
  * rows: the type `Configuration`, flags, FLUX_POD_ variables, keys of the TOML file, docs/settings.md, the help, the manual page and
  * completion.
  */
-import type * as z from 'zod/mini';
 import { isIPv6 } from '../address.ts';
 import { firstLabel } from '../pod/identity.ts';
 import {
@@ -57,15 +56,11 @@ interface Row<Value> {
   readonly readBy?: readonly ('run' | 'attach')[];
 }
 
-type Setting<Schema extends z.ZodMiniType, Default> = Kind<Schema> &
-  Omit<Row<unknown>, 'default'> & { readonly default: Default };
+type Setting<Value, Default> = Kind<Value> & Omit<Row<unknown>, 'default'> & { readonly default: Default };
 
-const setting = <Schema extends z.ZodMiniType, const Given extends Row<z.output<Schema>>>(
-  kind: Kind<Schema>,
-  row: Given,
-) =>
+const setting = <Value, const Given extends Row<Value>>(kind: Kind<Value>, row: Given) =>
   ({ ...kind, ...row }) as unknown as Setting<
-    Schema,
+    Value,
     Given extends { default: infer Default } ? Default : undefined
   >;
 

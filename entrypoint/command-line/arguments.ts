@@ -64,10 +64,12 @@ export function parseVerbArguments(
     const meant = ['flux-pod', verb, ...own.slice(0, at), '--', ...own.slice(at)].join(' ');
     return tooMany(own[at] ?? '', `COMMAND stands behind \`--\`: \`${meant}\`.`);
   };
-  let values: Flags;
-  let positionals: string[];
+  let values: Flags = {};
+  let positionals: string[] = [];
   try {
-    ({ values, positionals } = parseArgs({ args: [...own], options, allowPositionals: true, strict: true }));
+    // In a pod most settings are variables: parseArgs, which takes 0.5 ms to load, is left alone.
+    if (own.length > 0)
+      ({ values, positionals } = parseArgs({ args: own, options, allowPositionals: true, strict: true }));
   } catch (error) {
     const [why = ''] = messageOf(error).split('. ', 1);
     const [, flag] = /^Unknown option '(--?[^']+)'/.exec(why) ?? [];

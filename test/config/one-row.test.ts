@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { HostPort } from '../../agent/address.ts';
-import { type Configuration, readSetting, withDefaults } from '../../agent/config/configuration.ts';
+import { type Configuration, withDefaults } from '../../agent/config/configuration.ts';
 import { readEnvironment, readFlags } from '../../agent/config/layers.ts';
 import { defaultText, settingsTable } from '../../agent/config/reference.ts';
 import { resolveAttachment, resolveConfiguration } from '../../agent/config/resolve.ts';
@@ -56,7 +56,7 @@ describe('a setting', () => {
     .map((name) => [name, /^`([^`]+)`$/.exec(defaultText(name))?.[1]] as const)
     .filter(([name, shown]) => shown !== undefined && settings[name].default !== undefined);
   it.each(constants)('%s has the default %s, as its own kind reads it', (name, shown) => {
-    expect(readSetting(name, shown)).toEqual({ value: settings[name].default });
+    expect(settings[name].read(shown)).toEqual(settings[name].default);
     expect(withDefaults({}, { hostname: 'mc-0', terminal: false })[name]).toEqual(settings[name].default);
   });
 

@@ -3,9 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
-import { readSetting } from '../../agent/config/configuration.ts';
 import { readEnvironment } from '../../agent/config/layers.ts';
-import type { SettingName } from '../../agent/config/settings.ts';
+import { type SettingName, settings } from '../../agent/config/settings.ts';
 import type { Manifest } from '../../controller/render/render-minicluster.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { configuredJob } from '../support/agent/configured-job.ts';
@@ -115,7 +114,7 @@ describe.each(exampleNames)('%s', (name) => {
 function settingProblems(container: Container): string[] {
   const { layer, problems } = readEnvironment(environmentOf(container));
   const wrong = Object.entries(layer).filter(
-    ([name, setting]) => readSetting(name as SettingName, setting.value) === undefined,
+    ([name, { value }]) => settings[name as SettingName].read(value) === undefined,
   );
   return [...problems.map(({ name }) => name), ...wrong.map(([name]) => name)];
 }
