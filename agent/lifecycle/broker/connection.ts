@@ -34,7 +34,7 @@ export interface BrokerConnection {
   /** Whether the broker is the leader's. */
   readonly leads: () => boolean;
   /** Asks the broker for its state; see BrokerWatch. */
-  readonly pulse: () => Promise<void>;
+  readonly pulse: BrokerWatch['pulse'];
   /** Of the present broker, or of the last one. */
   readonly state: () => BrokerState | undefined;
   /** Ranks that are online, on the leader. */
@@ -71,7 +71,7 @@ export function createBrokerConnection(podState: PodStateWriter, log: Log): Brok
     },
     client: () => watch?.client(),
     leads: () => isLeaders,
-    pulse: async () => watch?.pulse(),
+    pulse: async (heardWithinMs) => watch?.pulse(heardWithinMs),
     state: () => stateOf(status),
     online: () => status?.online,
     joined: () => status?.joined ?? [],

@@ -1,7 +1,8 @@
 /**
  * Connects to the broker's local socket, again and again while the broker runs, and notes what the broker reports: every state as it is
- * entered, the subtree below, the heartbeat from rank 0. Nothing is polled. A probe still asks for the state: a stream that has ended, or that
- * the broker has refused, must not leave a state behind that is no longer true.
+ * entered, the subtree below, the heartbeat from rank 0. Nothing is polled. A probe still asks for the state where the broker has not been heard
+ * for a while: it may hang. And where it does not report its states: a stream that has ended, or that the broker has refused, must not leave
+ * a state behind that is no longer true.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -27,9 +28,10 @@ export interface BrokerWatch {
   readonly client: () => FluxClient | undefined;
   /**
    * Asks the broker for its state and waits for it, 200 ms at most. The state is noted; where none comes, `silentSince` or `confirmed`
-   * shows that. Any number of callers share one request, and the next follows 100 ms after the response at the earliest.
+   * shows that. Any number of callers share one request, and the next follows 100 ms after the response at the earliest. A broker that
+   * reports its states, and has been heard in the last `heardWithinMs`, is not asked.
    */
-  readonly pulse: () => Promise<void>;
+  readonly pulse: (heardWithinMs?: number) => Promise<void>;
   /** Fulfilled when the watch has ended, by `signal`. */
   readonly ended: Promise<void>;
 }
@@ -55,6 +57,9 @@ export function watchBroker(broker: WrittenBrokerStatus, options: WatchOptions):
   let question: Promise<void> | undefined;
   let staleAt = 0;
 
+  const isHeard = ({ reports, answeredAt }: Connection, withinMs: number): boolean =>
+    reports && now() - Math.max(answeredAt, broker.heartbeat?.at ?? answeredAt) < withinMs;
+
   const keep = async () => {
     while (!signal.aborted) {
       const client = await connect(signal);
@@ -64,7 +69,12 @@ export function watchBroker(broker: WrittenBrokerStatus, options: WatchOptions):
       broker.silentSince = undefined;
       const { close } = client;
       signal.addEventListener('abort', close, { once: true });
-      connection = { client, enter: enterOver(client, broker, options) };
+      connection = {
+        client,
+        enter: enterOver(client, broker, options),
+        reports: false,
+        answeredAt: Number.NEGATIVE_INFINITY,
+      };
       await Promise.all([observe(connection, options), client.closed]);
       signal.removeEventListener('abort', close);
       connection = undefined;
@@ -85,6 +95,7 @@ export function watchBroker(broker: WrittenBrokerStatus, options: WatchOptions):
     getState(of.client)
       .then(({ state, duration }) => {
         broker.silentSince = undefined;
+        of.answeredAt = now();
         of.enter(state, now() - duration * 1000);
       })
       // Most often the connection has ended: the watch connects again, or the broker has exited.
@@ -102,8 +113,8 @@ export function watchBroker(broker: WrittenBrokerStatus, options: WatchOptions):
 
   return {
     client: () => connection?.client,
-    pulse: async () => {
-      if (!connection) return;
+    pulse: async (heardWithinMs = 0) => {
+      if (!connection || isHeard(connection, heardWithinMs)) return;
       if (now() >= staleAt) {
         staleAt = Number.POSITIVE_INFINITY;
         question = ask(connection);
@@ -124,6 +135,10 @@ interface Connection {
   readonly client: FluxClient;
   /** Notes a state that the broker has reported over this connection, by the stream or in a response. */
   readonly enter: (state: BrokerState, at: number) => void;
+  /** Whether the broker reports each state that it enters. */
+  reports: boolean;
+  /** When it last answered; -Infinity before that. */
+  answeredAt: number;
 }
 
 function enterOver(
@@ -155,18 +170,23 @@ function enterOver(
   };
 }
 
-async function observe({ client, enter }: Connection, { now = instant, log }: WatchOptions): Promise<void> {
+async function observe(connection: Connection, { now = instant, log }: WatchOptions): Promise<void> {
+  const { client, enter } = connection;
   let closed = false;
   void client.closed.then(() => {
     closed = true;
   });
   for (let pauseMs = retryMs.least; !closed; pauseMs = Math.min(retryMs.most, pauseMs * 2)) {
     try {
-      for await (const state of watchState(client)) enter(state, now());
+      for await (const state of watchState(client)) {
+        connection.reports = true;
+        enter(state, now());
+      }
     } catch (error) {
       // The socket exists before the services do, and after them.
       log('debug', 'The broker does not report its state', { why: String(error) });
     }
+    connection.reports = false;
     if (!closed) await delay(pauseMs);
   }
 }

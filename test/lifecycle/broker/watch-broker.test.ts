@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { connectFlux } from '../../../agent/flux/client.ts';
-import { Flag } from '../../../agent/flux/constants.ts';
+import { Flag, MessageType } from '../../../agent/flux/constants.ts';
 import { createBrokerStatus } from '../../../agent/health/broker-status.ts';
 import { waitForSocket } from '../../../agent/lifecycle/broker/wait-for-socket.ts';
 import { noteExit, watchBroker } from '../../../agent/lifecycle/broker/watch-broker.ts';
@@ -22,13 +22,13 @@ const brokerThatRuns = (onMonitor: (connection: FakeConnection) => void = () => 
     },
   });
 
-function watched({ path }: FakeBroker, now?: () => number) {
+function watched({ path }: FakeBroker, { now, leads = true }: { now?: () => number; leads?: boolean } = {}) {
   const broker = createBrokerStatus(27);
   const life = new AbortController();
   const watch = watchBroker(broker, {
     connect: (signal) =>
       waitForSocket([path], { attempt: (there) => connectFlux(there, { signal }), signal }),
-    leads: true,
+    leads,
     signal: life.signal,
     log: recordedLog(),
     ...(now && { now }),
@@ -113,7 +113,7 @@ describe('the watch over a broker', () => {
       },
     });
     let now = 1000;
-    const { broker, watch, end } = watched(fake, () => now);
+    const { broker, watch, end } = watched(fake, { now: () => now });
     await expect.poll(() => broker.states.length).toBe(6);
     asked = 0;
     const pulses = () => Promise.all(Array.from({ length: 1000 }, () => watch.pulse()));
@@ -129,6 +129,50 @@ describe('the watch over a broker', () => {
     now = 2000;
     await pulses();
     expect(asked).toBe(2);
+    end();
+    await watch.ended;
+  });
+
+  it('does not ask one that reports its states and has been heard: by a response, or by a heartbeat', async () => {
+    let asked = 0;
+    await using fake = await startFakeBroker({
+      onRequest: (request, connection) => {
+        if (request.topic === 'state-machine.monitor') connection.respond(request, { state: runs });
+        else if (request.topic === 'heartbeat.stats-get') connection.respond(request, { period: 2 });
+        else if (request.topic === 'event.subscribe') connection.respond(request);
+        if (request.topic !== 'state-machine.get') return;
+        asked++;
+        connection.respond(request, { state: 'run', duration: 1 });
+      },
+    });
+    let now = 1000;
+    const { broker, watch, end } = watched(fake, { now: () => now, leads: false });
+    await expect.poll(() => broker.states.length).toBe(6);
+    const askedAt = async (at: number): Promise<number> => {
+      asked = 0;
+      now = at;
+      await watch.pulse(2500);
+      return asked;
+    };
+    now = 10_000;
+    expect([await askedAt(10_000), await askedAt(12_499), await askedAt(12_500)]).toEqual([1, 0, 1]);
+    now = 20_000;
+    const heartbeat = {
+      type: MessageType.event,
+      topic: 'heartbeat.pulse',
+      flags: 0,
+      userid: 1,
+      rolemask: 1,
+      sequence: 1,
+    };
+    fake.connections[0]?.send(heartbeat);
+    await expect.poll(() => broker.heartbeat?.at).toBe(20_000);
+    expect([await askedAt(22_499), await askedAt(22_500)]).toEqual([0, 1]);
+    // Whoever wants to know asks all the same.
+    asked = 0;
+    now = 23_000;
+    await watch.pulse();
+    expect(asked).toBe(1);
     end();
     await watch.ended;
   });
@@ -150,7 +194,7 @@ describe('the watch over a broker', () => {
     await expect.poll(() => broker.states.at(-1)?.state).toBe('init');
     for (state of ['quorum', 'run', 'cleanup']) {
       const asked = async () => {
-        await watch.pulse();
+        await watch.pulse(Number.POSITIVE_INFINITY);
         return broker.states.at(-1)?.state;
       };
       await expect.poll(asked).toBe(state);
