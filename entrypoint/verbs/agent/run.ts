@@ -6,6 +6,7 @@ import { createLog } from '../../../agent/log.ts';
 import { type ParsedArguments, settingFlags } from '../../command-line/arguments.ts';
 import { configFileOf, configure } from '../../command-line/configure.ts';
 import { shellLine, type Verb } from '../verb.ts';
+import { keepOutputBlocking } from './shared-output.ts';
 
 /** `flux-pod run [FLAGS] [-- COMMAND ARG...]`: the entrypoint. Resolves to the pod's exit code. */
 export const run: Verb = {
@@ -27,6 +28,7 @@ export const run: Verb = {
 async function runAgent({ flags, command }: ParsedArguments): Promise<number> {
   const environment = { ...process.env }; // with the time zone of the program
   useUtc();
+  keepOutputBlocking();
   const { configuration, sources } = await configure(flags, environment).catch(lastWords);
   const log = createLog({
     level: configuration.logLevel,

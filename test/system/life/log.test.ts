@@ -1,4 +1,6 @@
+import { constants } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { statusOf } from '../../support/bed/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../../support/bed/bed.ts';
 import type { Pod } from '../../support/bed/pod.ts';
 import {
@@ -52,6 +54,32 @@ describe.skipIf(unavailable)('the log of pods', { concurrent: true }, () => {
     });
     expect(await exitCodes(pods), logsOf(pods)).toEqual([7]);
     expect(pods[0]?.stderr).toMatch(/ rc2\.0: sh -c exit 7 Exited \(rc=7\)/);
+  });
+
+  // The stand-in, of Node.js itself, makes its own stderr non-blocking.
+  it.runIf(flux.real)('is shared with a program whose writes block', async () => {
+    const pods = startMiniCluster(bed, {
+      size: 1,
+      flux,
+      cluster: 'blocking',
+      jobs: false,
+      pod: () => ({ stdin: 'pipe' }),
+      command: ['sh', '-c', 'echo up; read -r _; grep ^flags /proc/self/fdinfo/1 /proc/self/fdinfo/2'],
+    });
+    const [pod] = pods as [Pod];
+    await pod.waitForOutput(/^up$/m);
+    // The agent has closed a socket by then.
+    await statusOf(pod);
+    pod.stdin?.end('\n');
+    expect(await exitCodes(pods), logsOf(pods)).toEqual([0]);
+    const flags = [...pod.stdout.matchAll(/fdinfo\/(\d):flags:\s*(\d+)/g)].map(([, fd, octal = '']) => [
+      fd,
+      Number.parseInt(octal, 8) & constants.O_NONBLOCK,
+    ]);
+    expect(flags).toEqual([
+      ['1', 0],
+      ['2', 0],
+    ]);
   });
 
   it('a signal reaches the program and not a job, though both are the broker’s children', async () => {
