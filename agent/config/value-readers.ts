@@ -1,7 +1,7 @@
 /**
  * The readers of the values of settings. Each takes the text of a flag or an environment variable, and TOML's text, numbers and lists, and
  * returns one typed value; undefined refuses what it is given. They are functions of their own, and no schemas of zod: to load zod and to
- * make a schema for each setting was a thirteenth of the way to the broker's start.
+ * make a schema for each setting took 3 ms of the 39 to the broker's start.
  */
 import { type HostPort, parseHostPort } from '../address.ts';
 import { addressFamily } from '../address-family.ts';

@@ -26,8 +26,8 @@ const probePaths: Readonly<Record<string, Probe>> = {
 };
 
 /**
- * For a probe: a follower's broker, which hears a heartbeat every 2 s, is not asked, and a leader's by every third of a probe a second. That is half
- * of what a probe costs, and a broker that hangs is found so much later.
+ * For a probe: a follower's broker, which hears a heartbeat every 2 s, is not asked, and a leader's by every third probe of one a second. A
+ * broker that hangs is found so much later, and the agent needs a sixth to a third less CPU.
  */
 const heardWithinMs = 2500;
 
