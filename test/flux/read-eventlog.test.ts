@@ -57,6 +57,23 @@ describe('an event log', () => {
     expect(kvs.loaded).toHaveLength(2);
   });
 
+  it('leaves all else its turn after each slice, though its blob is there', async () => {
+    const kvs = fakeKvs();
+    kvs.append(output, entryLine('x'.repeat(1000)).repeat(1000));
+    let turns = 0;
+    const count = (): NodeJS.Immediate =>
+      setImmediate(() => {
+        turns++;
+        counting = count();
+      });
+    let counting = count();
+    let slices = 0;
+    for await (const _ of await read(kvs)) slices++;
+    clearImmediate(counting);
+    expect(slices).toBeGreaterThan(50);
+    expect(turns).toBeGreaterThanOrEqual(slices);
+  });
+
   it('of more parts than are held at once is read whole', async () => {
     const kvs = fakeKvs();
     for (let part = 0; part < 2500; part++) kvs.append(output, entryLine(`n${part}`));

@@ -47,22 +47,22 @@ interface Rate {
 }
 
 /**
- * Writes 16 MiB, which takes Flux seconds, and repeats the list of its blobs: the same to read as if they were others, because what readers
- * load is not kept.
+ * Two jobs write 16 MiB each, which takes Flux seconds, and the second one gets the blobs of both, again and again: the same to read as if they
+ * were others, because no cache of the agent keeps two so large ones.
  */
 async function write(pod: Pod, mebibytes: number): Promise<string> {
   const line = 'x'.repeat(999);
   const job = await inside(
     pod,
-    `flux submit --quiet --wait sh -c 'yes ${line} | head -c ${16 * mib}'; flux job last`,
-  );
-  await inside(
-    pod,
-    String.raw`key=$(flux job id --to=kvs ${job.trim()}).guest.output
-     blobs=$(flux kvs get --treeobj $key | sed 's/.*\[\(.*\)\].*/\1/')
-     all=$blobs; for more in $(seq 2 ${mebibytes / 16}); do all=$all,$blobs; done
+    String.raw`for job in 1 2; do
+       flux submit --quiet --wait sh -c 'yes ${line} | head -c ${16 * mib}'
+       key=$(flux job id --to=kvs $(flux job last)).guest.output
+       blobs=$blobs$comma$(flux kvs get --treeobj $key | sed 's/.*\[\(.*\)\].*/\1/') comma=,
+     done
+     all=$blobs; for more in $(seq 2 ${mebibytes / 32}); do all=$all,$blobs; done
      echo "{\"ver\":1,\"type\":\"valref\",\"data\":[$all]}" > /tmp/tree
-     flux kvs put --treeobj "$key=$(cat /tmp/tree)"`,
+     flux kvs put --treeobj "$key=$(cat /tmp/tree)"
+     flux job last`,
   );
   // The broker keeps for 10 s what it has just written.
   await delay(15_000);

@@ -4,7 +4,7 @@
  * answers with all of it, and `job-info.eventlog-watch` loads all blobs (flux-core src/modules/kvs-watch/kvs-watch.c, load_range)
  * and queues every entry for a client that does not read (src/common/librouter/usock.c, usock_conn_send: a list without a limit).
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { Errno, FluxError } from '../../errors.ts';
 import { longestMessage } from '../../framing.ts';
 import type { JobId } from '../../job-id.ts';
@@ -61,6 +61,8 @@ export async function* readEventlog(
       for (let offset = 0, length = 1; offset < length; ) {
         const taken = await takeSlice(client, blobs, part, offset, lines, signal);
         ({ offset, length } = taken);
+        // Else a blob that is there would be read to its end while nothing else runs, the probes neither.
+        await turn();
         if (offset >= length && typeof part === 'string') blobs.done(part);
         if (taken.slice.entries.length > 0) yield taken.slice;
       }
