@@ -67,8 +67,8 @@ export function parseVerbArguments(
   let values: Flags = {};
   let positionals: string[] = [];
   try {
-    // In a pod most settings are variables: parseArgs, which takes 0.5 ms to load, is left alone.
-    if (own.length > 0)
+    // In a pod most settings are variables: parseArgs, which takes 0.5 ms to load, is left alone where it has nothing to parse.
+    if (own.length > 0 || hasDefaults(options))
       ({ values, positionals } = parseArgs({ args: own, options, allowPositionals: true, strict: true }));
   } catch (error) {
     const [why = ''] = messageOf(error).split('. ', 1);
@@ -82,6 +82,9 @@ export function parseVerbArguments(
   if (surplus !== undefined) throw withoutDashes() ?? tooMany(surplus);
   return { flags: values, positionals: words, command: takes === 'COMMAND' ? command : [] };
 }
+
+const hasDefaults = (options: Options): boolean =>
+  Object.values(options).some((option) => option.default !== undefined);
 
 function apart(arg: string, options: Options): string[] {
   const [, flag = '', name = '', value = ''] = /^(--([^=]+))=(.*)$/s.exec(arg) ?? [];

@@ -52,6 +52,11 @@ describe('the arguments of a verb', () => {
     expect({ ...parsed.flags }).toEqual(Object.fromEntries(flags.map((flag) => [flag, 'x'])));
   });
 
+  it.each([[[]], [['--', 'x']]])('have the defaults of their flags where there are none: %j', (args) => {
+    const options = { size: { type: 'string', default: '4' } } as const;
+    expect(parseVerbArguments('demo', args, options, 'COMMAND').flags).toEqual({ size: '4' });
+  });
+
   it('may be as many words as the verb takes, before, between and after flags', () => {
     const options = { json: { type: 'boolean' } } as const;
     expect(parseVerbArguments('probe', ['live', '--json'], options, 1)).toMatchObject({

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 
 // Not imported: Node.js itself opens stderr where it loads TypeScript.
 const keepOutputBlocking = stripTypeScriptTypes(
-  readFileSync('entrypoint/verbs/agent/shared-output.ts', 'utf8'),
+  readFileSync('entrypoint/command-line/shared-output.ts', 'utf8'),
 );
 
 /** What a process writes that has closed a socket and loaded node:assert, with `first` before that: to stdout, to stderr, and its flags of these. */

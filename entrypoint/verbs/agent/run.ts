@@ -5,8 +5,8 @@ import { runPod } from '../../../agent/lifecycle/run.ts';
 import { createLog } from '../../../agent/log.ts';
 import { type ParsedArguments, settingFlags } from '../../command-line/arguments.ts';
 import { configFileOf, configure } from '../../command-line/configure.ts';
+import { keepOutputBlocking } from '../../command-line/shared-output.ts';
 import { shellLine, type Verb } from '../verb.ts';
-import { keepOutputBlocking } from './shared-output.ts';
 
 /** `flux-pod run [FLAGS] [-- COMMAND ARG...]`: the entrypoint. Resolves to the pod's exit code. */
 export const run: Verb = {

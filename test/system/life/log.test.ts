@@ -1,6 +1,5 @@
 import { constants } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { statusOf } from '../../support/bed/ask-pod.ts';
 import { type Bed, bedUnavailable, createBed } from '../../support/bed/bed.ts';
 import type { Pod } from '../../support/bed/pod.ts';
 import {
@@ -68,8 +67,8 @@ describe.skipIf(unavailable)('the log of pods', { concurrent: true }, () => {
     });
     const [pod] = pods as [Pod];
     await pod.waitForOutput(/^up$/m);
-    // The agent has closed a socket by then.
-    await statusOf(pod);
+    // Its logger, which the agent has loaded by then, loads node:assert.
+    await pod.waitForOutput(/"Phase broker"/);
     pod.stdin?.end('\n');
     expect(await exitCodes(pods), logsOf(pods)).toEqual([0]);
     const flags = [...pod.stdout.matchAll(/fdinfo\/(\d):flags:\s*(\d+)/g)].map(([, fd, octal = '']) => [
