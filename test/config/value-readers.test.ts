@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseHostPort } from '../../agent/address.ts';
 import {
   absolutePath,
+  address,
   domainName,
   duration,
   hostPort,
@@ -9,6 +10,7 @@ import {
   listen,
   localSocket,
   nameservers,
+  oneOf,
   onFailure,
   resources,
   text,
@@ -82,6 +84,32 @@ describe('a domain name', () => {
 
   it.each(['', '.', '.local', 'a..b', 'a.-b', 'a-.b', 'a_b.c', 'a b', 'a.b..'])('is not %j', (raw) => {
     expect(domainName(raw)).toBe(refused);
+  });
+});
+
+describe('an address', () => {
+  it.each(['10.0.0.1', '255.255.255.255', '::', '::1', 'fd00::1', '::ffff:10.0.0.1'])('is %s', (raw) => {
+    expect(address(raw)).toBe(raw);
+  });
+
+  it.each(['', '10.0.0', '10.0.0.256', '10.0.0.1:80', '[fd00::1]', 'fd00:::1', 'fe80::1%eth0', 'host', 7])(
+    'is not %j',
+    (raw) => {
+      expect(address(raw)).toBe(refused);
+    },
+  );
+});
+
+describe('one of several words', () => {
+  it.each([
+    ['start', 'start'],
+    ['stop', 'stop'],
+    ['Start', refused],
+    ['star', refused],
+    ['', refused],
+    [1, refused],
+  ])('%j is read as %j', (raw, value) => {
+    expect(oneOf(['start', 'stop'])(raw)).toBe(value);
   });
 });
 
@@ -163,6 +191,7 @@ describe('a duration (RFC 23)', () => {
     [90, 90],
     [1.5, 1.5],
     [0, 0],
+    [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
     [-1, refused],
     [Number.NaN, refused],
     [true, refused],
