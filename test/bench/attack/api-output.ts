@@ -14,7 +14,7 @@ const lineBytes = 1000;
 
 /**
  * A job that has written so many times 16 MiB in lines. It writes them once, which takes Flux seconds, and then the list of its blobs is
- * repeated: the same to read as if they were others, because what readers load is not kept.
+ * repeated: the same to read as if they were others, but that the agent's cache may keep all of them where but one is large.
  */
 const written =
   (times: number): NonNullable<Attack['prepare']> =>
