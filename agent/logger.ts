@@ -25,9 +25,9 @@ export function createLogger({ level, format, base, timeOf }: LoggerOptions): Lo
 }
 
 /**
- * Descriptor 2 itself, never process.stderr or process.stdout: to open those makes a pipe non-blocking for the program as
- * well, which shares it, and a program does not expect its writes to fail with EAGAIN. (With `fd` in place of `dest` pino would look
- * at process.stdout.) A closed pipe ends the log, not the pod's work.
+ * Descriptor 2 itself, which is the program's as well: to open process.stderr would make a pipe non-blocking for both, and where
+ * that is kept from happening (entrypoint/command-line/shared-output.ts) it is the same descriptor with a stream around it. (With `fd` in place of
+ * `dest` pino would look at process.stdout.) A closed pipe ends the log, not the pod's work.
  */
 function destination() {
   return pino.destination({ dest: 2, sync: true }).on('error', () => undefined);

@@ -1,9 +1,9 @@
 /** The output of one job, followed by ten readers at once, beside `flux job attach`. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { agentProc, heldKb } from '../../support/bed/agent-process.ts';
 import type { Pod } from '../../support/bed/pod.ts';
+import { inside, writeOutput } from '../inside-pod.ts';
 import { medianOf, row } from '../table.ts';
-import { inside, read, timed, usedBy } from './pod.ts';
+import { read, timed, usedBy } from './pod.ts';
 
 const mib = 1024 * 1024;
 const size = Number(process.env.BENCH_MIB ?? 1024);
@@ -14,7 +14,7 @@ const readers = 10;
 
 export async function output(pod: Pod): Promise<void> {
   await inside(pod, 'flux queue start --quiet');
-  const [short, job] = [await write(pod, attached), await write(pod, size)];
+  const [short, job] = [await writeOutput(pod, attached), await writeOutput(pod, size)];
   await inside(pod, 'flux queue stop --quiet');
   const all: { readonly attach: Rate; readonly one: Rate; readonly ten: Rate }[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -44,29 +44,6 @@ interface Rate {
   readonly rate: number;
   readonly agent: number;
   readonly broker: number;
-}
-
-/**
- * Two jobs write 16 MiB each, which takes Flux seconds, and the second one gets the blobs of both, again and again: the same to read as if they
- * were others, because no cache of the agent keeps two so large ones.
- */
-async function write(pod: Pod, mebibytes: number): Promise<string> {
-  const line = 'x'.repeat(999);
-  const job = await inside(
-    pod,
-    String.raw`for job in 1 2; do
-       flux submit --quiet --wait sh -c 'yes ${line} | head -c ${16 * mib}'
-       key=$(flux job id --to=kvs $(flux job last)).guest.output
-       blobs=$blobs$comma$(flux kvs get --treeobj $key | sed 's/.*\[\(.*\)\].*/\1/') comma=,
-     done
-     all=$blobs; for more in $(seq 2 ${mebibytes / 32}); do all=$all,$blobs; done
-     echo "{\"ver\":1,\"type\":\"valref\",\"data\":[$all]}" > /tmp/tree
-     flux kvs put --treeobj "$key=$(cat /tmp/tree)"
-     flux job last`,
-  );
-  // The broker keeps for 10 s what it has just written.
-  await delay(15_000);
-  return job.trim();
 }
 
 async function attach(pod: Pod, job: string): Promise<Rate> {

@@ -4,7 +4,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bed } from '../../support/bed/bed.ts';
 import type { Pod } from '../../support/bed/pod.ts';
-import { type Flux, installFluxPod, startMiniCluster } from '../../support/project/flux-pod.ts';
+import { type Flux, startMiniCluster } from '../../support/project/flux-pod.ts';
 
 export const port = 8052;
 export const token = 'write-0123456789abcdef';
@@ -27,17 +27,6 @@ export async function startPod(bed: Bed, flux: Flux): Promise<Pod> {
   await pod.waitForOutput(/^up$/m, 60_000);
   await delay(2000);
   return pod;
-}
-
-/** Runs a script with the pod's Flux. Resolves to its output; throws what it wrote to stderr where it fails. */
-export async function inside(pod: Pod, script: string): Promise<string> {
-  const { code, stdout, stderr } = await pod.exec([
-    'bash',
-    '-ec',
-    `eval "$(${installFluxPod()}/flux-pod env)"; ${script}`,
-  ]);
-  if (code !== 0) throw new Error(stderr);
-  return stdout;
 }
 
 /** Seconds that `act` takes. */

@@ -1,7 +1,8 @@
 /** Ways to submit many jobs. Each resolves to how many a second were accepted. */
 import { createConnection } from 'node:net';
 import type { Pod } from '../../support/bed/pod.ts';
-import { inside, port, timed, token } from './pod.ts';
+import { inside } from '../inside-pod.ts';
+import { port, timed, token } from './pod.ts';
 
 /** As many as keep the broker busy: `flux submit --cc` waits for none before it sends the next. */
 export const atOnce = 512;

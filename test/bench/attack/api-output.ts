@@ -4,35 +4,18 @@ import { readdirSync } from 'node:fs';
 import { get, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { agentProc } from '../../support/bed/agent-process.ts';
-import { installFluxPod } from '../../support/project/flux-pod.ts';
+import { writeOutput } from '../inside-pod.ts';
 import { brokerProc } from './measure.ts';
 import { close, openSockets, stillOpen } from './sockets.ts';
 import type { Attack, Target } from './target.ts';
 
 const mib = 1024 * 1024;
-const lineBytes = 1000;
 
-/**
- * A job that has written so many times 16 MiB in lines. It writes them once, which takes Flux seconds, and then the list of its blobs is
- * repeated: the same to read as if they were others, but that the agent's cache may keep all of them where but one is large.
- */
+/** A job that has written so much. */
 const written =
-  (times: number): NonNullable<Attack['prepare']> =>
-  async (target) => {
-    const line = 'x'.repeat(lineBytes - 1);
-    const command = `yes ${line} | head -c ${16 * mib}`;
-    job = (await ask(target, 'POST', '/v1/jobs', JSON.stringify({ command }))).id;
-    for (let state = ''; state !== 'INACTIVE'; await delay(500))
-      ({ state } = await ask(target, 'GET', `/v1/jobs/${job}`));
-    await inside(
-      target,
-      String.raw`key=$(flux job id --to=kvs ${job}).guest.output
-       blobs=$(flux kvs get --treeobj $key | sed 's/.*\[\(.*\)\].*/\1/')
-       all=$blobs; for more in $(seq 2 ${times}); do all=$all,$blobs; done
-       flux kvs put --treeobj "$key={\"ver\":1,\"type\":\"valref\",\"data\":[$all]}"`,
-    );
-    // The broker keeps for 10 s what it has just written.
-    await delay(15_000);
+  (mebibytes: number): NonNullable<Attack['prepare']> =>
+  async ({ pod }) => {
+    job = await writeOutput(pod, mebibytes);
   };
 /** Of the pod that is attacked: there is one at a time. */
 let job = '';
@@ -42,28 +25,28 @@ export const apiOutput: readonly Attack[] = [
     name: '64 MiB of output, one reader',
     before: 'agent 67 -> 729, broker 162 -> 1,305, the answer cut off at 7 MB without a sign',
     api: 'plain',
-    prepare: written(4),
+    prepare: written(64),
     run: (target) => read(target, 1, 'output?format=text'),
   },
   {
     name: '1 GiB of output, three readers',
     before: '502 for a message over 256 MiB, and the connection that all share torn down',
     api: 'plain',
-    prepare: written(64),
+    prepare: written(1024),
     run: (target) => read(target, 3, 'output?format=text'),
   },
   {
     name: '1 GiB of output, three followers',
     before: 'not measured',
     api: 'plain',
-    prepare: written(64),
+    prepare: written(1024),
     run: (target) => read(target, 3, 'output/stream'),
   },
   {
     name: '1 GiB of output, 100 who read nothing',
     before: 'not measured',
     api: 'plain',
-    prepare: written(64),
+    prepare: written(1024),
     run: async ({ pod, addresses, tokens }) => {
       const write = `GET /v1/jobs/${job}/output HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.read}\r\n\r\n`;
       const sockets = openSockets({
@@ -83,7 +66,7 @@ export const apiOutput: readonly Attack[] = [
     name: '100 HEAD of streams',
     before: '+100 descriptors in the agent and +100 in the broker, for good',
     api: 'plain',
-    prepare: written(1),
+    prepare: written(32),
     run: async (target) => {
       const before = descriptors(target);
       for (let heads = 0; heads < 25; heads++)
@@ -110,15 +93,6 @@ export const apiOutput: readonly Attack[] = [
     },
   },
 ];
-
-async function inside({ pod }: Target, script: string): Promise<void> {
-  const { code, stderr } = await pod.exec([
-    'sh',
-    '-ec',
-    `eval "$(${installFluxPod()}/flux-pod env)"; ${script}`,
-  ]);
-  if (code !== 0) throw new Error(stderr);
-}
 
 function descriptors({ pod }: Target): { agent: number; broker: number } {
   const count = (proc: string) => readdirSync(`${proc}/fd`).length;
@@ -166,24 +140,5 @@ function head(target: Target, path: string): Promise<void> {
     request(optionsOf(target, path, 'HEAD'), (response) => response.resume().once('end', resolve))
       .once('error', reject)
       .end();
-  });
-}
-
-function ask(
-  target: Target,
-  method: string,
-  path: string,
-  body?: string,
-): Promise<{ id: string; state: string }> {
-  return new Promise((resolve, reject) => {
-    request(optionsOf(target, path, method), (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (some: string) => {
-        text += some;
-      });
-      response.once('end', () => resolve(JSON.parse(text)));
-    })
-      .once('error', reject)
-      .end(body);
   });
 }

@@ -154,7 +154,6 @@ describe('the watch over a broker', () => {
       await watch.pulse(2500);
       return asked;
     };
-    now = 10_000;
     expect([await askedAt(10_000), await askedAt(12_499), await askedAt(12_500)]).toEqual([1, 0, 1]);
     now = 20_000;
     const heartbeat = {
