@@ -293,8 +293,10 @@ describe.skipIf(unavailable)('faults of whole pods', { concurrent: true }, () =>
         mc.replace(0);
         await mc.up();
         expect(mc.leader.stdout, mc.leader.stderr).toMatch(/^6$/m);
-        // Of a job the eventlog is the last that is stored, and the jobspec may be in a checkpoint without it.
-        const saved = 'flux dump --checkpoint - 2>/dev/null | tar t | grep -c "^job/.*/eventlog"';
+        // A job is replayed from its validate event on, which a checkpoint may lack that has its jobspec and its
+        // eventlog (flux-core, src/modules/job-manager/job.c).
+        const eventlogs = `flux dump --checkpoint - 2>/dev/null | tar xO --wildcards 'job/*/eventlog'`;
+        const saved = `${eventlogs} | grep -c '"name":"validate"'`;
         const inCheckpoint = async () =>
           (
             await fluxPod(mc.leader, 'shell', '--dir', env.FLUX_POD_DIR, '--', 'sh', '-c', saved)
