@@ -335,6 +335,15 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
   const { attributes: _, ...incomplete } = jobspec(['true']);
   await ask('that is no jobspec', 'job-ingest.submit', submission(incomplete));
   await ask('unsigned', 'job-ingest.submit', { J: 'nonsense', urgency: 16, flags: 0 });
+  /** A job's `start` is its shell's. Before its task runs a signal is lost, and a cancelled job may get a second exception (flux-core src/shell). */
+  const writes = (of: number) =>
+    converse(leader, 0, {
+      name: 'output of a running job, until it writes',
+      topic: 'job-info.eventlog-watch',
+      payload: { id: of, path: 'guest.output', flags: 1 },
+      streaming: true,
+      enough: (all) => all.some((message) => /"data/.test(JSON.stringify(contentOf(message)))),
+    });
   const lasting = ['sh', '-c', 'echo up; exec sleep 1000'];
   const [long] = await ask('that runs for long', 'job-ingest.submit', submission(jobspec(lasting)));
   const { id: running } = long as { id: number };
@@ -363,21 +372,15 @@ export async function recordFlux(flux: Flux): Promise<Recording[]> {
     constraint: { states: ['running'] },
   });
   await ask('of a running job', 'job-list.list-id', { id: running, attrs: ['all'] });
-  // A job's `start` is its shell's: a signal before the task has started is lost.
-  await converse(leader, 0, {
-    name: 'output of a running job, until it writes',
-    topic: 'job-info.eventlog-watch',
-    payload: { id: running, path: 'guest.output', flags: 1 },
-    streaming: true,
-    enough: (all) => all.some((message) => /"data/.test(JSON.stringify(contentOf(message)))),
-  });
+  await writes(running);
   await ask('by a signal', 'job-manager.kill', { id: running, signum: 10 });
   await watch('of a job that a signal ended', 'eventlog', running);
-  const [next] = await ask('that is cancelled', 'job-ingest.submit', submission(jobspec(['sleep', '1000'])));
+  const [next] = await ask('that is cancelled', 'job-ingest.submit', submission(jobspec(lasting)));
   const { id: cancelled } = next as { id: number };
   await watch('of a job that will be cancelled', 'eventlog', cancelled, {
     enough: (all) => all.some((message) => /"start/.test(JSON.stringify(contentOf(message)))),
   });
+  await writes(cancelled);
   await ask('cancel', 'job-manager.raise', { id: cancelled, type: 'cancel', severity: 0, note: 'enough' });
   await watch('of a job that was cancelled', 'eventlog', cancelled);
   await ask('of a job that has ended', 'job-manager.raise', { id: cancelled, type: 'cancel', severity: 0 });
