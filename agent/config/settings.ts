@@ -179,7 +179,7 @@ export const settings = {
   brokerConfig: setting(aPath, { meaning: 'a TOML file merged into broker.toml' }),
   dir: setting(aPath, {
     shown: '`/run/flux-pod`, else a private directory in `/tmp`',
-    meaning: 'run-time files: broker.toml, the certificate, and the socket at `DIR/run/local`',
+    meaning: 'run-time files: broker.toml, the certificate, and the socket at `DIR/run/flux/local`',
     readBy: ['run', 'attach'],
   }),
   stateDir: setting(aPath, { meaning: "the leader's persistent state (Flux's `statedir`)" }),

@@ -1,6 +1,6 @@
 /** Which run-time directory the agent of this pod has made: what another user may have put there is not trusted. */
 import { constants, fstatSync, lstatSync, openSync, type Stats, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { directoryFault, isOpen, socketFault } from '../../agent/broker/run-directory/ownership.ts';
 import {
   expectedRunDirectory,
@@ -93,10 +93,11 @@ function believe(path: string, kind: Kind): FoundDirectory | undefined {
   // Root looks into the pod of another user, and then becomes that one: see actingIdentity().
   const expected = kind === 'configured' ? (me === 0 ? uid : me) : directory.uid;
   doubt(socketFault(socket, expected), named.agentSocket);
-  // The directory of the broker's socket may be a mount that other containers see; what the broker keeps for itself is not.
-  for (const inner of [pinned.runDirectory, ...(kind === 'configured' ? [] : [dirname(pinned.socket)])]) {
+  // A mount that other containers see may be root's; the directories of the broker are not.
+  const mountable = kind === 'configured' ? [] : [pinned.mountable];
+  for (const inner of [pinned.runDirectory, ...mountable, dirname(pinned.socket)]) {
     const found = lstatSync(inner, { throwIfNoEntry: false });
-    if (found) doubt(directoryFault(found, uid), join(path, basename(inner)));
+    if (found) doubt(directoryFault(found, uid), join(path, relative(pinned.path, inner)));
   }
   const broker = lstatSync(pinned.socket, { throwIfNoEntry: false });
   if (broker && broker.uid !== uid)

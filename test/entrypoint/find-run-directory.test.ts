@@ -30,14 +30,16 @@ interface Agent {
   readonly mode?: number;
   readonly socketUser?: number;
   readonly socketMode?: number;
-  readonly runUser?: number;
+  /** Of the directory that may be a mount, and of what is in it. */
+  readonly mountUser?: number;
+  readonly socketsUser?: number;
   readonly brokerUser?: number;
 }
 
 /** A run-time directory with the socket of an agent, until the test ends. */
 async function agentDirectory({ user = me, mode = 0o700, ...more }: Agent = {}): Promise<string> {
   const path = newPath();
-  for (const name of ['broker', 'run']) mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
+  for (const name of ['broker', 'run/flux']) mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
   const socket = join(path, 'agent.sock');
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(socket, resolve));
@@ -45,7 +47,8 @@ async function agentDirectory({ user = me, mode = 0o700, ...more }: Agent = {}):
   chmodSync(socket, more.socketMode ?? 0o700);
   if (me === 0) {
     chownSync(socket, more.socketUser ?? user, more.socketUser ?? user);
-    chownSync(join(path, 'run'), more.runUser ?? user, more.runUser ?? user);
+    chownSync(join(path, 'run'), more.mountUser ?? user, more.mountUser ?? user);
+    chownSync(join(path, 'run/flux'), more.socketsUser ?? user, more.socketsUser ?? user);
     chownSync(join(path, 'broker'), more.brokerUser ?? user, more.brokerUser ?? user);
     chownSync(path, user, user);
   }
@@ -78,7 +81,7 @@ describe('the agent of this user', () => {
     const path = await agentDirectory();
     for (const place of ['shared', 'private', 'observer', 'configured']) {
       const { found, skipped } = locate({ [place]: path });
-      expect(found).toMatchObject({ path, owner: { uid: me }, brokerSocket: join(path, 'run/local') });
+      expect(found).toMatchObject({ path, owner: { uid: me }, brokerSocket: join(path, 'run/flux/local') });
       expect(found.agentSocket).toMatch(/^\/proc\/self\/fd\/\d+\/agent\.sock$/);
       expect(skipped).toEqual([]);
     }
@@ -113,7 +116,7 @@ describe('the agent of this user', () => {
   it('is named as people know it where its broker does not answer', async () => {
     const path = await agentDirectory();
     const { found } = locate({ configured: path });
-    await expect(connectBroker(found)).rejects.toThrow(`${path}/run/local`);
+    await expect(connectBroker(found)).rejects.toThrow(`${path}/run/flux/local`);
   });
 
   it('stays the one that was checked, also where another directory takes the name', async () => {
@@ -158,7 +161,12 @@ describe('a usual place is skipped, and named with the reason,', () => {
   });
 
   it.skipIf(me !== 0)('where another user’s socket or broker is in it', async () => {
-    for (const agent of [{ socketUser: stranger }, { runUser: stranger }, { brokerUser: stranger }]) {
+    for (const agent of [
+      { socketUser: stranger },
+      { mountUser: stranger },
+      { socketsUser: stranger },
+      { brokerUser: stranger },
+    ]) {
       const { skipped } = locate({ private: await agentDirectory(agent) });
       expect(skipped).toEqual([expect.stringContaining('it belongs to user 65534, not to user 0')]);
     }
@@ -187,17 +195,24 @@ describe.skipIf(me !== 0)('root looks into the pod of another user', () => {
     );
   });
 
-  it('also where the directory of the broker’s socket is a mount that other containers see', async () => {
-    const path = await agentDirectory({ user: 1000, mode: 0o777, runUser: stranger });
+  it('also where its broker’s socket is in a mount that other containers see', async () => {
+    const path = await agentDirectory({ user: 1000, mode: 0o777, mountUser: 0 });
     expect(locate({ configured: path }).found.owner).toEqual({ uid: 1000, gid: 1000 });
   });
 
-  it('unless a third user has put a socket in the place of the broker’s', async () => {
-    const path = await agentDirectory({ user: 1000, mode: 0o777, runUser: stranger });
-    writeFileSync(join(path, 'run/local'), '');
-    chownSync(join(path, 'run/local'), stranger, stranger);
+  it('unless the directory of its broker’s socket is a third user’s', async () => {
+    const path = await agentDirectory({ user: 1000, mode: 0o777, mountUser: 0, socketsUser: stranger });
     expect(() => locate({ configured: path })).toThrow(
-      `${path}/run/local: it belongs to user 65534, not to user 1000`,
+      `${path}/run/flux: it belongs to user 65534, not to user 1000`,
+    );
+  });
+
+  it('unless a third user has put a socket in the place of the broker’s', async () => {
+    const path = await agentDirectory({ user: 1000, mode: 0o777, mountUser: 0 });
+    writeFileSync(join(path, 'run/flux/local'), '');
+    chownSync(join(path, 'run/flux/local'), stranger, stranger);
+    expect(() => locate({ configured: path })).toThrow(
+      `${path}/run/flux/local: it belongs to user 65534, not to user 1000`,
     );
   });
 });

@@ -60,7 +60,7 @@ describe('a text in a bundle', () => {
 
   it.each([
     'tcp://10.0.0.1:8050',
-    'local:///run/flux-pod/run/local',
+    'local:///run/flux-pod/run/flux/local',
     'hosts = [{ host = "mc-[0-3]" }]',
     'nameserver 10.96.0.10',
     'ok    certificate  /etc/flux-pod/curve/curve.cert: readable, safe, and its keys belong together',

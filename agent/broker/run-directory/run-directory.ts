@@ -16,6 +16,8 @@ export interface RunDirectory extends BrokerPaths {
   readonly scheduler: string;
   /** Where the agent itself answers `flux-pod status` and its like. */
   readonly agentSocket: string;
+  /** What containers beside Flux may mount, to read: only the directory of the broker's socket is in it. */
+  readonly mountable: string;
 }
 
 /** The directory unless configured: the first choice, and a private one where that is not writable. */
@@ -109,8 +111,9 @@ export function runDirectoryAt(path: string): RunDirectory {
     scheduler: join(path, 'sched-low-ranks.py'),
     agentSocket: join(path, 'agent.sock'),
     runDirectory: join(path, 'broker'),
-    // The only file of its directory, which other containers may mount.
-    socket: join(path, 'run/local'),
+    mountable: join(path, 'run'),
+    // In a directory of its own: the broker takes none but its user's (flux-core src/broker/rundir.c, rundir_checkdir), and a mount may be root's.
+    socket: join(path, 'run/flux/local'),
   };
 }
 
@@ -129,9 +132,11 @@ async function prepare(path: string): Promise<RunDirectory> {
     rmSync(directory.runDirectory, { recursive: true, force: true });
     makeDirectories(directory.runDirectory);
     // Emptied, not replaced: it may be a mount point, and other containers keep the directory that they have mounted.
-    const shared = dirname(directory.socket);
-    makeDirectories(shared);
-    for (const entry of readdirSync(shared)) rmSync(join(shared, entry), { recursive: true, force: true });
+    const { mountable } = directory;
+    makeDirectories(mountable);
+    for (const entry of readdirSync(mountable))
+      rmSync(join(mountable, entry), { recursive: true, force: true });
+    makeDirectories(dirname(directory.socket));
   } catch (error) {
     throw refuse(messageOf(error));
   }
@@ -149,7 +154,7 @@ function tryToMake(path: string, skipped: (sentence: string) => void): string | 
       skipped(`${path} is not used: ${fault}. FLUX_POD_DIR=${path} uses it all the same.`);
       return undefined;
     }
-    makeDirectories(join(path, 'run'));
+    makeDirectories(runDirectoryAt(path).mountable);
     writePrivate(join(path, 'writable'), '');
     rmSync(join(path, 'writable'));
     return path;

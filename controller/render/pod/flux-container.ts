@@ -140,7 +140,7 @@ function fluxMounts(cluster: Cluster, scripts: Readonly<Record<string, string>>)
     ...installationMounts(options),
     { name: 'flux-pod-run', mountPath: paths.run },
     ...(spec.flux?.stateVolume ? [{ name: 'flux-pod-state', mountPath: paths.state }] : []),
-    ...(sidecars.length > 0 ? [{ name: 'flux-pod-socket', mountPath: paths.socket }] : []),
+    ...(sidecars.length > 0 ? [{ name: 'flux-pod-socket', mountPath: paths.mountable }] : []),
     ...(needsCertificate(cluster)
       ? [{ name: 'flux-pod-curve', mountPath: paths.curve, readOnly: true }]
       : []),

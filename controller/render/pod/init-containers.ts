@@ -34,7 +34,7 @@ function sidecarContainer(cluster: Cluster, sidecar: Placed): Container {
   if (!wrapped) warnAboutImageEntrypoint(cluster, sidecar);
   const mounts = [
     // To connect to the broker needs no right to write (path_resolution(7)); the certificate is a directory above.
-    { name: 'flux-pod-socket', mountPath: paths.socket, readOnly: true },
+    { name: 'flux-pod-socket', mountPath: paths.mountable, readOnly: true },
     ...(wrapped ? sidecarFiles(sidecar).map(scriptMount) : []),
     ...homeMounts(cluster, sidecar),
     ...(view === undefined ? [] : viewMounts(cluster, view).map((mount) => ({ ...mount, readOnly: true }))),

@@ -4,8 +4,8 @@ export const paths = {
   installed: '/mnt/flux-pod',
   /** FLUX_POD_DIR: broker.toml, the private certificate, the broker's socket. */
   run: '/run/flux-pod',
-  /** Of these what containers beside Flux see: the directory of the broker's socket. */
-  socket: '/run/flux-pod/run',
+  /** Of these what containers beside Flux see, a volume of its own: the broker's socket is in a directory that the agent makes in it. */
+  mountable: '/run/flux-pod/run',
   /** The volume of the statedir. */
   state: '/var/lib/flux-pod',
   curve: '/etc/flux-pod/curve',
@@ -13,7 +13,7 @@ export const paths = {
   hooks: '/etc/flux-pod/hooks.d',
 } as const;
 
-export const socket = `local://${paths.socket}/local`;
+export const socket = `local://${paths.mountable}/flux/local`;
 
 /**
  * FLUX_POD_STATE_DIR: below the root of the volume, which belongs to root, because the broker takes only a statedir of its own user

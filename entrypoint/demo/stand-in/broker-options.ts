@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism, hostname, networkInterfaces } from 'node:os';
+import { dirname } from 'node:path';
 import { parse, TomlError, type TomlTable } from 'smol-toml';
 import { bracketed, type HostPort, parseHostPort } from '../../../agent/address.ts';
 import { parseCertificate } from '../../../agent/broker/certificate/curve-certificate.ts';
@@ -36,6 +37,8 @@ interface HostEntry {
 /** Reads `flux broker`'s arguments as flux-broker(1) and flux-config-bootstrap(5) say. Throws an Error with the real one's gist. */
 export function readBrokerConfig(args: readonly string[]): BrokerConfig {
   const { attributes, configPath, program } = readArguments(args);
+  const uri = attributes.get('local-uri');
+  if (uri !== undefined) checkOwner('local-uri directory', dirname(uri.replace(/^local:\/\//, '')));
   const readToml = () => (configPath === undefined ? {} : readTomlFile(configPath));
   const toml = readToml() as Record<string, never>;
   const bootstrap: Record<string, unknown> = toml.bootstrap ?? {};
@@ -99,6 +102,14 @@ function readArguments(args: readonly string[]) {
     else attributes.set(value.split('=', 1)[0] ?? '', value.slice(value.indexOf('=') + 1));
   }
   return { attributes, configPath, program: args.slice(next) };
+}
+
+/** As rundir_checkdir does (flux-core src/broker/rundir.c). */
+function checkOwner(what: string, path: string): void {
+  const { uid, mode } = statSync(path);
+  if (uid !== process.getuid?.())
+    throw new Error(`${what} ${path} is not owned by instance owner: Operation not permitted`);
+  if ((mode & 0o700) !== 0o700) throw new Error(`${what} ${path} does not have owner=rwx permissions`);
 }
 
 function readTomlFile(path: string): TomlTable {

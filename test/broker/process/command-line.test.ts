@@ -19,7 +19,7 @@ const everywhere = [
   'broker',
   '--config-path=/run/flux-pod/broker.toml',
   '-Srundir=/run/flux-pod/broker',
-  '-Slocal-uri=local:///run/flux-pod/run/local',
+  '-Slocal-uri=local:///run/flux-pod/run/flux/local',
   '-Slog-stderr-mode=local',
   '-Slog-stderr-level=6',
 ];

@@ -64,7 +64,8 @@ describe('openRunDirectory', () => {
       scheduler: join(path, 'sched-low-ranks.py'),
       agentSocket: join(path, 'agent.sock'),
       runDirectory: join(path, 'broker'),
-      socket: join(path, 'run/local'),
+      mountable: join(path, 'run'),
+      socket: join(path, 'run/flux/local'),
     });
     expect([modeOf(path), modeOf(directory.runDirectory)]).toEqual(['700', '700']);
     expect(runDirectoryAt(path)).toEqual(directory);
@@ -81,10 +82,11 @@ describe('openRunDirectory', () => {
   });
 
   it('removes what an earlier broker left, its dead socket included', async () => {
-    const { socket, runDirectory } = runDirectoryAt(newPath());
+    const { socket, mountable, runDirectory } = runDirectoryAt(newPath());
     mkdirSync(join(runDirectory, 'bin'), { recursive: true, mode: 0o777 });
-    mkdirSync(dirname(socket), { mode: 0o777 });
-    const shared = statSync(dirname(socket)).ino;
+    mkdirSync(dirname(socket), { recursive: true, mode: 0o777 });
+    writeFileSync(join(mountable, 'left'), '');
+    const mounted = statSync(mountable).ino;
     writeFileSync(join(runDirectory, 'content.sqlite'), '');
     // A listener removes the one name that it knows when it ends; by the other its socket stays, as after a crash.
     const listener = createServer();
@@ -93,9 +95,13 @@ describe('openRunDirectory', () => {
     await new Promise((resolve) => listener.close(resolve));
     expect(lstatSync(socket).isSocket()).toBe(true);
     await openRunDirectory(join(runDirectory, '..'));
-    expect([readdirSync(runDirectory), readdirSync(dirname(socket))]).toEqual([[], []]);
-    expect(statSync(dirname(socket)).ino, 'another container has mounted it').toBe(shared);
-    expect(modeOf(runDirectory)).toBe('700');
+    expect([runDirectory, mountable, dirname(socket)].map((path) => readdirSync(path))).toEqual([
+      [],
+      ['flux'],
+      [],
+    ]);
+    expect(statSync(mountable).ino, 'another container has mounted it').toBe(mounted);
+    expect([modeOf(runDirectory), modeOf(dirname(socket))]).toEqual(['700', '700']);
   });
 
   it('refuses the directory of a broker that is alive, and leaves it alone', async () => {

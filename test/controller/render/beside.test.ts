@@ -57,7 +57,7 @@ describe('a container beside Flux', () => {
       command: ['/bin/bash', '/etc/flux-pod/scripts/sidecar-beside.sh'],
     });
     const script = manifest(rendering, 'ConfigMap').data?.['sidecar-beside.sh'];
-    expect(script).toContain('until [ -S /run/flux-pod/run/local ]');
+    expect(script).toContain('until [ -S /run/flux-pod/run/flux/local ]');
     expect(script).toContain('flux jobs -a');
   });
 

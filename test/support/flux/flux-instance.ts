@@ -39,7 +39,7 @@ export interface FluxInstanceOptions {
   readonly topo?: string;
   /** False: none are run, and real Flux loads nothing for them. */
   readonly jobs?: boolean;
-  /** Attributes of all brokers, beside those that every test needs. */
+  /** Attributes of all brokers, beside those that every test needs, or in their place. */
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
@@ -71,18 +71,18 @@ export async function createFluxInstance(
     mkdirSync(path(`run-${rank}`), { recursive: true, mode: 0o700 });
     const socket = path(`run-${rank}/local`);
     rmSync(socket, { force: true });
-    const attributes = [
-      `hostname=mc-${rank}`,
-      `rundir=${path(`run-${rank}`)}`,
-      `local-uri=local://${socket}`,
-      'log-stderr-mode=local',
-      'log-stderr-level=6',
-      ...(rank === 0 ? [`broker.quorum=${quorum}`] : []),
-      ...(jobs ? [] : ['broker.rc1_path=', 'broker.rc3_path=']),
-      ...(rank === 0 && program.length === 0 ? ['broker.rc2_none=1'] : []),
-      ...Object.entries(more).map(([name, value]) => `${name}=${value}`),
-    ];
-    const options = attributes.map((attribute) => `-S${attribute}`);
+    const attributes = {
+      hostname: `mc-${rank}`,
+      rundir: path(`run-${rank}`),
+      'local-uri': `local://${socket}`,
+      'log-stderr-mode': 'local',
+      'log-stderr-level': '6',
+      ...(rank === 0 && { 'broker.quorum': String(quorum) }),
+      ...(!jobs && { 'broker.rc1_path': '', 'broker.rc3_path': '' }),
+      ...(rank === 0 && program.length === 0 && { 'broker.rc2_none': '1' }),
+      ...more,
+    };
+    const options = Object.entries(attributes).map(([name, value]) => `-S${name}=${value}`);
     const child = spawn(
       flux.onHost,
       ['broker', `--config-path=${path('broker.toml')}`, ...options, ...program],

@@ -1,7 +1,9 @@
 /** What an agent must know of a broker: the real one and the stand-in are held to the same sentences. */
 
-import { readFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { connectFlux } from '../../../agent/flux/client.ts';
 import { frame } from '../../../agent/flux/framing.ts';
@@ -13,6 +15,9 @@ import { getHealth, watchHealth } from '../../../agent/flux/services/overlay.ts'
 import { getState, watchState } from '../../../agent/flux/services/state-machine.ts';
 import { createFluxInstance } from '../../support/flux/flux-instance.ts';
 import { everyFlux, type Flux } from '../../support/project/flux-pod.ts';
+
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.warn('SKIPPED: directories of other users. Only root can make them.');
 
 const chain = { size: 3, topo: 'kary:1' };
 
@@ -100,6 +105,21 @@ describe.each(everyFlux())('a broker of $name', { concurrent: true }, (flux) => 
     middle.signal('SIGKILL');
     await expect(watchHealthUntil(client, 'lost')).resolves.toBeUndefined();
     await expect(getHealth(client, { nodeid: 2 })).rejects.toMatchObject({ errno: 'EHOSTUNREACH' });
+  });
+
+  it.runIf(isRoot)('takes no directory of another user for its socket', async () => {
+    const theirs = mkdtempSync(join(tmpdir(), 'theirs-'));
+    try {
+      chmodSync(theirs, 0o777);
+      chownSync(theirs, 65534, 65534);
+      const attributes = { 'local-uri': `local://${theirs}/local` };
+      await using instance = await createFluxInstance(flux, { size: 1, jobs: false, attributes });
+      const broker = await instance.start(0);
+      expect(await broker.ends()).toBe(1);
+      expect(broker.log()).toContain(`local-uri directory ${theirs} is not owned by instance owner`);
+    } finally {
+      rmSync(theirs, { recursive: true, force: true });
+    }
   });
 
   it('closes the connection of a client that talks nonsense, and goes on', async () => {

@@ -1,6 +1,12 @@
 import { inLeader } from './in-leader.ts';
 import { kubectl, type SeenPod } from './kubectl.ts';
-import { applyMiniCluster, type Place, type RunningMiniCluster, until } from './minicluster.ts';
+import {
+  applyMiniCluster,
+  applyResource,
+  type Place,
+  type RunningMiniCluster,
+  until,
+} from './minicluster.ts';
 import { operatorExamples, viewCommands } from './operator-examples.ts';
 import { exitCodesAre, lastWords, type Scenario, seconds, stateOf } from './scenario.ts';
 
@@ -302,6 +308,30 @@ const elastic: Scenario = async (place, find) => {
   await cluster.delete();
 };
 
+/** As the user of the pods, and with the directory of the broker's socket alone: it submits the job that the program waits for. */
+const beside: Scenario = async (place, find) => {
+  const submit = 'FLUX_URI=$fluxsocket flux submit --job-name=from-beside true; sleep 1000';
+  const wait = 'until flux jobs -a -no {name} | grep -x from-beside; do sleep 0.2; done; flux queue drain';
+  const cluster = await applyResource(place, {
+    apiVersion: 'flux-framework.org/v1alpha2',
+    kind: 'MiniCluster',
+    metadata: { name: 'beside', namespace: place.namespace },
+    spec: {
+      size: 2,
+      flux: { container: { disable: true } },
+      containers: [
+        { image: place.image, runFlux: true, launcher: true, command: `sh -c '${wait}'` },
+        { image: place.image, name: 'submitter', command: submit },
+      ],
+    },
+  });
+  const reason = await cluster.jobCondition('Complete', 60);
+  const seen = reason === undefined ? await stateOf(cluster) : seconds(cluster.appliedAt);
+  find('a container beside Flux reaches the broker', reason !== undefined, seen);
+  find('and does not keep the Job from ending with 0', ...(await exitCodesAre(cluster, 0)));
+  await cluster.delete();
+};
+
 async function onlineBrokers(place: Place, cluster: RunningMiniCluster): Promise<number | undefined> {
   const answer = await inLeader(
     place,
@@ -333,6 +363,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'no-flux': hopeless('no usable Flux', { FLUX_POD_FLUX: '/nowhere/flux' }, 72),
   'wrong-setting': hopeless('a wrong setting', { FLUX_POD_TOPO: 'star' }, 78),
   elastic,
+  beside,
   'operator-examples': operatorExamples,
   'view-commands': viewCommands,
 };

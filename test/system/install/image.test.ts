@@ -95,6 +95,17 @@ describe.skipIf(unavailable)('the images', { concurrent: true }, () => {
       expect(exitCode, stderr).toBe(7);
     });
 
+    it('starts in volumes that are root’s, as emptyDirs are, its own and the one that containers beside it mount', async () => {
+      const volumes = ['/run/flux-pod', '/run/flux-pod/run'].map((path) => `--tmpfs=${path}:mode=2777`);
+      const { stdout, stderr, exitCode } = await podman.run(
+        images.fluxPod,
+        [...restricted, ...alone, ...volumes, '--env=FLUX_POD_DIR=/run/flux-pod'],
+        ['run', '--', 'sh', '-c', 'stat -c "%u %a" /run/flux-pod/run; echo $FLUX_URI; flux run hostname'],
+      );
+      expect(stdout, stderr).toBe('0 2777\nlocal:///run/flux-pod/run/flux/local\nmc-0');
+      expect(exitCode, stderr).toBe(0);
+    });
+
     it('reaps the orphans of the program', async () => {
       // A zombie is in /proc until it is reaped.
       const script = `(setsid sh -c 'echo $$ >/tmp/orphan; sleep 0.2' &)

@@ -13,8 +13,8 @@ const [directory, tool] = process.argv.slice(1);
 mkdirSync(tool, { recursive: true });
 writeFileSync(tool + '/flux', '#!/bin/sh\\necho "planted flux runs as $(id -u)"\\n');
 chmodSync(tool + '/flux', 0o755);
-mkdirSync(directory + '/run', { recursive: true, mode: 0o700 });
-symlinkSync('/etc/passwd', directory + '/run/local');
+mkdirSync(directory + '/run/flux', { recursive: true, mode: 0o700 });
+symlinkSync('/etc/passwd', directory + '/run/flux/local');
 const answer = JSON.stringify({ broker: { flux: tool + '/flux', state: 'run', states: [] }, why: 'planted' });
 process.umask(0o077);
 require('node:http').createServer((_, response) => response.end(answer))

@@ -145,7 +145,7 @@ describe.skipIf(unavailable)('pods of an Indexed Job become one instance', { con
     const inside = await leader.exec([
       'sh',
       '-c',
-      `PATH=$PATH:${flux.path.replace(/\/flux$/, '')} FLUX_URI=local:///run/flux-pod/run/local flux getattr size`,
+      `PATH=$PATH:${flux.path.replace(/\/flux$/, '')} FLUX_URI=local:///run/flux-pod/run/flux/local flux getattr size`,
     ]);
     expect(inside).toMatchObject({ code: 0, stdout: '2\n' });
     await Promise.all(pods.map((pod) => pod.signal('SIGTERM')));

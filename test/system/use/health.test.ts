@@ -158,7 +158,7 @@ describe.skipIf(unavailable)('the health of pods', { concurrent: true }, () => {
       expect((await fluxPod(follower, 'shell', '--', 'sh', '-c', 'exit 3')).code).toBe(3);
       expect((await fluxPod(follower, 'shell', '--', 'no-such-program')).code).toBe(127);
       const { stdout } = await fluxPod(follower, 'env');
-      expect(stdout).toContain("export FLUX_URI='local:///run/flux-pod/run/local'");
+      expect(stdout).toContain("export FLUX_URI='local:///run/flux-pod/run/flux/local'");
       const sourced = await follower.exec(['sh', '-c', `${stdout}\nflux getattr rank`]);
       expect(sourced.stdout).toBe('1\n');
     });

@@ -141,7 +141,7 @@ describe('the script of a container beside Flux', () => {
     let output = '';
     child.stdout.on('data', (chunk) => (output += chunk));
     await expect.poll(() => output).toContain('after');
-    expect(output).toBe('ran local:///run/flux-pod/run/local\nafter\n');
+    expect(output).toBe('ran local:///run/flux-pod/run/flux/local\nafter\n');
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([143, null]);
   });
@@ -250,13 +250,13 @@ it.each(['/bin/sh', '/bin/bash'])('view.sh copies a view, and what %s sources of
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   expect(told.trim()).toBe(
-    `it's local:///run/flux-pod/run/local ${copied}/view/lib/python3.11/site-packages`,
+    `it's local:///run/flux-pod/run/flux/local ${copied}/view/lib/python3.11/site-packages`,
   );
   const connected = execFileSync(join(copied, 'flux-connect.sh'), {
     encoding: 'utf8',
     env: { PATH: process.env.PATH },
   });
-  expect(connected).toBe('flux proxy local:///run/flux-pod/run/local bash\n');
+  expect(connected).toBe('flux proxy local:///run/flux-pod/run/flux/local bash\n');
 });
 
 it.each([
