@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { exitCodes, logsOf, type MiniClusterSpec, miniCluster, withoutCleanup } from '../project/flux-pod.ts';
 import { fluxPod, probe, statusOf, until } from './ask-pod.ts';
 import type { Bed } from './bed.ts';
@@ -19,6 +21,10 @@ export interface RunningCluster extends AsyncDisposable {
   online(count: number): Promise<void>;
   /** How often the pod's agent has started its broker again. */
   restarts(index: number): Promise<number | undefined>;
+  /** Resolves when the agents of these pods have started their brokers again, and these run. */
+  restarted(...indexes: number[]): Promise<void>;
+  /** Resolves when the agents of these pods have the link to their parents, which a pod that is ready may not have yet. */
+  linked(...indexes: number[]): Promise<void>;
   /** SIGTERM to all pods at once. Resolves to their exit codes. */
   stop(): Promise<number[]>;
   /** What all pods have written. */
@@ -69,15 +75,22 @@ export function beginCluster(bed: Bed, spec: ClusterSpec): RunningCluster {
     },
     online: async (count) => {
       await until(
-        () =>
-          statusOf(pod(0)).then(
-            ({ broker }) => broker?.online,
-            () => undefined,
-          ),
-        (online) => online === count,
+        () => brokerOf(pod(0)),
+        (broker) => broker?.online === count,
       );
     },
     restarts: async (index) => (await statusOf(pod(index))).broker?.restarts,
+    restarted: async (...indexes) => {
+      const again = (index: number) =>
+        until(
+          () => brokerOf(pod(index)),
+          (broker) => broker !== undefined && broker.restarts > 0 && broker.state === 'run',
+        );
+      await Promise.all(indexes.map(again));
+    },
+    linked: async (...indexes) => {
+      await Promise.all(indexes.map((index) => hasParentLinks(pod(index), 1)));
+    },
     stop: async () => {
       await Promise.all(pods.map((each) => each.signal('SIGTERM')));
       return exitCodes(pods);
@@ -119,3 +132,23 @@ export const isUnready = (pod: Pod) =>
     // Each question is a process.
     { everyMs: 250 },
   );
+
+/** As its agent says; undefined where that does not answer. */
+export const brokerOf = (pod: Pod) =>
+  statusOf(pod).then(
+    ({ broker }) => broker,
+    () => undefined,
+  );
+
+/** Resolves when the agent of a pod has so many parent links, as the kernel sees them. */
+export const hasParentLinks = (pod: Pod, count: number) =>
+  until(
+    async () => parentLinksOf(pod),
+    (links) => links === count,
+  );
+
+/** The established connections to port 8051 of others (proc_net_tcp(5): state 01, addresses in hexadecimal). */
+function parentLinksOf(pod: Pod): number {
+  const lines = readFileSync(join(pod.proc(), '1/net/tcp'), 'utf8').split('\n');
+  return lines.filter((line) => /^ *\d+: \w+:\w+ \w+:1F73 01 /.test(line)).length;
+}

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, globSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fluxPod, probe, until } from '../../support/bed/ask-pod.ts';
@@ -12,6 +11,7 @@ import { startRelay } from '../../support/bed/relay.ts';
 import {
   beginCluster,
   type ClusterSpec,
+  hasParentLinks,
   isReady,
   isUnready,
   startCluster,
@@ -85,6 +85,7 @@ describe.skipIf(unavailable)('faults of the network', { concurrent: true }, () =
     for (const { fqdn = '', address } of mc.pods) bed.nameserver.publish(fqdn, address);
     await mc.up();
     record('records that come late: from the last record to the program', startedAt);
+    for (const pod of mc.pods.slice(1)) await pod.waitForOutput(/listens at/);
     for (const pod of mc.pods.slice(1)) expect(foundIn(pod).questions).toBeGreaterThanOrEqual(5);
   });
 
@@ -138,19 +139,12 @@ describe.skipIf(unavailable)('faults of the network', { concurrent: true }, () =
     await using mc = await start({ size: 2, cluster: 'unplugged' });
     await mc.ready();
     const follower = mc.pod(1);
-    // A pod may be ready a little before its parent link is open.
-    await until(
-      async () => linksToParent(follower),
-      (links) => links === 1,
-    );
+    await mc.linked(1);
     await follower.linkDown();
     await isUnready(follower);
     expect((await fluxPod(follower, 'probe', 'live')).code, 'still live').toBe(0);
     // Keep-alive probes of the parent link: each second after 10 s of silence, ten times.
-    await until(
-      async () => linksToParent(follower),
-      (links) => links === 0,
-    );
+    await hasParentLinks(follower, 0);
     await follower.linkUp();
     const startedAt = performance.now();
     // TCP doubles the time after which it sends again (RFC 6298).
@@ -206,12 +200,6 @@ describe.skipIf(unavailable)('faults of the network', { concurrent: true }, () =
     },
   );
 });
-
-/** The established connections from a pod to port 8051 of others (proc_net_tcp(5): state 01, addresses in hexadecimal). */
-function linksToParent(pod: Pod): number {
-  const lines = readFileSync(join(pod.proc(), '1/net/tcp'), 'utf8').split('\n');
-  return lines.filter((line) => /^ *\d+: \w+:\w+ \w+:1F73 01 /.test(line)).length;
-}
 
 function cannotLose(): string | undefined {
   if (!toolPath.split(':').some((directory) => existsSync(`${directory}/iptables`)))
