@@ -310,7 +310,9 @@ const elastic: Scenario = async (place, find) => {
 
 /** As the user of the pods, and with the directory of the broker's socket alone: it submits the job that the program waits for. */
 const beside: Scenario = async (place, find) => {
-  const submit = 'FLUX_URI=$fluxsocket flux submit --job-name=from-beside true; sleep 1000';
+  // The socket is there before the broker takes jobs.
+  const ask = 'flux submit --job-name=from-beside true';
+  const submit = `export FLUX_URI=$fluxsocket; until ${ask}; do sleep 0.2; done; sleep 1000`;
   const wait = 'until flux jobs -a -no {name} | grep -x from-beside; do sleep 0.2; done; flux queue drain';
   const cluster = await applyResource(place, {
     apiVersion: 'flux-framework.org/v1alpha2',
