@@ -144,7 +144,9 @@ describe('too much', () => {
   });
   it('a body without end is refused at 1 MiB: 413', async () => {
     const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
-    expect(await raw(`${head}Transfer-Encoding: chunked\r\n\r\n`, () => chunk)).toMatch(/ 413 /);
+    // Nothing after the byte too many: what is not read would reset the connection, and the answer might be lost.
+    const body = `${chunk.repeat(16)}1\r\nx\r\n`;
+    expect(await raw(`${head}Transfer-Encoding: chunked\r\n\r\n${body}`)).toMatch(/ 413 /);
   });
   it('headers without end: 431', async () => {
     expect(await raw('GET / HTTP/1.1\r\n', () => `X-${'a'.repeat(100)}: b\r\n`)).toMatch(/ 431 |closed/);

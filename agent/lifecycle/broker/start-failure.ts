@@ -1,5 +1,5 @@
 /** Why a broker that has exited, with 1 or another code, could not start: found after its exit, from its port, its socket and its log. */
-import { statSync } from 'node:fs';
+import { statSync, utimesSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Membership } from '../../broker/membership.ts';
 import type { Ending } from '../../broker/process/broker-process.ts';
@@ -82,7 +82,8 @@ function lastError(log: readonly LogLine[]): string | undefined {
  * (flux-core src/modules/connector-local), but the time of the directory stays changed.
  */
 export function watchSocket(socket: string): () => boolean {
-  const changedAt = () => statSync(dirname(socket), { bigint: true, throwIfNoEntry: false })?.mtimeNs;
-  const before = changedAt();
-  return () => changedAt() !== before;
+  const directory = dirname(socket);
+  // Before Linux 6.13 the clock of these times ticks every few milliseconds only, and the directory is new.
+  utimesSync(directory, 0, 0);
+  return () => statSync(directory, { throwIfNoEntry: false })?.mtimeMs !== 0;
 }

@@ -127,6 +127,7 @@ describe('the search for a broker that another program starts', () => {
     await using broker = await startFakeBroker({ ...brokerWith(follower), admission: undefined });
     const { reason, found } = search([broker.path], { answerWithinMs: { usually: 20, most: 60_000 } });
     await expect.poll(() => reason()).toBe(`${broker.path}: it does not answer`);
+    await expect.poll(() => broker.connections.length).toBe(1);
     broker.connections[0]?.socket.write(Buffer.of(0));
     const result = await found;
     if ('over' in result) throw new Error(result.over);

@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseLogLine } from '../../../agent/flux/services/broker-log.ts';
-import { startFailureOf } from '../../../agent/lifecycle/broker/start-failure.ts';
+import { startFailureOf, watchSocket } from '../../../agent/lifecycle/broker/start-failure.ts';
 
 /** As `log.dmesg` of flux-core 0.88 answers. */
 const line = (severity: number, text: string, component = 'broker') =>
@@ -79,5 +82,22 @@ describe('the exit code is the program’s', () => {
     ['where the broker had not begun to shut down', trace(...begun)],
   ])('%s', (_, seen) => {
     expect(startFailureOf(seen, 1)).toBeUndefined();
+  });
+});
+
+describe('a socket', () => {
+  it('that is gone again is known to have been made, and one that was not is not', () => {
+    const place = mkdtempSync(join(tmpdir(), 'flux-pod-socket-'));
+    onTestFinished(() => rmSync(place, { recursive: true }));
+    // Before Linux 6.13 the times of files may be equal that are milliseconds apart: each directory is as new as it can be.
+    for (let made = 0; made < 100; made++) {
+      const socket = join(place, `${made}/local`);
+      mkdirSync(dirname(socket));
+      const wasMade = watchSocket(socket);
+      expect(wasMade()).toBe(false);
+      writeFileSync(socket, '');
+      rmSync(socket);
+      expect(wasMade()).toBe(true);
+    }
   });
 });

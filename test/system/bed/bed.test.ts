@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -42,20 +42,28 @@ const ask = (method: string, name: string) => [
 ];
 
 const service = 'flux-service.default.svc.cluster.local';
-/** What there is on this machine of the beds of these names. */
+/** What there is on this machine of the beds of these names, each with what tells it from the same of a later bed: a name is taken again. */
 const tracesOf = (...names: string[]) => {
   const directories = ['/run/netns', '/sys/class/net', tmpdir()].filter((directory) => existsSync(directory));
-  const commands = readdirSync('/proc').flatMap((pid) => (/^\d+$/.test(pid) ? commandLineOf(pid) : []));
-  const all = [...directories.flatMap((directory) => readdirSync(directory)), ...commands];
-  return all.filter((entry) => names.some((name) => new RegExp(`\\b${name}\\b`).test(entry)));
+  const entries = directories.flatMap((path) => readdirSync(path).map((entry) => join(path, entry)));
+  const processes = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid));
+  const all = [...entries.flatMap(entryAt), ...processes.flatMap(commandLineOf)];
+  return all.filter((trace) => names.some((name) => new RegExp(`\\b${name}\\b`).test(trace)));
 };
+function entryAt(path: string): string[] {
+  const entry = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return entry ? [`${path}: inode ${entry.ino} of ${entry.birthtimeNs}`] : [];
+}
 function commandLineOf(pid: string): string[] {
   try {
-    return [readFileSync(`/proc/${pid}/cmdline`, 'utf8')];
+    return [`process ${pid}: ${readFileSync(`/proc/${pid}/cmdline`, 'utf8')}`];
   } catch {
     return [];
   }
 }
+/** What is still there of these traces. */
+const leftOf = (traces: readonly string[], ...names: string[]) =>
+  tracesOf(...names).filter((trace) => traces.includes(trace));
 
 describe.skipIf(unavailable !== undefined)('a bed of pods', { concurrent: true }, () => {
   let bed: Bed;
@@ -426,12 +434,13 @@ describe.skipIf(unavailable !== undefined)('beds', { concurrent: true }, () => {
     one.startPod({ cluster: 'mc', index: 1, command: ['/no/such/command'] });
     one.startPod({ cluster: 'mc', index: 2, command: idle });
     expect(tracesOf(one.name).length).toBeGreaterThan(3);
+    const traces = tracesOf(one.name, two.name);
     await one.close();
     await one.close();
     expect(await pods[0]?.exited).toEqual({ code: 137 });
     expect((await pods[1]?.exec(['getent', 'hosts', 'mc-0.flux-service']))?.code).toBe(0);
     await two.close();
-    expect(tracesOf(one.name, two.name)).toEqual([]);
+    expect(leftOf(traces, one.name, two.name)).toEqual([]);
     expect(existsSync('/etc/flux-pod')).toBe(mountPoint);
   });
 
@@ -477,12 +486,13 @@ describe.skipIf(unavailable !== undefined)('beds', { concurrent: true }, () => {
     const [line] = await once(run.stdout.setEncoding('utf8'), 'data');
     const name = String(line).trim();
     expect(name).toMatch(/^fpb\d+$/);
-    expect(tracesOf(`${name}`).filter((trace) => trace.startsWith('fpb')).length).toBeGreaterThan(0);
+    const traces = tracesOf(name);
+    expect(traces.filter((trace) => trace.startsWith('/run/netns/')).length).toBeGreaterThan(0);
     run.kill('SIGKILL');
     await once(run, 'close');
-    await expect.poll(() => tracesOf(`${name}`).filter((trace) => trace.includes('sleep'))).toEqual([]);
+    await expect.poll(() => leftOf(traces, name).filter((trace) => trace.includes('sleep'))).toEqual([]);
     await (await createBed()).close();
     // Another runner may be at it too.
-    await expect.poll(() => tracesOf(`${name}`)).toEqual([]);
+    await expect.poll(() => leftOf(traces, name)).toEqual([]);
   });
 });

@@ -24,12 +24,22 @@ function start(command: string, args: readonly string[], more: Readonly<Record<s
   child.stdout.on('data', (chunk) => (stdout += chunk));
   child.stderr.on('data', (chunk) => (stderr += chunk));
   const ended = once(child, 'close').then(([code]) => ({ code, stdout, stderr }));
-  return { child, ended };
+  return { child, said: () => stderr, ended };
 }
 
 /** Starts flux-pod with SIGUSR1 sent and blocked, so that it comes when Node.js unblocks it: with the handler that opens the inspector. */
-const startSignalled = (...args: string[]) =>
-  start('env', ['--block-signal=USR1', 'sh', '-c', 'kill -USR1 $$; exec "$@"', 'sh', program, ...args]);
+const startSignalled = (args: readonly string[], more?: Readonly<Record<string, string>>) =>
+  start('env', ['--block-signal=USR1', 'sh', '-c', 'kill -USR1 $$; exec "$@"', 'sh', program, ...args], more);
+
+/** Holds Node.js before it runs the program until `release` is called: another thread of it handles the signal, in its own time. */
+function hold(name: string) {
+  const go = join(place.directory, `go-${name}`);
+  const script = `console.error('held'); while (!require('node:fs').existsSync(${JSON.stringify(go)}));`;
+  return {
+    held: { NODE_OPTIONS: `--require=${place.file(`${name}.cjs`, script)}` },
+    release: () => writeFileSync(go, ''),
+  };
+}
 
 describe('SIGUSR1 before the agent takes its signals opens no inspector', () => {
   const isHelp = ({ code, stdout, stderr }: Awaited<ReturnType<typeof start>['ended']>) => {
@@ -41,25 +51,26 @@ describe('SIGUSR1 before the agent takes its signals opens no inspector', () => 
   };
 
   it('while Node.js starts, when the signal is blocked, and the program runs all the same', async () => {
-    isHelp(await startSignalled('help').ended);
+    const { held, release } = hold('blocked');
+    const { said, ended } = startSignalled(['help'], held);
+    await expect.poll(said).toContain('Starting inspector');
+    release();
+    isHelp(await ended);
   });
 
   it('while Node.js starts, when the signal is caught, and the program runs all the same', async () => {
-    const go = join(place.directory, 'go');
-    const hold = place.file(
-      'hold.cjs',
-      `console.error('held'); while (!require('node:fs').existsSync(${JSON.stringify(go)}));`,
-    );
-    const { child, ended } = start(program, ['help'], { NODE_OPTIONS: `--require=${hold}` });
-    await once(child.stderr, 'data');
+    const { held, release } = hold('caught');
+    const { child, said, ended } = start(program, ['help'], held);
+    await expect.poll(said).toContain('held');
     expect(catchesUsr1(child.pid ?? 0)).toBe(true);
     child.kill('SIGUSR1');
-    writeFileSync(go, '');
+    await expect.poll(said).toContain('Starting inspector');
+    release();
     isHelp(await ended);
   });
 
   it('while a pod starts, which then runs its program', async () => {
-    const { code, stdout, stderr } = await startSignalled('run', '--', 'echo', 'up').ended;
+    const { code, stdout, stderr } = await startSignalled(['run', '--', 'echo', 'up']).ended;
     expect(stderr).not.toContain('Debugger listening');
     expect(stderr).toContain('Starting inspector on 192.0.2.1:9229 failed');
     expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: 'up\n' });
