@@ -38,7 +38,7 @@ interface HostEntry {
 export function readBrokerConfig(args: readonly string[]): BrokerConfig {
   const { attributes, configPath, program } = readArguments(args);
   const uri = attributes.get('local-uri');
-  if (uri !== undefined) checkOwner('local-uri directory', dirname(uri.replace(/^local:\/\//, '')));
+  if (uri !== undefined) checkSocketDirectory(dirname(uri.replace(/^local:\/\//, '')));
   const readToml = () => (configPath === undefined ? {} : readTomlFile(configPath));
   const toml = readToml() as Record<string, never>;
   const bootstrap: Record<string, unknown> = toml.bootstrap ?? {};
@@ -105,11 +105,11 @@ function readArguments(args: readonly string[]) {
 }
 
 /** As rundir_checkdir does (flux-core src/broker/rundir.c). */
-function checkOwner(what: string, path: string): void {
+function checkSocketDirectory(path: string): void {
   const { uid, mode } = statSync(path);
-  if (uid !== process.getuid?.())
-    throw new Error(`${what} ${path} is not owned by instance owner: Operation not permitted`);
-  if ((mode & 0o700) !== 0o700) throw new Error(`${what} ${path} does not have owner=rwx permissions`);
+  const refuse = (why: string) => new Error(`local-uri directory ${path} ${why}`);
+  if (uid !== process.getuid?.()) throw refuse('is not owned by instance owner: Operation not permitted');
+  if ((mode & 0o700) !== 0o700) throw refuse('does not have owner=rwx permissions');
 }
 
 function readTomlFile(path: string): TomlTable {

@@ -131,6 +131,7 @@ describe.skipIf(unavailable)('faults of whole pods', { concurrent: true }, () =>
     await mc.restarted(2);
     await mc.online(3);
     record('interior pod stopped and replaced: all three are online again', startedAt);
+    expect(await mc.restarts(0)).toBe(0);
   });
 
   it('an interior pod of the tree that is killed and replaced takes its subtree back', async () => {
