@@ -17,6 +17,8 @@ export interface BrokerConfig {
   readonly host: string;
   readonly tree: Tree;
   readonly attributes: ReadonlyMap<string, string>;
+  /** The path of the local socket; empty where there is none. */
+  readonly socket: string;
   readonly bind: HostPort | undefined;
   readonly connect: HostPort | undefined;
   readonly publicKey: string;
@@ -37,8 +39,8 @@ interface HostEntry {
 /** Reads `flux broker`'s arguments as flux-broker(1) and flux-config-bootstrap(5) say. Throws an Error with the real one's gist. */
 export function readBrokerConfig(args: readonly string[]): BrokerConfig {
   const { attributes, configPath, program } = readArguments(args);
-  const uri = attributes.get('local-uri');
-  if (uri !== undefined) checkSocketDirectory(dirname(uri.replace(/^local:\/\//, '')));
+  const socket = (attributes.get('local-uri') ?? '').replace(/^local:\/\//, '');
+  if (socket !== '') checkSocketDirectory(dirname(socket));
   const readToml = () => (configPath === undefined ? {} : readTomlFile(configPath));
   const toml = readToml() as Record<string, never>;
   const bootstrap: Record<string, unknown> = toml.bootstrap ?? {};
@@ -79,6 +81,7 @@ export function readBrokerConfig(args: readonly string[]): BrokerConfig {
     host,
     tree,
     attributes,
+    socket,
     bind: tree.descendantCountOf(rank) > 0 ? uriOf(rank, 'bind') : undefined,
     connect: parent === undefined ? undefined : uriOf(parent, 'connect'),
     publicKey: hosts.length > 1 ? readPublicKey(bootstrap.curve_cert) : '',

@@ -11,8 +11,7 @@ import { openLink } from './overlay/message-stream.ts';
 const { EINVAL, ENOENT, EPROTO } = constants.errno;
 
 /** Admits all who can open the socket. */
-export function serveLocal({ attributes }: BrokerConfig, router: Router): { readonly close: () => void } {
-  const path = (attributes.get('local-uri') ?? '').replace(/^local:\/\//, '');
+export function serveLocal({ socket: path }: BrokerConfig, router: Router): { readonly close: () => void } {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);

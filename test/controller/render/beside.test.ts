@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { runDirectoryAt } from '../../../agent/broker/run-directory/run-directory.ts';
 import { manifests, usualValues } from '../../../controller/install/manifests.ts';
 import {
   fluxContainerOf,
@@ -59,6 +60,16 @@ describe('a container beside Flux', () => {
     const script = manifest(rendering, 'ConfigMap').data?.['sidecar-beside.sh'];
     expect(script).toContain('until [ -S /run/flux-pod/run/flux/local ]');
     expect(script).toContain('flux jobs -a');
+  });
+
+  it('has to read what the agent lets others mount, with the broker’s socket where the agent has it', () => {
+    const pod = podOf(render(beside({})));
+    const { mountable, socket } = runDirectoryAt('/run/flux-pod');
+    const sidecar = pod.initContainers?.at(-1);
+    expect(sidecar?.env).toContainEqual({ name: 'fluxsocket', value: `local://${socket}` });
+    const mount = { name: 'flux-pod-socket', mountPath: mountable };
+    expect(sidecar?.volumeMounts).toContainEqual({ ...mount, readOnly: true });
+    expect(fluxContainerOf(render(beside({}))).volumeMounts).toContainEqual(mount);
   });
 
   it('runs its image’s own entrypoint with noWrapEntrypoint', () => {

@@ -7,7 +7,8 @@ export interface Found {
 }
 
 /** What it took a follower to find its parent, as its log says. */
-export function foundIn(pod: Pod): Found {
+export async function foundIn(pod: Pod): Promise<Found> {
+  await pod.waitForOutput(/listens at/);
   const line = pod.stderr.split('\n').find((each) => each.includes('listens at'));
   const { questions, connections, waitedMs }: Found = JSON.parse(line ?? '{}');
   return { questions, connections, waitedMs };

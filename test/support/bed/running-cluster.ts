@@ -124,11 +124,11 @@ export const isReady = (pod: Pod) =>
     ({ ok }) => ok,
   );
 
-/** Resolves when a pod whose network may be down is not ready, as its probe says from inside. */
-export const isUnready = (pod: Pod) =>
+/** Resolves when a pod whose network may be down is not ready, as its probe says from inside, with `why` among its words. */
+export const isUnready = (pod: Pod, why = '') =>
   until(
     () => fluxPod(pod, 'probe', 'ready'),
-    ({ code }) => code !== 0,
+    ({ code, stdout }) => code !== 0 && stdout.includes(why),
     // Each question is a process.
     { everyMs: 250 },
   );

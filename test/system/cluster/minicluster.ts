@@ -22,6 +22,8 @@ export interface Wanted {
   readonly size?: number;
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** The containers beside Flux. */
+  readonly beside?: readonly Readonly<Record<string, unknown>>[];
   /** Of the MiniCluster, and so of all its objects. */
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -47,7 +49,7 @@ export interface RunningMiniCluster {
 /** Applies a MiniCluster of an image that has Flux. */
 export const applyMiniCluster = (
   place: Place,
-  { name, program, size = 4, spec = {}, environment = {}, labels = {} }: Wanted,
+  { name, program, size = 4, spec = {}, environment = {}, beside = [], labels = {} }: Wanted,
 ): Promise<RunningMiniCluster> =>
   applyResource(place, {
     apiVersion: 'flux-framework.org/v1alpha2',
@@ -57,7 +59,16 @@ export const applyMiniCluster = (
       size,
       flux: { container: { disable: true } },
       ...spec,
-      containers: [{ image: place.image, launcher: true, command: `sh -c '${program}'`, environment }],
+      containers: [
+        {
+          image: place.image,
+          launcher: true,
+          command: `sh -c '${program}'`,
+          environment,
+          ...(beside.length > 0 && { runFlux: true }),
+        },
+        ...beside,
+      ],
     },
   });
 

@@ -1,12 +1,6 @@
 import { inLeader } from './in-leader.ts';
 import { kubectl, type SeenPod } from './kubectl.ts';
-import {
-  applyMiniCluster,
-  applyResource,
-  type Place,
-  type RunningMiniCluster,
-  until,
-} from './minicluster.ts';
+import { applyMiniCluster, type Place, type RunningMiniCluster, until } from './minicluster.ts';
 import { operatorExamples, viewCommands } from './operator-examples.ts';
 import { exitCodesAre, lastWords, type Scenario, seconds, stateOf } from './scenario.ts';
 
@@ -314,18 +308,11 @@ const beside: Scenario = async (place, find) => {
   const ask = 'flux submit --job-name=from-beside true';
   const submit = `export FLUX_URI=$fluxsocket; until ${ask}; do sleep 0.2; done; sleep 1000`;
   const wait = 'until flux jobs -a -no {name} | grep -x from-beside; do sleep 0.2; done; flux queue drain';
-  const cluster = await applyResource(place, {
-    apiVersion: 'flux-framework.org/v1alpha2',
-    kind: 'MiniCluster',
-    metadata: { name: 'beside', namespace: place.namespace },
-    spec: {
-      size: 2,
-      flux: { container: { disable: true } },
-      containers: [
-        { image: place.image, runFlux: true, launcher: true, command: `sh -c '${wait}'` },
-        { image: place.image, name: 'submitter', command: submit },
-      ],
-    },
+  const cluster = await applyMiniCluster(place, {
+    name: 'beside',
+    size: 2,
+    program: wait,
+    beside: [{ image: place.image, name: 'submitter', command: submit }],
   });
   const reason = await cluster.jobCondition('Complete', 60);
   const seen = reason === undefined ? await stateOf(cluster) : seconds(cluster.appliedAt);

@@ -10,6 +10,7 @@ import {
   brokerOf,
   type ClusterSpec,
   isReady,
+  isUnready,
   type RunningCluster,
   startCluster,
 } from '../../support/bed/running-cluster.ts';
@@ -269,10 +270,7 @@ describe.skipIf(unavailable)('faults of whole pods', { concurrent: true }, () =>
     await mc.ready();
     const follower = mc.pod(1);
     await follower.linkDown();
-    await until(
-      () => fluxPod(follower, 'probe', 'ready'),
-      ({ stdout }) => stdout.includes('the parent is lost'),
-    );
+    await isUnready(follower, 'the parent is lost');
     await follower.linkUp();
     const startedAt = performance.now();
     await isReady(follower);
